@@ -1,0 +1,64 @@
+"""The notification and escalation hub. `create_app` reads as the list of what is wired."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from notify_app.config import Settings
+
+__all__ = ["create_app"]
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Make the application. Starts no server and no engine; raises SettingsError or PackError at once when
+    a setting or a domain pack cannot be used. (Imports stand here so that the supervisor, which needs only
+    the package's name, stays small.)"""
+    from pathlib import Path
+
+    from flask import Flask
+
+    from notify_app import cli, domains, extensions, tenancy, web
+    from notify_app.config import Settings
+
+    settings = settings or Settings.from_env()
+    root = Path(__file__).resolve().parent.parent
+    app = Flask(
+        "notify_app",
+        root_path=str(root),
+        template_folder=str(root / "templates"),
+        static_folder=str(root / "static"),
+        instance_path=str(settings.instance.resolve()),
+    )
+    app.config.from_mapping(_flask_config(settings))
+    app.extensions["hub"] = settings
+    domains.load()
+
+    extensions.db.init_app(app)
+    extensions.migrate.init_app(app, extensions.db, directory=str(root / "migrations"))
+    with app.app_context():
+        tenancy.guard_engine(extensions.db.engine)
+    tenancy.guard_sessions(extensions.db.session)
+    web.init_app(app)
+    cli.init_app(app)
+    return app
+
+
+def _flask_config(settings: Settings) -> dict[str, object]:
+    pool = {"pool_pre_ping": True, "pool_timeout": 3, "pool_size": 5, "max_overflow": 20}
+    return {
+        "SECRET_KEY": settings.secret_key,
+        "SQLALCHEMY_DATABASE_URI": settings.database_url,
+        "SQLALCHEMY_ENGINE_OPTIONS": pool,
+        "SQLALCHEMY_BINDS": {"engine": {"url": settings.database_engine_url, **pool}},
+        "MAX_CONTENT_LENGTH": 1024 * 1024,
+        "WTF_CSRF_TIME_LIMIT": None,  # a phone's tab stays open for days
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "SESSION_COOKIE_SECURE": settings.base_url.startswith("https://"),
+        "RATELIMIT_STORAGE_URI": settings.redis_url,
+        "RATELIMIT_HEADERS_ENABLED": True,
+        "BABEL_DEFAULT_LOCALE": "en",
+    }

@@ -1,0 +1,126 @@
+"""Every setting, where it comes from, and what is wrong with it when it cannot be used.
+
+Settings are read once, at start, from the environment; nothing below the edges reads `os.environ`.
+A bad value stops the start with a sentence that names the variable (`SettingsError`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import timedelta
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+__all__ = ["Settings", "SettingsError"]
+
+EMAIL_PROVIDERS = ("local", "smtp", "ses")
+SMS_PROVIDERS = ("local", "sns")
+ENVIRONMENTS = ("demo", "production", "test")
+
+
+class SettingsError(ValueError):
+    """A setting that is missing or cannot be used; the message names the variable and the fix."""
+
+
+def _setting(env: str, doc: str, default: Any = None) -> Any:
+    return field(default=default, metadata={"env": env, "doc": doc})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """One frozen value handed to `create_app`. Each field's metadata holds its variable and its meaning."""
+
+    secret_key: str = _setting("HUB_SECRET_KEY", "Signs cookies and links, derives the key that encrypts stored secrets.")
+    database_url: str = _setting("DATABASE_URL", "PostgreSQL 18 as role hub_app: scoped to one organisation.")
+    database_engine_url: str = _setting(
+        "DATABASE_ENGINE_URL", "PostgreSQL as role hub_engine: claims, sign-in, ingest."
+    )
+    database_owner_url: str = _setting(
+        "DATABASE_OWNER_URL", "PostgreSQL as role hub_owner: migrations only.", default=""
+    )
+    redis_url: str = _setting("REDIS_URL", "Valkey or Redis 7.2 or newer: wake-ups and live hints.")
+    base_url: str = _setting(
+        "HUB_BASE_URL", "Public address that links in messages begin with.", default="http://127.0.0.1:8000"
+    )
+    env: str = _setting("HUB_ENV", "demo, production or test.", default="production")
+    instance: Path = _setting("HUB_INSTANCE", "Directory for what is kept beside the database.", default=Path("instance"))
+    email_provider: str = _setting("HUB_EMAIL_PROVIDER", "local (shown on the outbox page), smtp or ses.", default="local")
+    sms_provider: str = _setting("HUB_SMS_PROVIDER", "local (shown on the outbox page) or sns.", default="local")
+    smtp_url: str = _setting("HUB_SMTP_URL", "smtp://user:password@host:port?starttls=1", default="")
+    aws_region: str = _setting("AWS_REGION", "Region of SES and SNS.", default="us-east-1")
+    aws_access_key_id: str = _setting("AWS_ACCESS_KEY_ID", "AWS key; empty uses boto3's own chain.", default="")
+    aws_secret_access_key: str = _setting("AWS_SECRET_ACCESS_KEY", "AWS secret that belongs to the key.", default="")
+    aws_endpoint_url: str = _setting("HUB_AWS_ENDPOINT_URL", "Another endpoint for SES and SNS (VPC, test).", default="")
+    sms_max_price: Decimal = _setting(
+        "HUB_SMS_MAX_PRICE", "Most that one SMS may cost, in US dollars (SNS MaxPrice).", default=Decimal("0.50")
+    )
+    lease: timedelta = _setting(
+        "HUB_LEASE_SECONDS", "How long a claimed delivery is a worker's own.", default=timedelta(seconds=30)
+    )
+    poll: timedelta = _setting(
+        "HUB_POLL_SECONDS", "How often an idle worker looks into the database by itself.", default=timedelta(seconds=5)
+    )
+    drain: timedelta = _setting(
+        "HUB_DRAIN_SECONDS", "How long one drain job runs before it wakes its successor.", default=timedelta(seconds=20)
+    )
+    send_threads: int = _setting("HUB_SEND_THREADS", "Messages that one delivery worker sends at once.", default=16)
+
+    def __post_init__(self) -> None:
+        _one_of("HUB_ENV", self.env, ENVIRONMENTS)
+        _one_of("HUB_EMAIL_PROVIDER", self.email_provider, EMAIL_PROVIDERS)
+        _one_of("HUB_SMS_PROVIDER", self.sms_provider, SMS_PROVIDERS)
+        if self.email_provider == "smtp" and not self.smtp_url:
+            raise SettingsError("HUB_SMTP_URL: set it when HUB_EMAIL_PROVIDER is smtp.")
+        if self.env == "production" and len(self.secret_key) < 32:
+            raise SettingsError("HUB_SECRET_KEY: use at least 32 characters in production.")
+        if urlsplit(self.base_url).scheme not in ("http", "https"):
+            raise SettingsError("HUB_BASE_URL: begin it with https:// (or http://).")
+        if not 1 <= self.send_threads <= 256:
+            raise SettingsError("HUB_SEND_THREADS: use a number from 1 to 256.")
+        if min(self.lease, self.poll, self.drain) <= timedelta(0):
+            raise SettingsError("HUB_LEASE_SECONDS, HUB_POLL_SECONDS, HUB_DRAIN_SECONDS: use numbers above 0.")
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
+        """Read every field from `environ`. Raises SettingsError, which names the variable."""
+        values: dict[str, Any] = {}
+        for spec in fields(cls):
+            name = spec.metadata["env"]
+            raw = environ.get(name, "")
+            if raw == "" and spec.default is None:
+                raise SettingsError(f"{name}: set it. {spec.metadata['doc']}")
+            values[spec.name] = spec.default if raw == "" else _parse(name, raw, spec.default)
+        return cls(**values)
+
+
+def _parse(name: str, raw: str, default: Any) -> Any:
+    try:
+        match default:
+            case timedelta():
+                return timedelta(seconds=float(raw))
+            case bool():
+                return raw.lower() in ("1", "true", "yes", "on")
+            case int():
+                return int(raw)
+            case Decimal():
+                return Decimal(raw)
+            case Path():
+                return Path(raw)
+            case _:
+                return _driver(raw) if name.startswith("DATABASE_") else raw.rstrip("/") if name == "HUB_BASE_URL" else raw
+    except (ValueError, InvalidOperation):
+        raise SettingsError(f"{name}: {raw!r} is not a number.") from None
+
+
+def _driver(url: str) -> str:
+    """SQLAlchemy 2.1 knows `postgresql://` (psycopg 3) and refuses the `postgres://` that many hosts hand out."""
+    return "postgresql+psycopg://" + url.split("://", 1)[1] if "://" in url else url
+
+
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise SettingsError(f"{name}: {value!r} is not one of {', '.join(allowed)}.")

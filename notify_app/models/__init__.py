@@ -1,0 +1,62 @@
+"""The tables, one file a family. No sending, no HTTP, no decisions."""
+
+from notify_app.models.base import Base, Scoped
+from notify_app.models.message import (
+    Attempt,
+    Content,
+    Decision,
+    Delivery,
+    DeliveryItem,
+    DeliveryState,
+    Event,
+    Notification,
+    Outcome,
+    Priority,
+)
+from notify_app.models.organisation import (
+    Account,
+    AccountSession,
+    Address,
+    Grade,
+    InboxCounter,
+    Organisation,
+    Person,
+    Role,
+    Source,
+    Suppression,
+)
+from notify_app.models.wish import Preference, PreferenceChoice, Template
+from notify_app.models.work import Change, Inbound, InboundState, ItemPerson, WorkItem
+
+__all__ = [
+    "Account",
+    "AccountSession",
+    "Address",
+    "Attempt",
+    "Base",
+    "Change",
+    "Content",
+    "Decision",
+    "Delivery",
+    "DeliveryItem",
+    "DeliveryState",
+    "Event",
+    "Grade",
+    "Inbound",
+    "InboundState",
+    "InboxCounter",
+    "ItemPerson",
+    "Notification",
+    "Organisation",
+    "Outcome",
+    "Person",
+    "Preference",
+    "PreferenceChoice",
+    "Priority",
+    "Role",
+    "Scoped",
+    "Source",
+    "Suppression",
+    "Template",
+    "WorkItem",
+]

@@ -1,0 +1,298 @@
+"""What is said: events, the notifications they make, the deliveries that carry them, and why."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from enum import IntEnum, StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from notify_app.models.base import Base, Scoped, big, identity, moment, of_organisation, states
+
+__all__ = [
+    "Attempt",
+    "Content",
+    "Decision",
+    "Delivery",
+    "DeliveryItem",
+    "DeliveryState",
+    "Event",
+    "Notification",
+    "Outcome",
+    "Priority",
+]
+
+
+class Priority(IntEnum):
+    """Smaller is more pressing, so that claims order by it."""
+
+    urgent = 1
+    high = 2
+    medium = 3
+    low = 4
+
+
+class DeliveryState(StrEnum):
+    """queued → sending → sent → delivered; or back to queued; or one of the other ends."""
+
+    queued = "queued"
+    sending = "sending"
+    sent = "sent"
+    delivered = "delivered"
+    bounced = "bounced"
+    failed = "failed"
+    skipped = "skipped"
+    suppressed = "suppressed"
+    unknown = "unknown"
+
+
+class Outcome(StrEnum):
+    """How one attempt ended; the failure classes are those of the retry policy."""
+
+    accepted = "accepted"
+    transient = "transient"
+    permanent = "permanent"
+    throttled = "throttled"
+    ambiguous = "ambiguous"
+    config = "config"
+
+
+class Event(Scoped, Base):
+    """Something that happened and that somebody may have to know. `payload` is all that its messages may say."""
+
+    __tablename__ = "event"
+
+    id: Mapped[UUID] = identity()
+    name: Mapped[str]
+    inbound_id: Mapped[UUID | None]
+    ordinal: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    item_id: Mapped[UUID | None]
+    item_version: Mapped[int | None]
+    actor_id: Mapped[UUID | None]
+    priority: Mapped[int] = mapped_column(SmallInteger)
+    category: Mapped[str]
+    payload: Mapped[dict[str, Any]]
+    dedupe_key: Mapped[str | None]
+    error: Mapped[str | None]
+    occurred_at: Mapped[datetime]
+    created_at: Mapped[datetime] = moment()
+
+    __table_args__ = (
+        of_organisation(),
+        ForeignKeyConstraint(["organisation_id", "inbound_id"], ["inbound.organisation_id", "inbound.id"]),
+        ForeignKeyConstraint(["organisation_id", "item_id"], ["work_item.organisation_id", "work_item.id"]),
+        ForeignKeyConstraint(["organisation_id", "actor_id"], ["person.organisation_id", "person.id"]),
+        UniqueConstraint("organisation_id", "inbound_id", "ordinal", name="uq_event_inbound"),
+        UniqueConstraint("organisation_id", "dedupe_key", name="uq_event_dedupe"),
+        CheckConstraint("priority BETWEEN 1 AND 4", name="priority"),
+        Index("ix_event_item", "organisation_id", "item_id", "id"),
+        Index("ix_event_recent", "organisation_id", "created_at"),
+    )
+
+
+class Notification(Scoped, Base):
+    """A line in one person's inbox. `seq` is their counter when it was made, `changed_seq` when it last changed."""
+
+    __tablename__ = "notification"
+
+    id: Mapped[UUID] = identity()
+    event_id: Mapped[UUID]
+    person_id: Mapped[UUID]
+    name: Mapped[str]
+    category: Mapped[str]
+    priority: Mapped[int] = mapped_column(SmallInteger)
+    title: Mapped[str]
+    text: Mapped[str]
+    action_url: Mapped[str] = mapped_column(server_default="")
+    item_id: Mapped[UUID | None]
+    dedupe_key: Mapped[str | None]
+    seq: Mapped[int] = big()
+    changed_seq: Mapped[int] = big()
+    created_at: Mapped[datetime] = moment()
+    read_at: Mapped[datetime | None]
+    acknowledged_at: Mapped[datetime | None]
+    withdrawn_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        ForeignKeyConstraint(["organisation_id", "event_id"], ["event.organisation_id", "event.id"]),
+        ForeignKeyConstraint(["organisation_id", "person_id"], ["person.organisation_id", "person.id"]),
+        ForeignKeyConstraint(["organisation_id", "item_id"], ["work_item.organisation_id", "work_item.id"]),
+        UniqueConstraint("organisation_id", "event_id", "person_id", name="uq_notification_event"),
+        UniqueConstraint("organisation_id", "dedupe_key", name="uq_notification_dedupe"),
+        # the inbox page
+        Index("ix_notification_inbox", "person_id", text("id DESC")),
+        # the unread list and its count
+        Index(
+            "ix_notification_unread",
+            "person_id",
+            text("id DESC"),
+            postgresql_where=text("read_at IS NULL AND withdrawn_at IS NULL"),
+        ),
+        # a stream that resumes
+        Index("ix_notification_changed", "person_id", "changed_seq"),
+        Index("ix_notification_item", "organisation_id", "item_id"),
+    )
+
+
+class Content(Scoped, Base):
+    """A rendered message body, kept once by its hash: retries and twins send exactly this."""
+
+    __tablename__ = "content"
+
+    id: Mapped[UUID] = identity()
+    hash: Mapped[bytes] = mapped_column(LargeBinary)
+    body: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = moment()
+
+    __table_args__ = (
+        of_organisation(),
+        UniqueConstraint("organisation_id", "hash", name="uq_content_hash"),
+    )
+
+
+class Delivery(Scoped, Base):
+    """One message to one address on one channel: a row of the outbox."""
+
+    __tablename__ = "delivery"
+
+    id: Mapped[UUID] = identity()
+    person_id: Mapped[UUID]
+    channel: Mapped[str]
+    address: Mapped[str]
+    purpose: Mapped[str]
+    group_key: Mapped[str]
+    generation: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    priority: Mapped[int] = mapped_column(SmallInteger)
+    state: Mapped[str] = mapped_column(server_default="queued")
+    reason: Mapped[str | None]
+    detail: Mapped[str | None]
+    next_attempt_at: Mapped[datetime] = moment()
+    lease_until: Mapped[datetime | None]
+    token: Mapped[UUID | None]
+    # every claim makes an attempt row; only what counts against the retry budget is a failure
+    attempts: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    failures: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    content_id: Mapped[UUID | None]
+    provider: Mapped[str | None]
+    provider_id: Mapped[str | None]
+    segments: Mapped[int | None] = mapped_column(SmallInteger)
+    cost_usd: Mapped[Decimal | None]
+    created_at: Mapped[datetime] = moment()
+    settled_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        ForeignKeyConstraint(["organisation_id", "person_id"], ["person.organisation_id", "person.id"]),
+        ForeignKeyConstraint(["organisation_id", "content_id"], ["content.organisation_id", "content.id"]),
+        UniqueConstraint(
+            "organisation_id",
+            "person_id",
+            "channel",
+            "address",
+            "purpose",
+            "group_key",
+            "generation",
+            name="uq_delivery_message",
+        ),
+        CheckConstraint(f"state IN ({states(DeliveryState)})", name="state"),
+        CheckConstraint(
+            "(state = 'sending') = (token IS NOT NULL AND lease_until IS NOT NULL)", name="lease"
+        ),
+        # read by the delivery drain, the release sweep (what quiet hours held) and the retries sweep
+        Index("ix_delivery_due", "priority", "next_attempt_at", postgresql_where=text("state = 'queued'")),
+        # read by the rescue sweep: leases that ran out
+        Index("ix_delivery_lease", "lease_until", postgresql_where=text("state = 'sending'")),
+        Index("ix_delivery_recent", "organisation_id", "created_at"),
+        Index("ix_delivery_person", "organisation_id", "person_id", "created_at"),
+    )
+
+
+class DeliveryItem(Scoped, Base):
+    """Which notifications a delivery carries: one as a rule, many in a digest, none in a verification code."""
+
+    __tablename__ = "delivery_item"
+
+    delivery_id: Mapped[UUID] = mapped_column(primary_key=True)
+    notification_id: Mapped[UUID] = mapped_column(primary_key=True)
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["organisation_id", "delivery_id"],
+            ["delivery.organisation_id", "delivery.id"],
+            ondelete="CASCADE",
+        ),
+        ForeignKeyConstraint(
+            ["organisation_id", "notification_id"],
+            ["notification.organisation_id", "notification.id"],
+            ondelete="CASCADE",
+        ),
+        Index("ix_delivery_item_notification", "organisation_id", "notification_id"),
+    )
+
+
+class Attempt(Scoped, Base):
+    """One try to hand a delivery to a provider, written before the call and closed after it."""
+
+    __tablename__ = "attempt"
+
+    delivery_id: Mapped[UUID] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    token: Mapped[UUID]
+    provider: Mapped[str]
+    outcome: Mapped[str | None]
+    provider_id: Mapped[str | None]
+    response: Mapped[str | None]
+    error_code: Mapped[str | None]
+    error: Mapped[str | None]
+    segments: Mapped[int | None] = mapped_column(SmallInteger)
+    cost_usd: Mapped[Decimal | None]
+    started_at: Mapped[datetime] = moment()
+    finished_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["organisation_id", "delivery_id"],
+            ["delivery.organisation_id", "delivery.id"],
+            ondelete="CASCADE",
+        ),
+        CheckConstraint(f"outcome IN ({states(Outcome)})", name="outcome"),
+        CheckConstraint("(outcome IS NULL) = (finished_at IS NULL)", name="finished"),
+        # read by the clean-up sweep
+        Index("ix_attempt_started", "started_at"),
+    )
+
+
+class Decision(Scoped, Base):
+    """Why somebody was, or was not, told: one row for each person considered and channel thought of."""
+
+    __tablename__ = "decision"
+
+    id: Mapped[UUID] = identity()
+    event_id: Mapped[UUID]
+    person_id: Mapped[UUID | None]
+    channel: Mapped[str | None]
+    outcome: Mapped[str]
+    reason: Mapped[str]
+    detail: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    delivery_id: Mapped[UUID | None]
+    created_at: Mapped[datetime] = moment()
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["organisation_id", "event_id"], ["event.organisation_id", "event.id"], ondelete="CASCADE"
+        ),
+        ForeignKeyConstraint(["organisation_id", "person_id"], ["person.organisation_id", "person.id"]),
+        Index("ix_decision_event", "organisation_id", "event_id", "person_id"),
+    )

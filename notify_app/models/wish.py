@@ -1,0 +1,84 @@
+"""What people and offices want: preferences, quiet hours, the office's own templates."""
+
+from __future__ import annotations
+
+from datetime import datetime, time
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Integer, SmallInteger, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+
+from notify_app.models.base import Base, Scoped, identity, moment, of_organisation
+
+__all__ = ["Preference", "PreferenceChoice", "Template"]
+
+
+class Preference(Scoped, Base):
+    """A person's quiet hours; made with its defaults (none) on first need."""
+
+    __tablename__ = "preference"
+
+    person_id: Mapped[UUID] = mapped_column(primary_key=True)
+    quiet_from: Mapped[time | None]
+    quiet_until: Mapped[time | None]
+    # days of the week on which the window begins, Monday = 0
+    quiet_days: Mapped[list[int]] = mapped_column(
+        ARRAY(SmallInteger), server_default=text("'{0,1,2,3,4,5,6}'")
+    )
+    updated_at: Mapped[datetime] = moment()
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["organisation_id", "person_id"], ["person.organisation_id", "person.id"], ondelete="CASCADE"
+        ),
+        CheckConstraint("(quiet_from IS NULL) = (quiet_until IS NULL)", name="quiet"),
+    )
+
+
+class PreferenceChoice(Scoped, Base):
+    """One switch: `scope` is `category:<name>` or `event:<name>`; an event's choice beats its category's. No row: on."""
+
+    __tablename__ = "preference_choice"
+
+    person_id: Mapped[UUID] = mapped_column(primary_key=True)
+    scope: Mapped[str] = mapped_column(primary_key=True)
+    channel: Mapped[str] = mapped_column(primary_key=True)
+    enabled: Mapped[bool]
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["organisation_id", "person_id"], ["person.organisation_id", "person.id"], ondelete="CASCADE"
+        ),
+        CheckConstraint("scope LIKE 'category:%' OR scope LIKE 'event:%'", name="scope"),
+    )
+
+
+class Template(Scoped, Base):
+    """An office's own wording for one event: a field that is null falls back to the pack's file; an inactive row
+    switches the event off. `requires` adds to the fields that the event must carry, it cannot remove."""
+
+    __tablename__ = "template"
+
+    id: Mapped[UUID] = identity()
+    event: Mapped[str]
+    locale: Mapped[str] = mapped_column(server_default="en")
+    version: Mapped[int] = mapped_column(Integer, server_default=text("1"))
+    active: Mapped[bool] = mapped_column(server_default=text("true"))
+    title: Mapped[str | None]
+    text: Mapped[str | None]
+    subject: Mapped[str | None]
+    email_html: Mapped[str | None]
+    email_text: Mapped[str | None]
+    sms: Mapped[str | None]
+    action_url: Mapped[str | None]
+    priority: Mapped[int | None] = mapped_column(SmallInteger)
+    category: Mapped[str | None]
+    requires: Mapped[list[str]] = mapped_column(server_default=text("'{}'"))
+    updated_at: Mapped[datetime] = moment()
+
+    __table_args__ = (
+        of_organisation(),
+        UniqueConstraint("organisation_id", "event", "locale", name="uq_template_event"),
+        CheckConstraint("priority BETWEEN 1 AND 4", name="priority"),
+    )
