@@ -15,7 +15,7 @@ depends_on = None
 
 def upgrade() -> None:
     op.execute(
-        "CREATE TABLE hub_clock (one boolean CONSTRAINT pk_hub_clock PRIMARY KEY DEFAULT true CHECK (one), ahead interval NOT NULL)"
+        "CREATE TABLE hub_clock (one boolean CONSTRAINT pk_hub_clock PRIMARY KEY DEFAULT true CONSTRAINT ck_hub_clock_one CHECK (one), ahead interval NOT NULL)"
     )
     op.execute("INSERT INTO hub_clock (ahead) VALUES (interval '0')")
     op.execute("GRANT SELECT ON hub_clock TO hub_app, hub_engine")

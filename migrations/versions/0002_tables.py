@@ -16,7 +16,6 @@ depends_on = None
 
 
 def upgrade() -> None:
-
     op.create_table(
         "account",
         sa.Column("id", sa.Uuid(), server_default=sa.text("uuidv7()"), nullable=False),
@@ -477,6 +476,33 @@ def upgrade() -> None:
     )
     op.create_index("ix_item_person_person", "item_person", ["organisation_id", "person_id"], unique=False)
     op.create_table(
+        "link",
+        sa.Column("organisation_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), server_default=sa.text("uuidv7()"), nullable=False),
+        sa.Column("token_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("person_id", sa.Uuid(), nullable=False),
+        sa.Column("item_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "created_at", sa.DateTime(timezone=True), server_default=sa.text("hub_now()"), nullable=False
+        ),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organisation_id", "item_id"],
+            ["work_item.organisation_id", "work_item.id"],
+            name="fk_link_organisation_id_item_id",
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["organisation_id", "person_id"],
+            ["person.organisation_id", "person.id"],
+            name="fk_link_organisation_id_person_id",
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("organisation_id", "id", name="pk_link"),
+        sa.UniqueConstraint("token_hash", name="uq_link_token_hash"),
+    )
+    op.create_index("ix_link_expires_at", "link", ["expires_at"], unique=False)
+    op.create_table(
         "preference",
         sa.Column("organisation_id", sa.Uuid(), nullable=False),
         sa.Column("person_id", sa.Uuid(), nullable=False),
@@ -666,6 +692,7 @@ def downgrade() -> None:
     op.drop_table("attempt")
     op.drop_table("preference_choice")
     op.drop_table("preference")
+    op.drop_table("link")
     op.drop_table("item_person")
     op.drop_table("inbox_counter")
     op.drop_table("event")

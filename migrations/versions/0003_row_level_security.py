@@ -17,7 +17,7 @@ depends_on = None
 
 SCOPED = (
     "person inbox_counter address suppression source inbound work_item item_person change event notification "
-    "content delivery delivery_item attempt decision preference preference_choice template"
+    "link content delivery delivery_item attempt decision preference preference_choice template"
 ).split()
 
 # what the cross-organisation statements need, table by table
@@ -30,6 +30,7 @@ ENGINE = {
     "inbound": "SELECT, INSERT, UPDATE",
     "notification": "SELECT",
     "content": "SELECT, DELETE",
+    "link": "SELECT, DELETE",
     "delivery": "SELECT, UPDATE",
     "delivery_item": "SELECT",
     "attempt": "SELECT, INSERT, UPDATE, DELETE",

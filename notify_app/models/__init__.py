@@ -1,6 +1,7 @@
 """The tables, one file a family. No sending, no HTTP, no decisions."""
 
 from notify_app.models.base import Base, Scoped
+from notify_app.models.clock import HubClock
 from notify_app.models.message import (
     Attempt,
     Content,
@@ -26,7 +27,7 @@ from notify_app.models.organisation import (
     Suppression,
 )
 from notify_app.models.wish import Preference, PreferenceChoice, Template
-from notify_app.models.work import Change, Inbound, InboundState, ItemPerson, WorkItem
+from notify_app.models.work import Change, Inbound, InboundState, ItemPerson, Link, WorkItem
 
 __all__ = [
     "Account",
@@ -42,10 +43,12 @@ __all__ = [
     "DeliveryState",
     "Event",
     "Grade",
+    "HubClock",
     "Inbound",
     "InboundState",
     "InboxCounter",
     "ItemPerson",
+    "Link",
     "Notification",
     "Organisation",
     "Outcome",

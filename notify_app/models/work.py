@@ -20,7 +20,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from notify_app.models.base import Base, Scoped, identity, moment, of_organisation, states
 
-__all__ = ["Change", "Inbound", "InboundState", "ItemPerson", "WorkItem"]
+__all__ = ["Change", "Inbound", "InboundState", "ItemPerson", "Link", "WorkItem"]
 
 
 class InboundState(StrEnum):
@@ -145,4 +145,30 @@ class Change(Scoped, Base):
         ),
         ForeignKeyConstraint(["organisation_id", "actor_id"], ["person.organisation_id", "person.id"]),
         UniqueConstraint("organisation_id", "item_id", "version", name="uq_change_version"),
+    )
+
+
+class Link(Scoped, Base):
+    """A link in a message to somebody who does not sign in: it names one person and one item, and expires.
+
+    `token_hash` is of the signed token in the address; the row is what can be revoked.
+    """
+
+    __tablename__ = "link"
+
+    id: Mapped[UUID] = identity()
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    person_id: Mapped[UUID]
+    item_id: Mapped[UUID]
+    created_at: Mapped[datetime] = moment()
+    # read by the clean-up sweep
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["organisation_id", "person_id"], ["person.organisation_id", "person.id"], ondelete="CASCADE"
+        ),
+        ForeignKeyConstraint(
+            ["organisation_id", "item_id"], ["work_item.organisation_id", "work_item.id"], ondelete="CASCADE"
+        ),
     )

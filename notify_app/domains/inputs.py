@@ -1,0 +1,54 @@
+"""The pieces that packs build the models of their webhook data from. Strict: nothing is guessed or dropped."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+__all__ = ["Amount", "ExternalId", "Line", "Moment", "Paragraph", "PersonIn", "StrictInput", "Zone"]
+
+
+def _printable(value: str) -> str:
+    if any(ord(char) < 32 or ord(char) == 127 for char in value if char not in "\n\t"):
+        raise ValueError("remove the control characters")
+    return value.strip()
+
+
+def _one_line(value: str) -> str:
+    if "\n" in value or "\t" in value:
+        raise ValueError("write it on one line")
+    return _printable(value)
+
+
+def _zone(value: str) -> str:
+    if value not in available_timezones():
+        raise ValueError("use an IANA time zone such as America/Chicago")
+    return value
+
+
+Line = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
+Paragraph = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_printable)]
+ExternalId = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_one_line)]
+Amount = Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=2)]
+Moment = AwareDatetime
+Zone = Annotated[str, AfterValidator(_zone)]
+
+
+class StrictInput(BaseModel):
+    """An unknown field is an error that names it, so that a misspelt one is not silently lost."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class PersonIn(StrictInput):
+    """A person as a source names them: `id` is the source's own. What is given replaces what is known."""
+
+    id: ExternalId
+    name: Line | None = None
+    email: Annotated[str, Field(max_length=254), AfterValidator(_one_line)] | None = None
+    phone: Annotated[str, Field(max_length=32), AfterValidator(_one_line)] | None = None
+    zone: Zone | None = None
+    locale: Annotated[str, Field(pattern=r"^[a-z]{2}(_[A-Z]{2})?$")] | None = None

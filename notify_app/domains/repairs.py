@@ -1,0 +1,319 @@
+"""Repairs: a windshield shop, its customers and technicians (requirements A1 to A17, table A4).
+
+A customer approves what the office proposes; a technician does it. Every event fires from a change of state,
+whoever makes it, against the true previous value (A6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import Field as Constraint
+from pydantic import field_validator
+
+from notify_app.domains.base import (
+    OFFICE,
+    Batch,
+    Category,
+    DomainPack,
+    Draft,
+    EventType,
+    Field,
+    FieldKind,
+    Item,
+    PersonRef,
+    Priority,
+    Transition,
+    WorkKind,
+)
+from notify_app.domains.inputs import Amount, ExternalId, Line, Moment, Paragraph, PersonIn, StrictInput
+from notify_app.policy.formats import Money
+
+__all__ = ["PACK"]
+
+STATUSES = {
+    "pending": "Waiting for approval",
+    "approved": "Approved",
+    "denied": "Denied",
+    "in_progress": "In progress",
+    "completed": "Completed",
+}
+Status = Literal["pending", "approved", "denied", "in_progress", "completed"]
+
+
+class RepairIn(StrictInput):
+    """`repair.upsert`: a repair as its system knows it now. What is left out stays as it was."""
+
+    id: ExternalId
+    number: Line | None = None
+    status: Status | None = None
+    vehicle: Line | None = None
+    damage: Line | None = None
+    location: Line | None = None
+    price: Amount | None = None
+    scheduled_at: Moment | None = None
+    customer: PersonIn | None = None
+    technician: PersonIn | None = None
+    reason: Paragraph | None = None
+    batch_id: ExternalId | None = None
+
+    @field_validator("status", mode="before")
+    @classmethod
+    def _any_case(cls, value: Any) -> Any:
+        return value.lower() if isinstance(value, str) else value
+
+
+class RewardIn(StrictInput):
+    """`reward.redeemed`: a customer has redeemed a reward that a technician hands out."""
+
+    technician: PersonIn
+    reward: Line
+    points: int = Constraint(ge=0, le=1_000_000)
+    redeemed_by: Line
+    redeemed_at: Moment
+
+
+def facts(item: Item) -> dict[str, Any]:
+    """What a message may say about a repair."""
+    return {
+        "id": str(item.id),
+        "number": item.number,
+        "title": item.title,
+        "status": item.status,
+        "version": item.version,
+        **{field.name: item.data.get(field.name) for field in FIELDS},
+    }
+
+
+def told(item: Item, **more: Any) -> dict[str, Any]:
+    """The payload of a repair's event."""
+    customer, technician = item.people.get("customer"), item.people.get("technician")
+    return {
+        "item": facts(item),
+        "customer": {"name": customer.name, "phone": customer.phone} if customer else None,
+        "technician": {"name": technician.name} if technician else None,
+        **more,
+    }
+
+
+def on_change(before: Item | None, after: Item, reason: str, in_batch: bool) -> list[Draft]:
+    """Table A4. A batch's own approvals and denials are told once for each technician (`on_batch`)."""
+    drafts = []
+    if before is None or before.status != after.status:
+        drafts += _status_drafts(after, reason, in_batch)
+    drafts += _assignment_drafts(before, after)
+    return drafts
+
+
+def _status_drafts(after: Item, reason: str, in_batch: bool) -> list[Draft]:
+    if in_batch and after.status in ("approved", "denied"):
+        return []
+    more = {"reason": reason or "No reason was given."} if after.status == "denied" else {}
+    event = "repair_pending_approval" if after.status == "pending" else f"repair_{after.status}"
+    return [Draft(event, told(after, **more), item=after)]
+
+
+def _assignment_drafts(before: Item | None, after: Item) -> list[Draft]:
+    old = before.people.get("technician") if before else None
+    new = after.people.get("technician")
+    if (old and old.id) == (new and new.id):
+        return []
+    drafts = []
+    if old:
+        name = new.name if new else "nobody yet"
+        drafts.append(
+            Draft("repair_reassigned_away", told(after, new_technician={"name": name}), to=(old.id,), item=after)
+        )
+    if new:
+        drafts.append(Draft("repair_assigned", told(after), item=after))
+    return drafts
+
+
+def on_batch(batch: Batch) -> list[Draft]:
+    """One event for each technician's part of the batch; those without a technician go to the office (A16)."""
+    event = "repair_batch_approved" if batch.verb == "approve" else "repair_batch_denied"
+    parts: dict[UUID | None, list[Item]] = {}
+    for item in batch.items:
+        technician = item.people.get("technician")
+        parts.setdefault(technician.id if technician else None, []).append(item)
+    return [_part(event, batch, technician, items) for technician, items in parts.items()]
+
+
+def _part(event: str, batch: Batch, technician: UUID | None, items: list[Item]) -> Draft:
+    payload = {
+        "batch_id": batch.ref,
+        "count": len(items),
+        "items": [facts(item) for item in items],
+        "technician": told(items[0])["technician"],
+        "reason": batch.reason or "No reason was given.",
+    }
+    return Draft(event, payload, to=(technician,) if technician else (), item=items[0] if len(items) == 1 else None)
+
+
+def on_reward(data: RewardIn, people: Mapping[str, PersonRef]) -> Sequence[Draft]:
+    """A redemption is told to its technician."""
+    technician = people["technician"]
+    payload = {
+        "technician": {"name": technician.name},
+        "reward": data.reward,
+        "points": data.points,
+        "redeemed_by": data.redeemed_by,
+        "redeemed_at": data.redeemed_at,
+    }
+    return [Draft("reward", payload, to=(technician.id,))]
+
+
+FIELDS = (
+    Field("vehicle", "Vehicle"),
+    Field("damage", "Damage"),
+    Field("location", "Place"),
+    Field("price", "Price", FieldKind.money),
+    Field("scheduled_at", "Planned for", FieldKind.moment),
+)
+
+SAMPLE_ITEM: dict[str, Any] = {
+    "id": "0199a3c4-7b1e-7cc3-8f00-1d2f3a4b5c6d",
+    "number": "R-1042",
+    "title": "2021 Subaru Outback: chip, driver's side",
+    "status": "pending",
+    "version": 1,
+    "vehicle": "2021 Subaru Outback",
+    "damage": "chip, driver's side",
+    "location": "418 Alder Street, Bellingham",
+    "price": Money(Decimal("149.50"), "USD"),
+    "scheduled_at": datetime(2026, 11, 24, 22, 5, tzinfo=UTC),
+}
+SAMPLE: dict[str, Any] = {
+    "item": SAMPLE_ITEM,
+    "customer": {"name": "Dana Whitfield", "phone": "+13605552671"},
+    "technician": {"name": "Marco Reyes"},
+}
+SECOND_ITEM = {**SAMPLE_ITEM, "number": "R-1043", "title": "2019 Ford Transit: crack, 30 cm", "vehicle": "2019 Ford Transit"}
+BATCH_SAMPLE: dict[str, Any] = {
+    "batch_id": "B-207",
+    "count": 2,
+    "items": [SAMPLE_ITEM, SECOND_ITEM],
+    "technician": {"name": "Marco Reyes"},
+    "reason": "The fleet is being sold this month.",
+}
+
+
+def _event(name: str, title: str, category: str, priority: Priority, to: str, **more: Any) -> EventType:
+    sample = {**SAMPLE, "item": {**SAMPLE_ITEM, "status": more.pop("status", "pending")}, **more.pop("adds", {})}
+    requires = ("item.number", *more.pop("requires", ()))
+    return EventType(name, title, category, priority, (to,), requires, sample, kind="repair")
+
+
+EVENTS = (
+    _event("repair_pending_approval", "Repair needs approval", "approval", Priority.high, "customer"),
+    _event("repair_approved", "Repair approved", "approval", Priority.urgent, "technician", status="approved"),
+    _event(
+        "repair_denied",
+        "Repair denied",
+        "approval",
+        Priority.urgent,
+        "technician",
+        status="denied",
+        requires=("reason",),
+        adds={"reason": "The customer will claim on insurance first."},
+    ),
+    _event("repair_assigned", "Repair assigned", "assignment", Priority.high, "technician", status="approved"),
+    _event(
+        "repair_reassigned_away",
+        "Repair handed to somebody else",
+        "assignment",
+        Priority.medium,
+        "technician",
+        status="approved",
+        requires=("new_technician.name",),
+        adds={"new_technician": {"name": "Priya Natarajan"}},
+    ),
+    _event("repair_in_progress", "Repair under way", "repair_status", Priority.medium, "customer", status="in_progress"),
+    _event("repair_completed", "Repair completed", "repair_status", Priority.high, "customer", status="completed"),
+    EventType(
+        "repair_batch_approved",
+        "Repairs approved together",
+        "approval",
+        Priority.urgent,
+        (),
+        ("batch_id", "count", "items"),
+        BATCH_SAMPLE,
+        kind="repair",
+    ),
+    EventType(
+        "repair_batch_denied",
+        "Repairs denied together",
+        "approval",
+        Priority.urgent,
+        (),
+        ("batch_id", "count", "items", "reason"),
+        BATCH_SAMPLE,
+        kind="repair",
+    ),
+    EventType(
+        "reward",
+        "Reward redeemed",
+        "reward",
+        Priority.medium,
+        (),
+        ("reward", "points", "redeemed_by", "redeemed_at"),
+        {
+            "technician": {"name": "Marco Reyes"},
+            "reward": "Free wiper blades",
+            "points": 1200,
+            "redeemed_by": "Dana Whitfield",
+            "redeemed_at": datetime(2026, 11, 24, 17, 40, tzinfo=UTC),
+        },
+    ),
+)
+
+TRANSITIONS = (
+    Transition("approve", "Approve", "Approved", ("pending", "denied"), "approved", OFFICE, primary=True),
+    Transition("deny", "Deny", "Denied", ("pending", "approved"), "denied", OFFICE, needs=("reason",), danger=True),
+    Transition("start", "Start work", "Started", ("approved",), "in_progress", (*OFFICE, "technician"), primary=True),
+    Transition("complete", "Complete", "Completed", ("in_progress",), "completed", (*OFFICE, "technician"), primary=True),
+    Transition("reopen", "Ask again", "Asked again", ("denied",), "pending", OFFICE),
+)
+
+REPAIR = WorkKind(
+    name="repair",
+    title="Repair",
+    statuses=STATUSES,
+    first="pending",
+    roles={"customer": "contact", "technician": "technician"},
+    fields=FIELDS,
+    transitions=TRANSITIONS,
+    # a source reports what has become of a repair; it may have missed steps, but not undo finished work unseen
+    source_moves={
+        "pending": ("approved", "denied", "in_progress", "completed"),
+        "approved": ("pending", "denied", "in_progress", "completed"),
+        "denied": ("pending", "approved"),
+        "in_progress": ("approved", "completed"),
+        "completed": ("in_progress",),
+    },
+    upsert=RepairIn,
+    describe=lambda data: ": ".join(
+        part for part in (getattr(data, "vehicle", None), getattr(data, "damage", None)) if part
+    ),
+    on_change=on_change,
+    on_batch=on_batch,
+    assignable="technician",
+)
+
+PACK = DomainPack(
+    name="repairs",
+    title="Repairs",
+    categories=(
+        Category("approval", "Approvals", "A repair needs approval, was approved or denied."),
+        Category("assignment", "Assignments", "Work that comes to you or leaves you."),
+        Category("repair_status", "Repair status", "A repair is under way or done."),
+        Category("reward", "Rewards", "A customer redeems a reward."),
+    ),
+    events=EVENTS,
+    kinds=(REPAIR,),
+    happenings={"reward.redeemed": (RewardIn, on_reward)},
+)

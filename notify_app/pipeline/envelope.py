@@ -1,0 +1,185 @@
+"""What a webhook may say: the envelope, and by its type the model of its data. Checked before the 202.
+
+Types are `<kind>.upsert` and `<kind>.batch` for each kind of work, what the packs list as happenings, and
+`notification.send`. An unknown type or field is an error that names it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, field_validator, model_validator
+
+from notify_app import domains
+from notify_app.domains.base import Priority
+from notify_app.domains.inputs import ExternalId, Line, Moment, Paragraph, StrictInput
+from notify_app.errors import FieldError, Invalid
+from notify_app.pipeline import strict_json
+
+__all__ = ["BatchIn", "Envelope", "RecipientIn", "SendIn", "parse", "read_data", "types"]
+
+
+def _link(value: str) -> str:
+    if not safe_link(value):
+        raise ValueError("use an https:// address, or a path of this hub that begins with one slash")
+    return value
+
+
+def safe_link(value: str) -> bool:
+    """Whether a link may stand in a message: https, or a path here; nothing a browser reads as something else."""
+    if any(ord(char) <= 32 or ord(char) == 127 for char in value) or "\\" in value:
+        return False
+    if value.startswith("/"):
+        return not value.startswith("//")
+    rest = value.removeprefix("https://")
+    return rest != value and "@" not in rest.split("/", 1)[0] and rest[:1] not in ("", "/")
+
+
+class EnvelopeIn(StrictInput):
+    """The outer object, as Standard Webhooks recommends it."""
+
+    type: Annotated[str, Field(min_length=1, max_length=100)]
+    timestamp: Moment
+    data: dict[str, Any]
+
+
+class BatchItemIn(StrictInput):
+    """One repair of a batch, by the source's id."""
+
+    id: ExternalId
+
+
+class BatchIn(StrictInput):
+    """`<kind>.batch`: many items decided together; each must be known already."""
+
+    batch_id: ExternalId
+    decision: Literal["approved", "denied"]
+    items: Annotated[list[BatchItemIn], Field(min_length=1, max_length=500)]
+    reason: Paragraph | None = None
+
+
+class RecipientIn(StrictInput):
+    """One recipient: the source's id for a person, or the hub's own; `context` is what the message may say."""
+
+    id: ExternalId | None = None
+    person: ExternalId | None = None
+    context: dict[str, Any] = {}
+
+    @field_validator("person")
+    @classmethod
+    def _uuid(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                UUID(value)
+            except ValueError:
+                raise ValueError("use the hub's id of a person (a UUID)") from None
+        return value
+
+    @model_validator(mode="after")
+    def _one(self) -> RecipientIn:
+        if (self.id is None) == (self.person is None):
+            raise ValueError("give either id (the source's) or person (the hub's)")
+        return self
+
+
+class SendIn(StrictInput):
+    """`notification.send`: service A1 by webhook."""
+
+    template: Line
+    recipients: Annotated[list[RecipientIn], Field(min_length=1, max_length=1000)]
+    context: dict[str, Any] = {}
+    priority: str | int | None = None
+    category: Line | None = None
+    action_url: Annotated[str, Field(max_length=2000), AfterValidator(_link)] | None = None
+    repair: ExternalId | None = None
+    batch_id: ExternalId | None = None
+
+    @field_validator("priority")
+    @classmethod
+    def _priority(cls, value: str | int | None) -> str | None:
+        return None if value is None else Priority.of(value).value
+
+    @field_validator("category")
+    @classmethod
+    def _category(cls, value: str | None) -> str | None:
+        known = [one.name for one in domains.categories()]
+        if value is not None and value not in known:
+            raise ValueError(f"use one of {', '.join(known)}")
+        return value
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """A message that may be accepted: `body` is what is stored, `item_refs` the source's ids of what it touches."""
+
+    type: str
+    occurred_at: datetime
+    body: Mapping[str, Any]
+    item_refs: tuple[str, ...]
+
+
+def types() -> dict[str, type[BaseModel]]:
+    """Every webhook type and the model of its data."""
+    known: dict[str, type[BaseModel]] = {}
+    for kind in domains.kinds():
+        known[f"{kind.name}.upsert"] = kind.upsert
+        if kind.on_batch:
+            known[f"{kind.name}.batch"] = BatchIn
+    for pack in domains.packs():
+        known |= {name: model for name, (model, _) in pack.happenings.items()}
+    return known | {"notification.send": SendIn}
+
+
+def parse(raw: bytes) -> Envelope:
+    """Check a body whole. Raises Invalid with a FieldError for each thing that is wrong."""
+    body = strict_json.read(raw)
+    envelope = _validate(EnvelopeIn, body, ())
+    assert isinstance(envelope, EnvelopeIn)
+    data = read_data(envelope.type, envelope.data)
+    return Envelope(envelope.type, envelope.timestamp, body, _refs(envelope.type, data))
+
+
+def read_data(kind: str, data: Mapping[str, Any]) -> BaseModel:
+    """The typed data of a webhook of this type. Raises Invalid."""
+    known = types()
+    if kind not in known:
+        names = ", ".join(sorted(known))
+        raise Invalid("The type is not known.", FieldError("type", f"Use one of {names}."))
+    return _validate(known[kind], data, ("data",))
+
+
+def _validate(model: type[BaseModel], value: Any, at: tuple[str, ...]) -> BaseModel:
+    try:
+        # JSON mode: date-times are text there, and strict still refuses true for a number
+        return model.model_validate_json(json.dumps(value), strict=True)
+    except ValidationError as error:
+        problems = [FieldError(_path((*at, *one["loc"])), _advice(one)) for one in error.errors(include_url=False)]
+        raise Invalid("Some fields cannot be used.", *problems) from None
+
+
+def _path(parts: tuple[str | int, ...]) -> str:
+    text = ""
+    for part in parts:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text[:200]
+
+
+def _advice(error: Any) -> str:
+    known = {
+        "missing": "This field is required.",
+        "extra_forbidden": "This field is not known here; check its spelling.",
+        "timezone_aware": "Add the offset from UTC, such as 2026-11-22T14:05:00Z.",
+    }
+    message = known.get(error["type"]) or str(error["msg"]).removeprefix("Value error, ")
+    return message[:1].upper() + message[1:]
+
+
+def _refs(kind: str, data: BaseModel) -> tuple[str, ...]:
+    if isinstance(data, BatchIn):
+        return tuple(sorted({one.id for one in data.items}))
+    return (str(data.id),) if kind.endswith(".upsert") and hasattr(data, "id") else ()

@@ -1,0 +1,101 @@
+"""Step one of the path: a signed webhook becomes one durable inbound row, or a refusal that says why.
+
+Checks in this order: source, signature over the raw bytes, size and shape, idempotency. `accept` returns only
+after the commit: a 202 is a promise. The same message again is answered with the first one's id; the same id
+with another body is a Conflict. It applies nothing: that is `pipeline.route`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy.exc import OperationalError, TimeoutError
+
+from notify_app import queue
+from notify_app.errors import Conflict, FieldError, Invalid, Unavailable
+from notify_app.extensions import db
+from notify_app.ids import new_id
+from notify_app.pipeline import envelope, signature, sql
+from notify_app.pipeline.step import hub
+from notify_app.secrets import Secrets
+
+__all__ = ["Accepted", "accept", "secret_name"]
+
+MAX_ID = 200
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What is answered: the inbound row's id, and whether this message had been accepted before."""
+
+    id: UUID
+    duplicate: bool
+
+
+@dataclass(frozen=True)
+class _Source:
+    id: UUID
+    organisation_id: UUID
+
+
+def secret_name(slug: str) -> str:
+    """What a source's encrypted secret is bound to."""
+    return f"source:{slug}"
+
+
+def accept(slug: str, headers: Mapping[str, str], body: bytes) -> Accepted:
+    """Make the message durable. Raises BadSignature, Invalid (each field named), Conflict, Unavailable."""
+    try:
+        source = _authenticate(slug, headers, body)
+        message_id = _message_id(headers)
+        parsed = envelope.parse(body)
+        accepted = _store(source, message_id, parsed, body)
+    except (OperationalError, TimeoutError) as error:
+        raise Unavailable("The database is away for a moment; nothing was kept. Send it again.") from error
+    queue.wake(queue.connect(hub().redis_url), [queue.ROUTE])
+    return accepted
+
+
+def _authenticate(slug: str, headers: Mapping[str, str], body: bytes) -> _Source:
+    with db.engines["engine"].connect() as conn:
+        row = conn.execute(sql.FIND_SOURCE, {"slug": slug}).one_or_none()
+    if row is None:
+        signature.check([signature.DUMMY_SECRET], headers, body)
+        raise signature.BadSignature("The signature, its time or its secret is not right.")
+    secrets = Secrets(hub().secret_key)
+    keys = [secrets.open(key, secret_name(slug)) for key in (row.secret, row.previous_secret) if key is not None]
+    signature.check(keys, headers, body)
+    return _Source(row.id, row.organisation_id)
+
+
+def _message_id(headers: Mapping[str, str]) -> str:
+    value = headers["webhook-id"]
+    if len(value) > MAX_ID or not value.isprintable():
+        raise Invalid("The header cannot be used.", FieldError("webhook-id", f"Use at most {MAX_ID} printable characters."))
+    return value
+
+
+def _store(source: _Source, message_id: str, parsed: envelope.Envelope, body: bytes) -> Accepted:
+    digest = hashlib.sha256(body).digest()
+    key = {"organisation_id": source.organisation_id, "source_id": source.id, "external_id": message_id}
+    row = {
+        **key,
+        "id": new_id(),
+        "body_hash": digest,
+        "type": parsed.type,
+        "body": json.dumps(parsed.body),
+        "item_refs": list(parsed.item_refs),
+        "occurred_at": parsed.occurred_at,
+    }
+    with db.engines["engine"].begin() as conn:
+        new = conn.execute(sql.ACCEPT, row).scalar_one_or_none()
+        known = None if new else conn.execute(sql.FIND_INBOUND, key).one()
+    if known is None:
+        return Accepted(row["id"], duplicate=False)
+    if bytes(known.body_hash) != digest:
+        raise Conflict(f"webhook-id {message_id} was used before with another body. Use a new id for a new message.")
+    return Accepted(known.id, duplicate=True)

@@ -1,0 +1,91 @@
+"""Every reason for which somebody is told or not told, and the sentence that a person reads (invariant 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+__all__ = ["Reason", "sentence"]
+
+
+class Reason(StrEnum):
+    """One code for each; stored with decisions and deliveries."""
+
+    in_inbox = "in_inbox"
+    priority_channel = "priority_channel"
+    event_channel = "event_channel"
+    fallback_channel = "fallback_channel"
+    quiet_hours = "quiet_hours"
+    preference_event = "preference_event"
+    preference_category = "preference_category"
+    no_address = "no_address"
+    suppressed = "suppressed"
+    not_reached = "not_reached"
+    nobody = "nobody"
+    unknown_person = "unknown_person"
+    person_left = "person_left"
+    is_actor = "is_actor"
+    template_inactive = "template_inactive"
+    template_failed = "template_failed"
+    duplicate = "duplicate"
+    notifications_off = "notifications_off"
+    # at send time
+    read_meanwhile = "read_meanwhile"
+    withdrawn = "withdrawn"
+    too_old = "too_old"
+    bad_address = "bad_address"
+    provider_refused = "provider_refused"
+    attempts_used_up = "attempts_used_up"
+    provider_trouble = "provider_trouble"
+    in_doubt = "in_doubt"
+    sent_unconfirmed = "sent_unconfirmed"
+    lease_ran_out = "lease_ran_out"
+    provider_config = "provider_config"
+
+
+SENTENCES = {
+    Reason.in_inbox: "It is in their inbox.",
+    Reason.priority_channel: "A message of {priority} priority goes out by {channel}.",
+    Reason.event_channel: "This event always goes out by {channel}.",
+    Reason.fallback_channel: "No usable address on the planned channels, so {channel} was taken.",
+    Reason.quiet_hours: "Quiet hours: {channel} waits until {until}.",
+    Reason.preference_event: "They switched {channel} off for this event.",
+    Reason.preference_category: "They switched {channel} off for {category}.",
+    Reason.no_address: "No address for {channel} is known.",
+    Reason.suppressed: "Their {channel} address is blocked: {why}.",
+    Reason.not_reached: "They could not be reached on any channel.",
+    Reason.nobody: "Nobody holds the part of {audience} here.",
+    Reason.unknown_person: "{who} is not known in this organisation.",
+    Reason.person_left: "They have left the organisation.",
+    Reason.is_actor: "They did it themselves.",
+    Reason.template_inactive: "The office has switched this message off.",
+    Reason.template_failed: "The message could not be written: {error}",
+    Reason.duplicate: "They were told of the same matter already.",
+    Reason.notifications_off: "Notifications are switched off for the organisation.",
+    Reason.read_meanwhile: "It was read before the message left.",
+    Reason.withdrawn: "It was withdrawn before the message left.",
+    Reason.too_old: "It had become too old to be of use.",
+    Reason.bad_address: "The address cannot be used.",
+    Reason.provider_refused: "The provider refused it for good.",
+    Reason.attempts_used_up: "All attempts were used up.",
+    Reason.provider_trouble: "The provider could not take it; it is tried again.",
+    Reason.in_doubt: "It may have arrived; it is sent once more, so that it surely does.",
+    Reason.sent_unconfirmed: "It may have arrived; another try could double it, so it was left.",
+    Reason.lease_ran_out: "The worker that was sending it went away.",
+    Reason.provider_config: "The provider's account is not set up properly; the message waits.",
+}
+
+
+class _Known(dict[str, Any]):
+    def __missing__(self, key: str) -> str:
+        return key.replace("_", " ")
+
+
+def sentence(reason: str, values: Mapping[str, Any] | None = None) -> str:
+    """The sentence for a stored reason; a code from another release reads as its words."""
+    try:
+        pattern = SENTENCES[Reason(reason)]
+    except (KeyError, ValueError):
+        return reason.replace("_", " ").capitalize() + "."
+    return pattern.format_map(_Known(values or {}))

@@ -1,0 +1,155 @@
+"""Who hears of an event by which channel, when, and why: pure, and handed `now` (requirements A5, A7, A8, A16).
+
+`plan(...)` decides for one person. It sends nothing and knows no table; `pipeline.route` writes what it says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from notify_app.domains.base import Priority
+from notify_app.policy.quiet import QuietHours, release_at
+from notify_app.policy.reasons import Reason
+
+__all__ = ["CHANNELS_BY_PRIORITY", "OUTWARD", "Choice", "Plan", "Planned", "Reach", "Told", "plan"]
+
+# A5; the in-app row is always made and is not listed
+CHANNELS_BY_PRIORITY: Mapping[Priority, tuple[str, ...]] = {
+    Priority.urgent: ("sms", "email"),
+    Priority.high: ("sms",),
+    Priority.medium: ("email",),
+    Priority.low: (),
+}
+# in the order in which another channel is taken when the planned ones reach nobody (A16)
+OUTWARD = ("sms", "email")
+
+
+@dataclass(frozen=True)
+class Reach:
+    """One address of a person on a channel; `blocked` says why it must not be used."""
+
+    channel: str
+    address: str
+    blocked: str | None = None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a person has switched: (scope, channel) → on. Scopes are `event:<name>` and `category:<name>`."""
+
+    switches: Mapping[tuple[str, str], bool] = field(default_factory=dict)
+    quiet: QuietHours | None = None
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One message to one address, not before `not_before` (None: at once)."""
+
+    channel: str
+    address: str
+    not_before: datetime | None
+
+
+@dataclass(frozen=True)
+class Told:
+    """One line of the record: told, deferred or not told, by which channel, and why."""
+
+    channel: str
+    outcome: str
+    reason: Reason
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do for one person. `unreached` is set when nothing will reach their pocket and something should."""
+
+    messages: tuple[Planned, ...]
+    record: tuple[Told, ...]
+    unreached: bool
+
+
+@dataclass(frozen=True)
+class Matter:
+    """What of the event matters for routing."""
+
+    name: str
+    category: str
+    priority: Priority
+    channels: tuple[str, ...] | None = None
+
+
+def plan(
+    matter: Matter, reaches: Sequence[Reach], choice: Choice, *, signs_in: bool, zone: str, now: datetime
+) -> Plan:
+    """Decide for one person. `reaches` in the person's own order; the first unblocked of a channel is used.
+
+    URGENT ignores switches and quiet hours, never a blocked address. When no planned channel has a usable
+    address the next usable one is taken; a person who cannot sign in has no inbox, so for them this holds
+    for LOW too. Someone is unreached when nothing is left, unless they sign in and it was not pressing.
+    """
+    wanted = matter.channels if matter.channels is not None else CHANNELS_BY_PRIORITY[matter.priority]
+    wanted = tuple(channel for channel in wanted if channel != "inapp")
+    why = Reason.event_channel if matter.channels is not None else Reason.priority_channel
+    record = [Told("inapp", "told", Reason.in_inbox)]
+    messages: list[Planned] = []
+    muted = False
+    for channel in wanted:
+        refusal = _switched_off(matter, choice, channel)
+        if refusal:
+            muted = True
+            record.append(refusal)
+            continue
+        message, line = _take(matter, channel, reaches, choice, zone, now, why)
+        record.append(line)
+        messages += [message] if message else []
+    if not messages and not muted and (wanted or not signs_in):
+        for channel in OUTWARD:
+            if channel in wanted or _switched_off(matter, choice, channel):
+                continue
+            message, line = _take(matter, channel, reaches, choice, zone, now, Reason.fallback_channel)
+            record.append(line)
+            if message:
+                messages.append(message)
+                break
+    pressing = matter.priority in (Priority.urgent, Priority.high)
+    unreached = not messages and not muted and bool(wanted or not signs_in) and (pressing or not signs_in)
+    if unreached:
+        record.append(Told("", "not_told", Reason.not_reached))
+    return Plan(tuple(messages), tuple(record), unreached)
+
+
+def _switched_off(matter: Matter, choice: Choice, channel: str) -> Told | None:
+    if matter.priority is Priority.urgent:
+        return None
+    by_event = choice.switches.get((f"event:{matter.name}", channel))
+    if by_event is not None:
+        return None if by_event else Told(channel, "not_told", Reason.preference_event)
+    if choice.switches.get((f"category:{matter.category}", channel), True):
+        return None
+    return Told(channel, "not_told", Reason.preference_category, {"category": matter.category})
+
+
+def _take(
+    matter: Matter,
+    channel: str,
+    reaches: Sequence[Reach],
+    choice: Choice,
+    zone: str,
+    now: datetime,
+    why: Reason,
+) -> tuple[Planned | None, Told]:
+    mine = [reach for reach in reaches if reach.channel == channel]
+    usable = next((reach for reach in mine if not reach.blocked), None)
+    if usable is None:
+        if not mine:
+            return None, Told(channel, "not_told", Reason.no_address)
+        return None, Told(channel, "not_told", Reason.suppressed, {"why": mine[0].blocked})
+    until = None if matter.priority is Priority.urgent else release_at(choice.quiet, zone, now)
+    if until is not None:
+        told = Told(channel, "deferred", Reason.quiet_hours, {"until": until.isoformat()})
+        return Planned(channel, usable.address, until), told
+    return Planned(channel, usable.address, None), Told(channel, "told", why, {"priority": matter.priority.value})
