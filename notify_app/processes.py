@@ -1,4 +1,5 @@
-"""What the operating system knows about processes: whether one still lives, is ours, and how it is ended.
+"""What the operating system knows about processes: whether one still lives, is ours, and how it is ended;
+and the two kinds of file that a running process leaves (private notes, logs).
 
 A pid alone proves nothing, because pids are used again; so a process is remembered as its pid *and* the
 moment it started, and only the pair is ever signalled. Standard library only: the supervisor and the
@@ -9,9 +10,11 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -87,6 +90,19 @@ def working_in(directory: Path) -> list[Seen]:
     return [seen for pid in _all_pids() if _cwd(pid) == wanted and (seen := Seen.at(pid))]
 
 
+def marked(variable: str, value: str) -> list[Seen]:
+    """Processes whose environment holds `variable=value`: what was started with it, and all that came of that.
+    Empty where the system has no /proc."""
+    if not LINUX:
+        return []
+    wanted = f"{variable}={value}".encode()
+    return [
+        seen
+        for pid in _all_pids()
+        if pid != os.getpid() and wanted in _environment(pid) and (seen := Seen.at(pid))
+    ]
+
+
 def wait_until_gone(those: Iterable[Seen], seconds: float) -> list[Seen]:
     """Waits until none lives, or the time is over; returns who still does."""
     until = time.monotonic() + seconds
@@ -124,6 +140,15 @@ def dies_with_parent(number: int = signal.SIGTERM) -> Callable[[], None]:
             os._exit(1)
 
     return child
+
+
+def die_with_parent(number: int = signal.SIGTERM) -> None:
+    """The same for this process itself."""
+    parent = os.getppid()
+    if prctl := _prctl():
+        prctl(PR_SET_PDEATHSIG, int(number), 0, 0, 0)
+        if os.getppid() != parent:
+            os.kill(os.getpid(), number)
 
 
 @cache
@@ -164,8 +189,32 @@ def _cwd(pid: int) -> str | None:
         return None
 
 
+def _environment(pid: int) -> list[bytes]:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:  # gone, or another user's
+        return []
+
+
 def _started_by_ps(pid: int) -> str | None:
     out = subprocess.run(
         ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
     ).stdout.split(maxsplit=1)
     return None if len(out) < 2 or out[0].startswith("Z") else out[1].strip()
+
+
+def write_private(path: Path, text: str) -> None:
+    """Whole or not at all, and never readable by others, not even for a moment."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # 0600
+    with open(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(name, path)
+
+
+def rotate(log: Path, largest: int = 5_000_000) -> None:
+    """Keeps one older part of a log that has grown. The file itself stays, since its writers append to it."""
+    if log.exists() and log.stat().st_size > largest:
+        shutil.copyfile(log, log.with_name(f"{log.name}.1"))
+        os.truncate(log, 0)

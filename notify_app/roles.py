@@ -48,7 +48,9 @@ def prepare(env: Mapping[str, str]) -> None:
     """
     admin = env.get("DATABASE_ADMIN_URL", "")
     if not admin:
-        raise RolesError("DATABASE_ADMIN_URL: set it to a PostgreSQL superuser's URL while the roles are made.")
+        raise RolesError(
+            "DATABASE_ADMIN_URL: set it to a PostgreSQL superuser's URL while the roles are made."
+        )
     passwords, databases = {}, set()
     for variable, role in VARIABLES.items():
         url = env.get(variable, "")
@@ -56,7 +58,9 @@ def prepare(env: Mapping[str, str]) -> None:
             continue
         parts = urlsplit(url)
         if unquote(parts.username or "") != role or not parts.password:
-            raise RolesError(f"{variable}: set it to a URL of the form postgresql://{role}:<password>@<host>/<database>.")
+            raise RolesError(
+                f"{variable}: set it to a URL of the form postgresql://{role}:<password>@<host>/<database>."
+            )
         passwords[role] = unquote(parts.password)
         databases.add(unquote(parts.path.lstrip("/")))
     if len(databases) != 1 or not (name := databases.pop()):
@@ -77,9 +81,13 @@ def ensure_roles(admin_url: str, *, passwords: Mapping[str, str]) -> None:
             verb = "ALTER" if role in known else "CREATE"
             connection.execute(sql.SQL(f"{verb} ROLE {{}} {attributes}").format(sql.Identifier(role)))
             if password := passwords.get(role):
-                verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256")
+                verifier = connection.pgconn.encrypt_password(
+                    password.encode(), role.encode(), b"scram-sha-256"
+                )
                 connection.execute(
-                    sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), sql.Literal(verifier.decode()))
+                    sql.SQL("ALTER ROLE {} PASSWORD {}").format(
+                        sql.Identifier(role), sql.Literal(verifier.decode())
+                    )
                 )
         connection.execute("GRANT pg_read_all_data TO hub_backup")
 
@@ -91,7 +99,9 @@ def ensure_database(admin_url: str, name: str, owner: str = "hub_owner") -> None
         database, holder = sql.Identifier(name), sql.Identifier(owner)
         if not found:
             connection.execute(
-                sql.SQL("CREATE DATABASE {} OWNER {} ENCODING 'UTF8' TEMPLATE template0").format(database, holder)
+                sql.SQL("CREATE DATABASE {} OWNER {} ENCODING 'UTF8' TEMPLATE template0").format(
+                    database, holder
+                )
             )
         connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(database, holder))
         connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database))
@@ -101,7 +111,9 @@ def ensure_database(admin_url: str, name: str, owner: str = "hub_owner") -> None
 
 def urls(admin_url: str, database: str, passwords: Mapping[str, str]) -> dict[str, str]:
     """The DATABASE_* variables of each role on the server that `admin_url` names."""
-    found = {variable: _for(admin_url, database, role, passwords[role]) for variable, role in VARIABLES.items()}
+    found = {
+        variable: _for(admin_url, database, role, passwords[role]) for variable, role in VARIABLES.items()
+    }
     return found | {"DATABASE_ADMIN_URL": admin_url}
 
 
@@ -118,7 +130,9 @@ def _admin(url: str) -> psycopg.Connection[tuple[object, ...]]:
     try:
         connection = psycopg.connect(plain, dbname="postgres", autocommit=True, connect_timeout=10)
     except psycopg.OperationalError as error:
-        raise RolesError(f"DATABASE_ADMIN_URL: PostgreSQL does not let us in: {str(error).strip()}") from error
+        raise RolesError(
+            f"DATABASE_ADMIN_URL: PostgreSQL does not let us in: {str(error).strip()}"
+        ) from error
     if connection.info.server_version < OLDEST:
         version = connection.info.server_version // 10000
         connection.close()
