@@ -36,7 +36,7 @@ LINK = "https://hub.example.com/r/abc123"
     ],
 )
 def test_segments_are_counted_as_the_network_counts_them(
-    text: str, encoding: str, count: int, units: int
+    text: str, encoding: sms.Encoding, count: int, units: int
 ) -> None:
     assert sms.segments(text) == sms.Segments(encoding, count, units)
 
