@@ -179,6 +179,8 @@ class Delivery(Scoped, Base):
     state: Mapped[str] = mapped_column(server_default="queued")
     reason: Mapped[str | None]
     detail: Mapped[str | None]
+    # when it was first to leave (the end of quiet hours, or at once): its age counts from here
+    due_at: Mapped[datetime] = moment()
     next_attempt_at: Mapped[datetime] = moment()
     lease_until: Mapped[datetime | None]
     token: Mapped[UUID | None]

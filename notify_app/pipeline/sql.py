@@ -16,6 +16,7 @@ __all__ = [
     "EXPIRED_LEASES",
     "FIND_INBOUND",
     "FIND_SOURCE",
+    "RENEW",
     "RETAIN_ATTEMPTS",
     "RETAIN_BODIES",
     "SETTLE",
@@ -91,6 +92,11 @@ CLAIM = text(
 )
 
 # one statement for many results; a row whose token is no longer ours is left alone and not returned
+# a drain that is still at work says so; a frozen one does not, and its rows are taken over
+RENEW = text(
+    "UPDATE delivery SET lease_until = clock_timestamp() + :lease WHERE state = 'sending' AND token = ANY(:tokens)"
+)
+
 SETTLE = text(
     """
     WITH result AS (
@@ -129,7 +135,7 @@ SETTLE = text(
 
 EXPIRED_LEASES = text(
     """
-    SELECT organisation_id, id, token, attempts AS number, failures, channel, priority, created_at, hub_now() AS now,
+    SELECT organisation_id, id, token, attempts AS number, failures, channel, priority, due_at, hub_now() AS now,
            (SELECT count(*) FROM attempt a WHERE a.organisation_id = d.organisation_id AND a.delivery_id = d.id
                 AND a.outcome = 'ambiguous') AS doubts
     FROM delivery d WHERE state = 'sending' AND lease_until < clock_timestamp()

@@ -152,4 +152,6 @@ def _take(
     if until is not None:
         told = Told(channel, "deferred", Reason.quiet_hours, {"until": until.isoformat()})
         return Planned(channel, usable.address, until), told
-    return Planned(channel, usable.address, None), Told(channel, "told", why, {"priority": matter.priority.value})
+    return Planned(channel, usable.address, None), Told(
+        channel, "told", why, {"priority": matter.priority.value}
+    )

@@ -1,0 +1,83 @@
+"""What RQ calls: functions of a few lines that take no work with them, only the hint to look.
+
+Below them the SCHEDULE: what rq-scheduler enqueues and how often. Its entries are re-asserted under fixed ids at
+each start of the scheduler and by the workers' own poll, because it loses entries when it is killed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from notify_app import clock, process
+from notify_app.sweeps import release as release_sweep
+from notify_app.sweeps import rescue as rescue_sweep
+from notify_app.sweeps import retain as retain_sweep
+from notify_app.extensions import db
+from notify_app.queue import BULK, ROUTE, SWEEP, URGENT
+
+__all__ = ["SCHEDULE", "Periodic", "deliver_bulk", "deliver_urgent", "release", "rescue", "retain", "retry", "route", "sweep"]
+
+
+def route() -> None:
+    """Take and route what was accepted."""
+    process.current().drain(ROUTE)
+
+
+def deliver_urgent() -> None:
+    """Send what is urgent and due."""
+    process.current().drain(URGENT)
+
+
+def deliver_bulk() -> None:
+    """Send the rest of what is due."""
+    process.current().drain(BULK)
+
+
+def release() -> None:
+    """Wake whoever has something due."""
+    sweep(release_sweep.run)
+
+
+def rescue() -> None:
+    """Take over what a dead worker held."""
+    sweep(rescue_sweep.run)
+
+
+def retry() -> None:
+    """Every five minutes, pick up what fell through (A11)."""
+    sweep(rescue_sweep.run)
+    sweep(release_sweep.run)
+
+
+def retain() -> None:
+    """Weekly: let go of what is old (A13)."""
+    sweep(retain_sweep.run)
+
+
+def sweep(run: Callable[[datetime], int]) -> int:
+    """Run one sweep now, in the application's context."""
+    with process.current().app.app_context():
+        with db.engines["engine"].connect() as conn:
+            now = clock.now(conn)
+        return run(now)
+
+
+@dataclass(frozen=True)
+class Periodic:
+    """One line of the schedule: a cron expression (UTC), or seconds between runs."""
+
+    id: str
+    job: str
+    seconds: int | None = None
+    cron: str | None = None
+    queue: str = SWEEP
+
+
+SCHEDULE = (
+    Periodic("hub:release", "notify_app.jobs.release", seconds=5),
+    Periodic("hub:rescue", "notify_app.jobs.rescue", seconds=10),
+    Periodic("hub:retry", "notify_app.jobs.retry", seconds=300),
+    Periodic("hub:retain", "notify_app.jobs.retain", cron="0 2 * * 0"),
+)

@@ -1,0 +1,99 @@
+"""When an address turns out to be of no use: block it if it is to blame, take the person's next channel, or tell the
+office whom it did not reach (A16). Done before the failed delivery is settled; doing it twice changes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from notify_app.domains.base import Draft
+from notify_app.domains.hub import NOT_REACHED
+from notify_app.ids import new_id
+from notify_app.pipeline import outbox
+from notify_app.pipeline.audience import Member, members
+from notify_app.pipeline.route import Origin, Override, route
+from notify_app.pipeline.step import Step
+from notify_app.policy.routing import OUTWARD
+
+__all__ = ["block", "instead"]
+
+GIVING_UP = "giving_up"
+HOPEFUL = ("queued", "sending", "sent", "delivered")
+
+
+def block(work: Step, channel: str, address: str, reason: str) -> None:
+    """Never write to this address again, until somebody lifts it."""
+    work.run(
+        "INSERT INTO suppression (organisation_id, channel, value, reason) VALUES (:org, :channel, :value, :reason) "
+        "ON CONFLICT ON CONSTRAINT uq_suppression_value DO NOTHING",
+        channel=channel,
+        value=address,
+        reason=reason,
+    )
+
+
+def instead(work: Step, delivery: Any, reason: str) -> None:
+    """Take the next usable channel for what this delivery carried; where there is none, tell the office."""
+    carried = work.one(
+        "SELECT n.id, n.title, n.name, n.category, n.item_id, e.id AS event_id FROM delivery_item i "
+        "JOIN notification n ON n.organisation_id = i.organisation_id AND n.id = i.notification_id "
+        "JOIN event e ON e.organisation_id = n.organisation_id AND e.id = n.event_id "
+        "WHERE i.organisation_id = :org AND i.delivery_id = :id ORDER BY n.id LIMIT 1",
+        id=delivery.id,
+    )
+    if carried is None or carried.name == NOT_REACHED.name:
+        return
+    # two deliveries of one message may fail at once: the later one sees that the earlier is no hope any more
+    work.one("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))", key=f"{delivery.group_key}/{delivery.person_id}")
+    work.run("UPDATE delivery SET reason = :reason WHERE organisation_id = :org AND id = :id", reason=GIVING_UP, id=delivery.id)
+    member = members(work, [delivery.person_id])[delivery.person_id]
+    siblings = work.all(
+        "SELECT channel, state, reason FROM delivery WHERE organisation_id = :org AND person_id = :person "
+        "AND group_key = :group AND purpose = :purpose AND id <> :id",
+        person=delivery.person_id,
+        group=delivery.group_key,
+        purpose=delivery.purpose,
+        id=delivery.id,
+    )
+    if any(one.state in HOPEFUL and one.reason != GIVING_UP for one in siblings):
+        return
+    tried = {delivery.channel, *(one.channel for one in siblings)}
+    other = _next(member, tried, carried)
+    if other:
+        outbox.put(work, [_copy(delivery, carried, *other)])
+    else:
+        _tell_office(work, delivery, member, carried, reason)
+
+
+def _next(member: Member, tried: set[str], carried: Any) -> tuple[str, str] | None:
+    for channel in OUTWARD:
+        if channel in tried:
+            continue
+        scopes = (f"event:{carried.name}", f"category:{carried.category}")
+        on = next((member.choice.switches[scope, channel] for scope in scopes if (scope, channel) in member.choice.switches), True)
+        usable = next((one for one in member.reaches if one.channel == channel and not one.blocked), None)
+        if on and usable:
+            return channel, usable.address
+    return None
+
+
+def _copy(delivery: Any, carried: Any, channel: str, address: str) -> outbox.Row:
+    return outbox.Row(
+        id=new_id(),
+        person_id=delivery.person_id,
+        channel=channel,
+        address=address,
+        group_key=delivery.group_key,
+        priority=delivery.priority,
+        not_before=None,
+        notification_id=carried.id,
+        purpose=delivery.purpose,
+    )
+
+
+def _tell_office(work: Step, delivery: Any, member: Member, carried: Any, reason: str) -> None:
+    key = f"not_reached:{delivery.group_key}:{delivery.person_id}"
+    if work.one("SELECT 1 FROM event WHERE organisation_id = :org AND dedupe_key = :key", key=key):
+        return
+    draft = Draft(NOT_REACHED.name, {"who": member.name, "about": carried.title, "why": reason})
+    route(work, [draft], Origin(work.now), Override(item_id=carried.item_id, dedupe_key=key))

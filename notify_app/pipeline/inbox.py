@@ -1,0 +1,133 @@
+"""Lines in inboxes: put, read, unread, withdrawn. Each change raises the person's counter in the same transaction.
+
+The counter is the stream's cursor: its row lock makes numbers and commits come in the same order.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from notify_app.live.announce import Frame
+from notify_app.pipeline.step import Step
+
+__all__ = ["Line", "as_frame", "mark_all_read", "mark_read", "mark_unread", "put", "unread"]
+
+PRIORITIES = {1: "urgent", 2: "high", 3: "medium", 4: "low"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A notification to be written."""
+
+    id: UUID
+    event_id: UUID
+    person_id: UUID
+    name: str
+    category: str
+    priority: int
+    title: str
+    text: str
+    action_url: str
+    item_id: UUID | None
+
+
+# taken in the order of ids, so that two steps that tell the same people cannot wait for each other
+RAISE = text(
+    """
+    INSERT INTO inbox_counter (organisation_id, person_id, seq)
+    SELECT :org, person_id, n FROM unnest(CAST(:people AS uuid[]), CAST(:counts AS bigint[])) AS t(person_id, n)
+    ORDER BY person_id
+    ON CONFLICT (organisation_id, person_id) DO UPDATE SET seq = inbox_counter.seq + excluded.seq
+    RETURNING person_id, seq
+    """
+)
+
+
+def _raise(step: Step, counts: Mapping[UUID, int]) -> dict[UUID, int]:
+    """Raise each person's counter by as many as there are changes; the new values."""
+    ids = sorted(counts)
+    rows = step.all(RAISE, people=ids, counts=[counts[one] for one in ids])
+    return {row.person_id: row.seq for row in rows}
+
+
+def put(step: Step, lines: Sequence[Line]) -> None:
+    """Insert notifications and announce each to its person."""
+    if not lines:
+        return
+    counts = Counter(line.person_id for line in lines)
+    last = _raise(step, counts)
+    left = dict(counts)
+    rows = []
+    for line in lines:
+        left[line.person_id] -= 1
+        seq = last[line.person_id] - left[line.person_id]
+        rows.append({"organisation_id": step.organisation_id, **asdict(line), "seq": seq, "changed_seq": seq})
+    step.insert("notification", rows)
+    totals = _unread_counts(step, list(counts))
+    for row in rows:
+        step.news.append(Frame(row["person_id"], row["seq"], "notification", {**as_frame(row, step), "unread": totals[row["person_id"]]}))
+
+
+def as_frame(row: Mapping[str, Any], step: Step) -> dict[str, Any]:
+    """A notification as a page is told of it; the reader's own words for category and organisation are added there."""
+    return {
+        "id": str(row["id"]),
+        "title": row["title"],
+        "text": row["text"],
+        "priority": PRIORITIES[row["priority"]],
+        "category": row["category"],
+        "url": f"/inbox/{row['id']}",
+        "action_url": row["action_url"],
+        "created_at": step.now.isoformat(),
+        "read": False,
+    }
+
+
+def _unread_counts(step: Step, people: list[UUID]) -> dict[UUID, int]:
+    rows = step.all(
+        "SELECT p.id, (SELECT count(*) FROM notification n WHERE n.person_id = p.id AND n.read_at IS NULL "
+        "AND n.withdrawn_at IS NULL) AS n FROM unnest(CAST(:people AS uuid[])) AS p(id)",
+        people=people,
+    )
+    return {row.id: row.n for row in rows}
+
+
+def unread(step: Step, person_id: UUID) -> int:
+    """How many lines this person has not read."""
+    return _unread_counts(step, [person_id])[person_id]
+
+
+def mark_read(step: Step, person_id: UUID, ids: Iterable[UUID]) -> int:
+    """Mark these lines of this person as read; how many were not before."""
+    return _mark(step, person_id, list(ids), "read_at = hub_now()", "read_at IS NULL", "read")
+
+
+def mark_unread(step: Step, person_id: UUID, ids: Iterable[UUID]) -> int:
+    """The way back."""
+    return _mark(step, person_id, list(ids), "read_at = NULL", "read_at IS NOT NULL", "unread")
+
+
+def mark_all_read(step: Step, person_id: UUID) -> int:
+    """Everything that is in the inbox now; how many were unread."""
+    return _mark(step, person_id, None, "read_at = hub_now()", "read_at IS NULL", "read")
+
+
+def _mark(step: Step, person_id: UUID, ids: list[UUID] | None, change: str, when: str, event: str) -> int:
+    seq = _raise(step, {person_id: 1})[person_id]
+    rows = step.all(
+        f"UPDATE notification SET {change}, changed_seq = :seq WHERE organisation_id = :org AND person_id = :person "
+        f"AND withdrawn_at IS NULL AND {when} AND (CAST(:ids AS uuid[]) IS NULL OR id = ANY(:ids)) RETURNING id",
+        person=person_id,
+        ids=ids,
+        seq=seq,
+    )
+    marked = [str(row.id) for row in rows]
+    data = {"ids": marked, "all": ids is None, "unread": unread(step, person_id)}
+    step.news.append(Frame(person_id, seq, event, data))
+    return len(marked)

@@ -1,0 +1,117 @@
+"""What one worker process has in hand: the application, its channels and threads, and one drain a queue at a time.
+
+A drain is started by a job (a wake-up) or by the poll, which looks into the database every few seconds whether Redis
+is there or not; who comes second while a drain runs leaves, because the drain goes on until nothing is due.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Callable
+from functools import cached_property
+
+from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
+
+from notify_app.config import Settings
+from notify_app.extensions import db
+from notify_app.pipeline import sql, take
+from notify_app.pipeline.deliver import Deliverer
+from notify_app.queue import BULK, ROUTE, SWEEP, URGENT, clear_mark, connect, wake
+
+__all__ = ["WorkerProcess", "current", "install"]
+
+log = logging.getLogger(__name__)
+
+_installed: WorkerProcess | None = None
+
+
+class WorkerProcess:
+    """Owned by `worker.py`; jobs reach it through `current()`."""
+
+    def __init__(self, app: Flask, *, rng: random.Random | None = None) -> None:
+        self.app = app
+        self.settings: Settings = app.extensions["hub"]
+        self._rng = rng or random.Random()
+        self._stopping = threading.Event()
+        self._busy = {name: threading.Lock() for name in (ROUTE, URGENT, BULK)}
+
+    @cached_property
+    def deliverer(self) -> Deliverer:
+        """Made at the first delivery, so that a route worker imports no provider's library."""
+        from notify_app.channels import build
+
+        return Deliverer(
+            build(self.settings), threads=self.settings.send_threads, lease=self.settings.lease, rng=self._rng
+        )
+
+    def drain(self, name: str) -> int:
+        """Work on a queue until nothing is due or the drain's time is over; then wake a successor."""
+        lock = self._busy[name]
+        if not lock.acquire(blocking=False):
+            return 0
+        try:
+            with self.app.app_context():
+                connection = connect(self.settings.redis_url)
+                clear_mark(connection, name)  # before the first claim: what is committed after it wakes again
+                done = self._work(name)
+                if self._waiting(name) and not self._stopping.is_set():
+                    wake(connection, [name])
+                return done
+        finally:
+            lock.release()
+
+    def _work(self, name: str) -> int:
+        seconds = self.settings.drain.total_seconds()
+        if name == ROUTE:
+            return take.drain(seconds, self._stopping.is_set)
+        return self.deliverer.drain(name, seconds, self._stopping.is_set)
+
+    def _waiting(self, name: str) -> bool:
+        with db.engines["engine"].connect() as conn:
+            return bool(conn.execute(sql.WAITING).one()._mapping[name])
+
+    def poll(self, queues: list[str], every: Callable[[], None]) -> None:
+        """Until `stop`: every few seconds drain these queues by the database alone, and call `every`."""
+        while not self._stopping.wait(self.settings.poll.total_seconds()):
+            for name in queues:
+                self._look(name)
+            if SWEEP in queues:
+                self._guarded("sweep", every)
+
+    def _look(self, name: str) -> None:
+        if name in self._busy:
+            self._guarded(name, lambda: self.drain(name))
+
+    def _guarded(self, name: str, work: Callable[[], object]) -> None:
+        """The poll outlives whatever one look meets: it is the last net."""
+        try:
+            work()
+        except SQLAlchemyError as error:
+            log.warning("poll of %s: the database is away (%s)", name, type(error).__name__)
+        except Exception:
+            log.exception("poll of %s", name)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopping.is_set()
+
+    def stop(self) -> None:
+        """Finish what is being sent and take nothing new."""
+        self._stopping.set()
+
+
+def install(process: WorkerProcess) -> None:
+    """Make this the process that jobs run in."""
+    global _installed
+    _installed = process
+
+
+def current() -> WorkerProcess:
+    """The process that jobs run in. Raises RuntimeError outside of a worker."""
+    if _installed is None:
+        raise RuntimeError("no worker process is installed: jobs run in worker.py")
+    return _installed
