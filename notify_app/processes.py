@@ -133,6 +133,7 @@ def dies_with_parent(number: int = signal.SIGTERM) -> Callable[[], None]:
     parent = os.getpid()
 
     def child() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())  # a mask is inherited, and a server must hear us
         if prctl is None:
             return
         prctl(PR_SET_PDEATHSIG, int(number), 0, 0, 0)

@@ -452,11 +452,10 @@ class Supervisor:
         for _, process in living:
             _signal(process, signal.SIGTERM)
         until = time.monotonic() + max((child.spec.grace for child, _ in living), default=0)
-        asked = self.asked
         while (
             any(not _ended(process) for _, process in living)
             and time.monotonic() < until
-            and self.asked == asked
+            and self.asked < 2
         ):
             self._sleep(0.05)
         for child, process in living:
