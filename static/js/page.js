@@ -1,0 +1,39 @@
+// Every page: times, theme, forms; and for who is signed in the connection light and the unread badges.
+
+import './theme.js';
+import './time.js';
+import './forms.js';
+import { say, word } from './words.js';
+import { exact } from './time.js';
+import { stream } from './shared-stream.js';
+import { showUnread } from './badge.js';
+
+const PATIENCE = 4_000;      // a broken connection that heals at once is not news to a screen reader
+
+function light() {
+  const lamp = document.querySelector('[data-light]');
+  if (!lamp) return;
+  let announced = 'live';
+  let timer = 0;
+  const show = ({ state, heardAt }) => {
+    lamp.hidden = false;
+    lamp.title = word(`${state}-note`) + (state !== 'live' && heardAt ? ` ${word('last-heard', { time: exact(heardAt) })}` : '');
+    if (lamp.dataset.state === state && lamp.dataset.shown) return;
+    lamp.dataset.state = state;
+    lamp.dataset.shown = 'yes';
+    lamp.querySelector('[data-light-word]').textContent = word(state);
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      if (state === announced || state === 'connecting') return;
+      announced = state;
+      say(`${word(state)}. ${word(`${state}-note`)}`);
+    }, PATIENCE);
+  };
+  stream.on('state', show);
+}
+
+if (document.documentElement.dataset.account) {
+  light();
+  stream.on('count', showUnread);
+  stream.start();
+}

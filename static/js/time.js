@@ -1,0 +1,39 @@
+// Keeps "4 min ago" true while a page stays open. The exact time stays in the title, in the reader's zone.
+
+import { word } from './words.js';
+
+const root = document.documentElement;
+const lang = root.lang || 'en';
+const zone = root.dataset.zone || undefined;
+const relative = new Intl.RelativeTimeFormat(lang, { style: 'short', numeric: 'always' });
+const day = new Intl.DateTimeFormat(lang, { day: 'numeric', month: 'short', timeZone: zone });
+const whole = new Intl.DateTimeFormat(lang, { day: 'numeric', month: 'long', year: 'numeric', hour: '2-digit', minute: '2-digit', hourCycle: 'h23', timeZone: zone });
+const dateOnly = new Intl.DateTimeFormat('en-CA', { year: 'numeric', month: '2-digit', day: '2-digit', timeZone: zone });
+
+const MINUTE = 60, HOUR = 3600, DAY = 86400, WEEK = 7 * DAY;
+
+/** Relative words for an ISO time; after a week the date. */
+export function ago(iso, now = Date.now()) {
+  const seconds = (Date.parse(iso) - now) / 1000;
+  const size = Math.abs(seconds);
+  if (size < MINUTE) return word('now');
+  if (size > WEEK) return day.format(new Date(iso));
+  const [unit, length] = size < HOUR ? ['minute', MINUTE] : size < DAY ? ['hour', HOUR] : ['day', DAY];
+  return relative.format(Math.trunc(seconds / length), unit).replace('.', '');
+}
+
+export const exact = (iso) => whole.format(new Date(iso));
+
+/** The calendar day in the reader's zone, as '2026-11-22'. */
+export const dayOf = (iso) => dateOnly.format(new Date(iso));
+
+export function refresh(scope = document) {
+  for (const time of scope.querySelectorAll('time[data-ago][datetime]')) {
+    const text = ago(time.dateTime);
+    if (time.textContent !== text) time.textContent = text;
+  }
+}
+
+refresh();
+setInterval(() => { if (!document.hidden) refresh(); }, 20_000);
+document.addEventListener('visibilitychange', () => { if (!document.hidden) refresh(); });
