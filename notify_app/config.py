@@ -34,7 +34,9 @@ def _setting(env: str, doc: str, default: Any = None) -> Any:
 class Settings:
     """One frozen value handed to `create_app`. Each field's metadata holds its variable and its meaning."""
 
-    secret_key: str = _setting("HUB_SECRET_KEY", "Signs cookies and links, derives the key that encrypts stored secrets.")
+    secret_key: str = _setting(
+        "HUB_SECRET_KEY", "Signs cookies and links, derives the key that encrypts stored secrets."
+    )
     database_url: str = _setting("DATABASE_URL", "PostgreSQL 18 as role hub_app: scoped to one organisation.")
     database_engine_url: str = _setting(
         "DATABASE_ENGINE_URL", "PostgreSQL as role hub_engine: claims, sign-in, ingest."
@@ -47,27 +49,47 @@ class Settings:
         "HUB_BASE_URL", "Public address that links in messages begin with.", default="http://127.0.0.1:8000"
     )
     env: str = _setting("HUB_ENV", "demo, production or test.", default="production")
-    instance: Path = _setting("HUB_INSTANCE", "Directory for what is kept beside the database.", default=Path("instance"))
-    email_provider: str = _setting("HUB_EMAIL_PROVIDER", "local (shown on the outbox page), smtp or ses.", default="local")
-    sms_provider: str = _setting("HUB_SMS_PROVIDER", "local (shown on the outbox page) or sns.", default="local")
+    instance: Path = _setting(
+        "HUB_INSTANCE", "Directory for what is kept beside the database.", default=Path("instance")
+    )
+    email_provider: str = _setting(
+        "HUB_EMAIL_PROVIDER", "local (shown on the outbox page), smtp or ses.", default="local"
+    )
+    sms_provider: str = _setting(
+        "HUB_SMS_PROVIDER", "local (shown on the outbox page) or sns.", default="local"
+    )
     smtp_url: str = _setting("HUB_SMTP_URL", "smtp://user:password@host:port?starttls=1", default="")
     aws_region: str = _setting("AWS_REGION", "Region of SES and SNS.", default="us-east-1")
-    aws_access_key_id: str = _setting("AWS_ACCESS_KEY_ID", "AWS key; empty uses boto3's own chain.", default="")
-    aws_secret_access_key: str = _setting("AWS_SECRET_ACCESS_KEY", "AWS secret that belongs to the key.", default="")
-    aws_endpoint_url: str = _setting("HUB_AWS_ENDPOINT_URL", "Another endpoint for SES and SNS (VPC, test).", default="")
+    aws_access_key_id: str = _setting(
+        "AWS_ACCESS_KEY_ID", "AWS key; empty uses boto3's own chain.", default=""
+    )
+    aws_secret_access_key: str = _setting(
+        "AWS_SECRET_ACCESS_KEY", "AWS secret that belongs to the key.", default=""
+    )
+    aws_endpoint_url: str = _setting(
+        "HUB_AWS_ENDPOINT_URL", "Another endpoint for SES and SNS (VPC, test).", default=""
+    )
     sms_max_price: Decimal = _setting(
-        "HUB_SMS_MAX_PRICE", "Most that one SMS may cost, in US dollars (SNS MaxPrice).", default=Decimal("0.50")
+        "HUB_SMS_MAX_PRICE",
+        "Most that one SMS may cost, in US dollars (SNS MaxPrice).",
+        default=Decimal("0.50"),
     )
     lease: timedelta = _setting(
         "HUB_LEASE_SECONDS", "How long a claimed delivery is a worker's own.", default=timedelta(seconds=30)
     )
     poll: timedelta = _setting(
-        "HUB_POLL_SECONDS", "How often an idle worker looks into the database by itself.", default=timedelta(seconds=5)
+        "HUB_POLL_SECONDS",
+        "How often an idle worker looks into the database by itself.",
+        default=timedelta(seconds=5),
     )
     drain: timedelta = _setting(
-        "HUB_DRAIN_SECONDS", "How long one drain job runs before it wakes its successor.", default=timedelta(seconds=20)
+        "HUB_DRAIN_SECONDS",
+        "How long one drain job runs before it wakes its successor.",
+        default=timedelta(seconds=20),
     )
-    send_threads: int = _setting("HUB_SEND_THREADS", "Messages that one delivery worker sends at once.", default=16)
+    send_threads: int = _setting(
+        "HUB_SEND_THREADS", "Messages that one delivery worker sends at once.", default=16
+    )
 
     def __post_init__(self) -> None:
         _one_of("HUB_ENV", self.env, ENVIRONMENTS)
@@ -82,7 +104,9 @@ class Settings:
         if not 1 <= self.send_threads <= 256:
             raise SettingsError("HUB_SEND_THREADS: use a number from 1 to 256.")
         if min(self.lease, self.poll, self.drain) <= timedelta(0):
-            raise SettingsError("HUB_LEASE_SECONDS, HUB_POLL_SECONDS, HUB_DRAIN_SECONDS: use numbers above 0.")
+            raise SettingsError(
+                "HUB_LEASE_SECONDS, HUB_POLL_SECONDS, HUB_DRAIN_SECONDS: use numbers above 0."
+            )
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -111,7 +135,13 @@ def _parse(name: str, raw: str, default: Any) -> Any:
             case Path():
                 return Path(raw)
             case _:
-                return _driver(raw) if name.startswith("DATABASE_") else raw.rstrip("/") if name == "HUB_BASE_URL" else raw
+                return (
+                    _driver(raw)
+                    if name.startswith("DATABASE_")
+                    else raw.rstrip("/")
+                    if name == "HUB_BASE_URL"
+                    else raw
+                )
     except (ValueError, InvalidOperation):
         raise SettingsError(f"{name}: {raw!r} is not a number.") from None
 

@@ -17,7 +17,18 @@ from notify_app.sweeps import retain as retain_sweep
 from notify_app.extensions import db
 from notify_app.queue import BULK, ROUTE, SWEEP, URGENT
 
-__all__ = ["SCHEDULE", "Periodic", "deliver_bulk", "deliver_urgent", "release", "rescue", "retain", "retry", "route", "sweep"]
+__all__ = [
+    "SCHEDULE",
+    "Periodic",
+    "deliver_bulk",
+    "deliver_urgent",
+    "release",
+    "rescue",
+    "retain",
+    "retry",
+    "route",
+    "sweep",
+]
 
 
 def route() -> None:

@@ -16,20 +16,37 @@ from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-__all__ = ["BULK", "QUEUES", "ROUTE", "SWEEP", "URGENT", "HubJob", "HubQueue", "clear_mark", "connect", "wake"]
+__all__ = [
+    "BULK",
+    "QUEUES",
+    "ROUTE",
+    "SWEEP",
+    "URGENT",
+    "HubJob",
+    "HubQueue",
+    "clear_mark",
+    "connect",
+    "wake",
+]
 
 log = logging.getLogger(__name__)
 
 ROUTE, URGENT, BULK, SWEEP = "route", "urgent", "bulk", "sweep"
 QUEUES = (ROUTE, URGENT, BULK, SWEEP)
-DRAINS = {ROUTE: "notify_app.jobs.route", URGENT: "notify_app.jobs.deliver_urgent", BULK: "notify_app.jobs.deliver_bulk"}
+DRAINS = {
+    ROUTE: "notify_app.jobs.route",
+    URGENT: "notify_app.jobs.deliver_urgent",
+    BULK: "notify_app.jobs.deliver_bulk",
+}
 MARK_SECONDS = 30  # a mark whose job was lost with Redis' memory expires by itself
 
 
 class HubJob(Job):
     """A job in JSON, whoever makes it: rq-scheduler cannot be handed a serializer, and pickle runs code."""
 
-    def __init__(self, id: str | None = None, connection: Any = None, serializer: Any = None, **more: Any) -> None:
+    def __init__(
+        self, id: str | None = None, connection: Any = None, serializer: Any = None, **more: Any
+    ) -> None:
         super().__init__(id, connection, serializer=JSONSerializer, **more)
 
 
@@ -42,7 +59,9 @@ class HubQueue(Queue):
 @cache
 def connect(url: str) -> redis.Redis:
     """The process's client: short time-outs, because Redis is a hint and nobody waits for a hint."""
-    return redis.Redis.from_url(url, socket_connect_timeout=1, socket_timeout=2, retry=None, health_check_interval=30)
+    return redis.Redis.from_url(
+        url, socket_connect_timeout=1, socket_timeout=2, retry=None, health_check_interval=30
+    )
 
 
 def wake(connection: redis.Redis, names: Iterable[str]) -> None:
@@ -50,9 +69,13 @@ def wake(connection: redis.Redis, names: Iterable[str]) -> None:
     try:
         for name in names:
             if connection.set(_mark(name), 1, nx=True, ex=MARK_SECONDS):
-                HubQueue(name, connection=connection).enqueue(DRAINS[name], result_ttl=0, failure_ttl=3600, job_timeout=600)
+                HubQueue(name, connection=connection).enqueue(
+                    DRAINS[name], result_ttl=0, failure_ttl=3600, job_timeout=600
+                )
     except redis.RedisError as error:
-        log.warning("no wake-up sent (%s); the database is looked into every few seconds", type(error).__name__)
+        log.warning(
+            "no wake-up sent (%s); the database is looked into every few seconds", type(error).__name__
+        )
 
 
 def clear_mark(connection: redis.Redis, name: str) -> None:
@@ -60,7 +83,9 @@ def clear_mark(connection: redis.Redis, name: str) -> None:
     try:
         connection.delete(_mark(name))
     except redis.RedisError as error:
-        log.warning("mark of %s not cleared (%s); it expires in %s s", name, type(error).__name__, MARK_SECONDS)
+        log.warning(
+            "mark of %s not cleared (%s); it expires in %s s", name, type(error).__name__, MARK_SECONDS
+        )
 
 
 def _mark(name: str) -> str:

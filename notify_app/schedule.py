@@ -21,7 +21,9 @@ log = logging.getLogger(__name__)
 
 def make_scheduler(connection: redis.Redis) -> Scheduler:
     """A scheduler whose jobs are JSON and which looks every second."""
-    return Scheduler(queue_name=SWEEP, connection=connection, interval=1, job_class=HubJob, queue_class=HubQueue)
+    return Scheduler(
+        queue_name=SWEEP, connection=connection, interval=1, job_class=HubJob, queue_class=HubQueue
+    )
 
 
 def assert_schedule(connection: redis.Redis, *, anew: bool = False) -> int:

@@ -453,9 +453,7 @@ class Supervisor:
             _signal(process, signal.SIGTERM)
         until = time.monotonic() + max((child.spec.grace for child, _ in living), default=0)
         while (
-            any(not _ended(process) for _, process in living)
-            and time.monotonic() < until
-            and self.asked < 2
+            any(not _ended(process) for _, process in living) and time.monotonic() < until and self.asked < 2
         ):
             self._sleep(0.05)
         for child, process in living:

@@ -60,7 +60,11 @@ def guard_sessions(factory: Any) -> None:
 
 
 def _restrict(state: ORMExecuteState) -> None:
-    if not (state.is_select or state.is_update or state.is_delete) or state.is_column_load or state.is_relationship_load:
+    if (
+        not (state.is_select or state.is_update or state.is_delete)
+        or state.is_column_load
+        or state.is_relationship_load
+    ):
         return
     if not any(issubclass(mapper.class_, Scoped) for mapper in state.all_mappers):
         return

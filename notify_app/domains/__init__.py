@@ -80,7 +80,9 @@ def _check_kind(work: WorkKind) -> None:
     for move in work.transitions:
         for status in (*move.origins, move.target):
             if status not in work.statuses:
-                raise PackError(f"kind {work.name!r}: the move {move.verb!r} names the unknown state {status!r}")
+                raise PackError(
+                    f"kind {work.name!r}: the move {move.verb!r} names the unknown state {status!r}"
+                )
 
 
 def present(payload: Mapping[str, Any], path: str) -> bool:

@@ -205,6 +205,6 @@ class DomainPack:
     categories: tuple[Category, ...]
     events: tuple[EventType, ...]
     kinds: tuple[WorkKind, ...] = ()
-    happenings: Mapping[str, tuple[type[BaseModel], Callable[[Any, Mapping[str, PersonRef]], Sequence[Draft]]]] = field(
-        default_factory=dict
-    )
+    happenings: Mapping[
+        str, tuple[type[BaseModel], Callable[[Any, Mapping[str, PersonRef]], Sequence[Draft]]]
+    ] = field(default_factory=dict)

@@ -13,7 +13,11 @@ NOT_REACHED = EventType(
     Priority.high,
     ("office",),
     ("who", "about", "why"),
-    {"who": "Dana Whitfield", "about": "Repair R-1042 needs your approval", "why": "no phone number and no email address"},
+    {
+        "who": "Dana Whitfield",
+        "about": "Repair R-1042 needs your approval",
+        "why": "no phone number and no email address",
+    },
     channels=("email",),
 )
 
@@ -24,7 +28,10 @@ GENERAL = EventType(
     Priority.medium,
     (),
     ("headline", "known"),
-    {"headline": "Message from Evergreen Auto Glass", "known": [{"name": "Message", "value": "The shop closes at noon on Friday."}]},
+    {
+        "headline": "Message from Evergreen Auto Glass",
+        "known": [{"name": "Message", "value": "The shop closes at noon on Friday."}],
+    },
 )
 
 TEST_MESSAGE = EventType(

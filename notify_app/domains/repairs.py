@@ -126,7 +126,9 @@ def _assignment_drafts(before: Item | None, after: Item) -> list[Draft]:
     if old:
         name = new.name if new else "nobody yet"
         drafts.append(
-            Draft("repair_reassigned_away", told(after, new_technician={"name": name}), to=(old.id,), item=after)
+            Draft(
+                "repair_reassigned_away", told(after, new_technician={"name": name}), to=(old.id,), item=after
+            )
         )
     if new:
         drafts.append(Draft("repair_assigned", told(after), item=after))
@@ -151,7 +153,9 @@ def _part(event: str, batch: Batch, technician: UUID | None, items: list[Item]) 
         "technician": told(items[0])["technician"],
         "reason": batch.reason or "No reason was given.",
     }
-    return Draft(event, payload, to=(technician,) if technician else (), item=items[0] if len(items) == 1 else None)
+    return Draft(
+        event, payload, to=(technician,) if technician else (), item=items[0] if len(items) == 1 else None
+    )
 
 
 def on_reward(data: RewardIn, people: Mapping[str, PersonRef]) -> Sequence[Draft]:
@@ -192,7 +196,12 @@ SAMPLE: dict[str, Any] = {
     "customer": {"name": "Dana Whitfield", "phone": "+13605552671"},
     "technician": {"name": "Marco Reyes"},
 }
-SECOND_ITEM = {**SAMPLE_ITEM, "number": "R-1043", "title": "2019 Ford Transit: crack, 30 cm", "vehicle": "2019 Ford Transit"}
+SECOND_ITEM = {
+    **SAMPLE_ITEM,
+    "number": "R-1043",
+    "title": "2019 Ford Transit: crack, 30 cm",
+    "vehicle": "2019 Ford Transit",
+}
 BATCH_SAMPLE: dict[str, Any] = {
     "batch_id": "B-207",
     "count": 2,
@@ -203,14 +212,20 @@ BATCH_SAMPLE: dict[str, Any] = {
 
 
 def _event(name: str, title: str, category: str, priority: Priority, to: str, **more: Any) -> EventType:
-    sample = {**SAMPLE, "item": {**SAMPLE_ITEM, "status": more.pop("status", "pending")}, **more.pop("adds", {})}
+    sample = {
+        **SAMPLE,
+        "item": {**SAMPLE_ITEM, "status": more.pop("status", "pending")},
+        **more.pop("adds", {}),
+    }
     requires = ("item.number", *more.pop("requires", ()))
     return EventType(name, title, category, priority, (to,), requires, sample, kind="repair")
 
 
 EVENTS = (
     _event("repair_pending_approval", "Repair needs approval", "approval", Priority.high, "customer"),
-    _event("repair_approved", "Repair approved", "approval", Priority.urgent, "technician", status="approved"),
+    _event(
+        "repair_approved", "Repair approved", "approval", Priority.urgent, "technician", status="approved"
+    ),
     _event(
         "repair_denied",
         "Repair denied",
@@ -221,7 +236,9 @@ EVENTS = (
         requires=("reason",),
         adds={"reason": "The customer will claim on insurance first."},
     ),
-    _event("repair_assigned", "Repair assigned", "assignment", Priority.high, "technician", status="approved"),
+    _event(
+        "repair_assigned", "Repair assigned", "assignment", Priority.high, "technician", status="approved"
+    ),
     _event(
         "repair_reassigned_away",
         "Repair handed to somebody else",
@@ -232,8 +249,17 @@ EVENTS = (
         requires=("new_technician.name",),
         adds={"new_technician": {"name": "Priya Natarajan"}},
     ),
-    _event("repair_in_progress", "Repair under way", "repair_status", Priority.medium, "customer", status="in_progress"),
-    _event("repair_completed", "Repair completed", "repair_status", Priority.high, "customer", status="completed"),
+    _event(
+        "repair_in_progress",
+        "Repair under way",
+        "repair_status",
+        Priority.medium,
+        "customer",
+        status="in_progress",
+    ),
+    _event(
+        "repair_completed", "Repair completed", "repair_status", Priority.high, "customer", status="completed"
+    ),
     EventType(
         "repair_batch_approved",
         "Repairs approved together",
@@ -273,9 +299,21 @@ EVENTS = (
 
 TRANSITIONS = (
     Transition("approve", "Approve", "Approved", ("pending", "denied"), "approved", OFFICE, primary=True),
-    Transition("deny", "Deny", "Denied", ("pending", "approved"), "denied", OFFICE, needs=("reason",), danger=True),
-    Transition("start", "Start work", "Started", ("approved",), "in_progress", (*OFFICE, "technician"), primary=True),
-    Transition("complete", "Complete", "Completed", ("in_progress",), "completed", (*OFFICE, "technician"), primary=True),
+    Transition(
+        "deny", "Deny", "Denied", ("pending", "approved"), "denied", OFFICE, needs=("reason",), danger=True
+    ),
+    Transition(
+        "start", "Start work", "Started", ("approved",), "in_progress", (*OFFICE, "technician"), primary=True
+    ),
+    Transition(
+        "complete",
+        "Complete",
+        "Completed",
+        ("in_progress",),
+        "completed",
+        (*OFFICE, "technician"),
+        primary=True,
+    ),
     Transition("reopen", "Ask again", "Asked again", ("denied",), "pending", OFFICE),
 )
 

@@ -63,7 +63,9 @@ READ = """
 """
 
 
-def members(step: Step, ids: Iterable[UUID], known: Mapping[UUID, Member] | None = None) -> dict[UUID, Member]:
+def members(
+    step: Step, ids: Iterable[UUID], known: Mapping[UUID, Member] | None = None
+) -> dict[UUID, Member]:
     """Those of `ids` that are people of this organisation and not in `known`, by id."""
     wanted = [one for one in dict.fromkeys(ids) if not known or one not in known]
     if not wanted:
@@ -72,7 +74,9 @@ def members(step: Step, ids: Iterable[UUID], known: Mapping[UUID, Member] | None
 
 
 def _member(r: Any) -> Member:
-    quiet = QuietHours(r.quiet_from, r.quiet_until, frozenset(r.quiet_days)) if r.quiet_from is not None else None
+    quiet = (
+        QuietHours(r.quiet_from, r.quiet_until, frozenset(r.quiet_days)) if r.quiet_from is not None else None
+    )
     return Member(
         id=r.id,
         name=r.name,

@@ -82,7 +82,13 @@ def after_failure(row: Any, failure: ChannelFailure, rng: random.Random) -> dict
         after=failure.after,
         ambiguous_before=row.doubts,
     )
-    common = {"outcome": kind.value, "failed": counted, "detail": failure.reason, "error": failure.reason, "error_code": failure.code}
+    common = {
+        "outcome": kind.value,
+        "failed": counted,
+        "detail": failure.reason,
+        "error": failure.reason,
+        "error_code": failure.code,
+    }
     if isinstance(outcome, Retry):
         reason = AFTER.get(kind, Reason.provider_trouble)
         return {**common, "state": "queued", "reason": reason, "wait": outcome.at.total_seconds()}
@@ -109,7 +115,9 @@ class _Run:
 class Deliverer:
     """Sends for one process: its channels, its threads, its random source. Safe to drain one at a time."""
 
-    def __init__(self, channels: Mapping[str, Channel], *, threads: int, lease: timedelta, rng: random.Random) -> None:
+    def __init__(
+        self, channels: Mapping[str, Channel], *, threads: int, lease: timedelta, rng: random.Random
+    ) -> None:
         self._channels = channels
         self._threads = threads
         self._lease = lease
@@ -151,7 +159,14 @@ class Deliverer:
         with db.engines["engine"].begin() as conn:
             rows = conn.execute(
                 sql.CLAIM,
-                {"first": first, "last": last, "limit": free, "token": uuid4(), "lease": self._lease, "providers": self._providers},
+                {
+                    "first": first,
+                    "last": last,
+                    "limit": free,
+                    "token": uuid4(),
+                    "lease": self._lease,
+                    "providers": self._providers,
+                },
             ).all()
         run.dry = not rows
         wanted = [row for row in rows if self._still_wanted(run, row)]
@@ -205,7 +220,9 @@ class Deliverer:
             return _columns(row) | after_failure(row, failure, self._rng)
         except Exception as bug:
             log.exception("delivery %s: the channel raised what it must not", row.id)
-            return _columns(row) | after_failure(row, Ambiguous(f"{type(bug).__name__}: {bug}", "bug"), self._rng)
+            return _columns(row) | after_failure(
+                row, Ambiguous(f"{type(bug).__name__}: {bug}", "bug"), self._rng
+            )
         return _columns(row) | {
             "state": "sent",
             "outcome": "accepted",

@@ -158,7 +158,9 @@ def _validate(model: type[BaseModel], value: Any, at: tuple[str, ...]) -> BaseMo
         # JSON mode: date-times are text there, and strict still refuses true for a number
         return model.model_validate_json(json.dumps(value), strict=True)
     except ValidationError as error:
-        problems = [FieldError(_path((*at, *one["loc"])), _advice(one)) for one in error.errors(include_url=False)]
+        problems = [
+            FieldError(_path((*at, *one["loc"])), _advice(one)) for one in error.errors(include_url=False)
+        ]
         raise Invalid("Some fields cannot be used.", *problems) from None
 
 

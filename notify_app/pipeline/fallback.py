@@ -44,8 +44,15 @@ def instead(work: Step, delivery: Any, reason: str) -> None:
     if carried is None or carried.name == NOT_REACHED.name:
         return
     # two deliveries of one message may fail at once: the later one sees that the earlier is no hope any more
-    work.one("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))", key=f"{delivery.group_key}/{delivery.person_id}")
-    work.run("UPDATE delivery SET reason = :reason WHERE organisation_id = :org AND id = :id", reason=GIVING_UP, id=delivery.id)
+    work.one(
+        "SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))",
+        key=f"{delivery.group_key}/{delivery.person_id}",
+    )
+    work.run(
+        "UPDATE delivery SET reason = :reason WHERE organisation_id = :org AND id = :id",
+        reason=GIVING_UP,
+        id=delivery.id,
+    )
     member = members(work, [delivery.person_id])[delivery.person_id]
     siblings = work.all(
         "SELECT channel, state, reason FROM delivery WHERE organisation_id = :org AND person_id = :person "
@@ -70,7 +77,14 @@ def _next(member: Member, tried: set[str], carried: Any) -> tuple[str, str] | No
         if channel in tried:
             continue
         scopes = (f"event:{carried.name}", f"category:{carried.category}")
-        on = next((member.choice.switches[scope, channel] for scope in scopes if (scope, channel) in member.choice.switches), True)
+        on = next(
+            (
+                member.choice.switches[scope, channel]
+                for scope in scopes
+                if (scope, channel) in member.choice.switches
+            ),
+            True,
+        )
         usable = next((one for one in member.reaches if one.channel == channel and not one.blocked), None)
         if on and usable:
             return channel, usable.address

@@ -71,7 +71,14 @@ def put(step: Step, lines: Sequence[Line]) -> None:
     step.insert("notification", rows)
     totals = _unread_counts(step, list(counts))
     for row in rows:
-        step.news.append(Frame(row["person_id"], row["seq"], "notification", {**as_frame(row, step), "unread": totals[row["person_id"]]}))
+        step.news.append(
+            Frame(
+                row["person_id"],
+                row["seq"],
+                "notification",
+                {**as_frame(row, step), "unread": totals[row["person_id"]]},
+            )
+        )
 
 
 def as_frame(row: Mapping[str, Any], step: Step) -> dict[str, Any]:

@@ -67,7 +67,9 @@ def _authenticate(slug: str, headers: Mapping[str, str], body: bytes) -> _Source
         signature.check([signature.DUMMY_SECRET], headers, body)
         raise signature.BadSignature("The signature, its time or its secret is not right.")
     secrets = Secrets(hub().secret_key)
-    keys = [secrets.open(key, secret_name(slug)) for key in (row.secret, row.previous_secret) if key is not None]
+    keys = [
+        secrets.open(key, secret_name(slug)) for key in (row.secret, row.previous_secret) if key is not None
+    ]
     signature.check(keys, headers, body)
     return _Source(row.id, row.organisation_id)
 
@@ -75,7 +77,10 @@ def _authenticate(slug: str, headers: Mapping[str, str], body: bytes) -> _Source
 def _message_id(headers: Mapping[str, str]) -> str:
     value = headers["webhook-id"]
     if len(value) > MAX_ID or not value.isprintable():
-        raise Invalid("The header cannot be used.", FieldError("webhook-id", f"Use at most {MAX_ID} printable characters."))
+        raise Invalid(
+            "The header cannot be used.",
+            FieldError("webhook-id", f"Use at most {MAX_ID} printable characters."),
+        )
     return value
 
 
@@ -97,5 +102,7 @@ def _store(source: _Source, message_id: str, parsed: envelope.Envelope, body: by
     if known is None:
         return Accepted(row["id"], duplicate=False)
     if bytes(known.body_hash) != digest:
-        raise Conflict(f"webhook-id {message_id} was used before with another body. Use a new id for a new message.")
+        raise Conflict(
+            f"webhook-id {message_id} was used before with another body. Use a new id for a new message."
+        )
     return Accepted(known.id, duplicate=True)

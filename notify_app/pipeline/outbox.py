@@ -38,7 +38,14 @@ class Row:
     def of(cls, planned: Planned, line: Line, event_id: UUID) -> Row:
         """The row for what routing planned."""
         return cls(
-            new_id(), line.person_id, planned.channel, planned.address, str(event_id), line.priority, planned.not_before, line.id
+            new_id(),
+            line.person_id,
+            planned.channel,
+            planned.address,
+            str(event_id),
+            line.priority,
+            planned.not_before,
+            line.id,
         )
 
 
@@ -67,7 +74,11 @@ def put(step: Step, rows: Sequence[Row]) -> None:
     step.insert(
         "delivery_item",
         [
-            {"organisation_id": step.organisation_id, "delivery_id": row.id, "notification_id": row.notification_id}
+            {
+                "organisation_id": step.organisation_id,
+                "delivery_id": row.id,
+                "notification_id": row.notification_id,
+            }
             for row in rows
             if row.notification_id
         ],

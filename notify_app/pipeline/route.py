@@ -48,6 +48,7 @@ class Override:
     action_url: str | None = None
     item_id: UUID | None = None
     dedupe_key: str | None = None
+    asked: bool = False  # somebody named the template: it must exist and be active
 
 
 @dataclass
@@ -77,14 +78,18 @@ def route(
     override = override or Override()
     routed, rows = Routed(), _Rows()
     words = wording.Words(step)
-    people = members(step, [person for draft in drafts for person in audience(step, words.event(draft.event), draft)])
+    people = members(
+        step, [person for draft in drafts for person in audience(step, words.event(draft.event), draft)]
+    )
     waiting = [(draft, override) for draft in drafts]
     ordinal = first
     while waiting:
         draft, wish = waiting.pop(0)
         told = _one(step, words, people, draft, origin, wish, ordinal, rows, routed)
         if told:
-            people |= members(step, [person for more in told for person in audience(step, NOT_REACHED, more)], people)
+            people |= members(
+                step, [person for more in told for person in audience(step, NOT_REACHED, more)], people
+            )
             waiting += [(more, Override(item_id=wish.item_id)) for more in told]
         ordinal += 1
     _write(step, rows)
@@ -103,30 +108,27 @@ def _one(
     routed: Routed,
 ) -> list[Draft]:
     """One event: returns the drafts that tell the office whom it did not reach."""
-    says = words.of(draft, override.priority, override.category)
+    says = words.of(draft, override.priority, override.category, asked=override.asked)
     event_id = new_id()
     item_id = draft.item.id if draft.item else override.item_id
-    rows.events.append(
-        {
-            "organisation_id": step.organisation_id,
-            "id": event_id,
-            "name": draft.event,
-            "inbound_id": origin.inbound_id,
-            "ordinal": ordinal,
-            "item_id": item_id,
-            "item_version": draft.item.version if draft.item else None,
-            "actor_id": origin.actor_id,
-            "priority": says.priority.rank,
-            "category": says.category,
-            "payload": json.dumps(pack({**draft.payload, "item_id": str(item_id) if item_id else None})),
-            "dedupe_key": override.dedupe_key,
-            "error": says.error,
-            "occurred_at": origin.occurred_at,
-        }
-    )
+    row = {
+        "organisation_id": step.organisation_id,
+        "id": event_id,
+        "name": draft.event,
+        "inbound_id": origin.inbound_id,
+        "ordinal": ordinal,
+        "item_id": item_id,
+        "item_version": draft.item.version if draft.item else None,
+        "actor_id": origin.actor_id,
+        "priority": says.priority.rank,
+        "category": says.category,
+        "payload": json.dumps(pack({**draft.payload, "item_id": str(item_id) if item_id else None})),
+        "dedupe_key": override.dedupe_key,
+        "error": None,
+        "occurred_at": origin.occurred_at,
+    }
+    rows.events.append(row)
     routed.events.append(event_id)
-    if says.error:
-        routed.problems.append(says.error)
     wanted = audience(step, says.type, draft)
     note = _Note(step.organisation_id, event_id, rows.decisions)
     if says.off:
@@ -138,7 +140,7 @@ def _one(
     if not wanted:
         who = " or ".join(says.type.audience) or "technician"
         note.add(None, "", "not_told", Reason.nobody, {"audience": who})
-        return _tell_office(draft, f"nobody ({who})", says.title_of(step, draft), f"nobody holds the part of {who}")
+        return _tell_office(draft, f"nobody ({who})", says.title(), f"nobody holds the part of {who}")
     drafts: list[Draft] = []
     for person_id in wanted:
         member = people.get(person_id)
@@ -146,6 +148,9 @@ def _one(
             note.add(person_id if member else None, "", "not_told", Reason.person_left)
             continue
         drafts += _person(step, says, member, draft, override, event_id, item_id, note, rows)
+    if says.problems:
+        row["error"] = "\n".join(says.problems)
+        routed.problems += says.problems
     return drafts
 
 
@@ -158,7 +163,12 @@ class _Note:
     rows: list[dict[str, Any]]
 
     def add(
-        self, person_id: UUID | None, channel: str, outcome: str, reason: Reason, detail: Mapping[str, Any] | None = None
+        self,
+        person_id: UUID | None,
+        channel: str,
+        outcome: str,
+        reason: Reason,
+        detail: Mapping[str, Any] | None = None,
     ) -> None:
         self.rows.append(
             {
@@ -189,7 +199,7 @@ def _person(
     decided: Plan = plan(
         matter, member.reaches, member.choice, signs_in=member.signs_in, zone=member.zone, now=step.now
     )
-    action = override.action_url or says.action_url(draft) or links.to_item(step, member, item_id)
+    action = override.action_url or says.action_url() or links.to_item(step, member, item_id)
     title, text = says.inbox(member, action)
     line = inbox.Line(
         id=new_id(),
@@ -210,7 +220,15 @@ def _person(
         note.add(member.id, told.channel, told.outcome, told.reason, told.detail)
     if not decided.unreached:
         return []
-    why = "; ".join(sorted({f"{told.channel}: {told.reason.value.replace('_', ' ')}" for told in decided.record if told.outcome == "not_told" and told.channel}))
+    why = "; ".join(
+        sorted(
+            {
+                f"{told.channel}: {told.reason.value.replace('_', ' ')}"
+                for told in decided.record
+                if told.outcome == "not_told" and told.channel
+            }
+        )
+    )
     return _tell_office(draft, member.name, title, why or "no phone number and no email address is known")
 
 

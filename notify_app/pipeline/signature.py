@@ -28,7 +28,9 @@ class BadSignature(HubError):
 def check(secrets: Iterable[str], headers: Mapping[str, str], body: bytes) -> None:
     """Accept if any of the source's secrets (two while one is being replaced) signed exactly these bytes.
     Raises BadSignature."""
-    standard = {name: headers.get(name, "") for name in ("webhook-id", "webhook-timestamp", "webhook-signature")}
+    standard = {
+        name: headers.get(name, "") for name in ("webhook-id", "webhook-timestamp", "webhook-signature")
+    }
     for secret in secrets:
         try:
             Webhook(secret).verify(body, standard, json_parse=False)

@@ -47,13 +47,17 @@ class Step:
         """Execute and count the rows touched."""
         return self.conn.execute(text(statement), {"org": self.organisation_id, **values}).rowcount
 
-    def insert(self, table: str, rows: Sequence[Mapping[str, Any]], *, json_columns: Sequence[str] = ()) -> None:
+    def insert(
+        self, table: str, rows: Sequence[Mapping[str, Any]], *, json_columns: Sequence[str] = ()
+    ) -> None:
         """Insert rows in one round trip. The columns are those of the first row; JSON columns hold JSON text."""
         if not rows:
             return
         names = list(rows[0])
         holes = ", ".join(f"CAST(:{name} AS jsonb)" if name in json_columns else f":{name}" for name in names)
-        self.conn.execute(text(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({holes})"), [dict(row) for row in rows])
+        self.conn.execute(
+            text(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({holes})"), [dict(row) for row in rows]
+        )
 
 
 def hub() -> Settings:

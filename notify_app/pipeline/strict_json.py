@@ -27,11 +27,15 @@ def read(body: bytes) -> dict[str, Any]:
     _check_depth(body)
     try:
         text = body.decode("utf-8")
-        value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_float, parse_int=_int)
+        value = json.loads(
+            text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_float, parse_int=_int
+        )
     except UnicodeDecodeError as error:
         raise _invalid(f"Encode the body in UTF-8 (byte {error.start} is not).") from None
     except json.JSONDecodeError as error:
-        raise _invalid(f"This is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from None
+        raise _invalid(
+            f"This is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
+        ) from None
     if not isinstance(value, dict):
         raise _invalid("Send one JSON object.")
     _check_text(value, "")
@@ -54,7 +58,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(value) != len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise Invalid("The body cannot be used.", FieldError(twice[:100], "This name stands twice in one object."))
+        raise Invalid(
+            "The body cannot be used.", FieldError(twice[:100], "This name stands twice in one object.")
+        )
     return value
 
 
@@ -79,7 +85,8 @@ def _check_text(value: Any, path: str) -> None:
     if isinstance(value, str):
         if "\x00" in value or any(0xD800 <= ord(char) <= 0xDFFF for char in value if ord(char) >= 0xD800):
             raise Invalid(
-                "The body cannot be used.", FieldError(path, "Remove the NUL characters and unpaired surrogates.")
+                "The body cannot be used.",
+                FieldError(path, "Remove the NUL characters and unpaired surrogates."),
             )
     elif isinstance(value, dict):
         for key, one in value.items():

@@ -122,13 +122,17 @@ def _handle(work: Step, row: Any) -> list[str]:
         return _send(work, row, data)
     if isinstance(data, envelope.BatchIn):
         return _batch(work, row, data)
-    happening = next((pack.happenings[row.type] for pack in domains.packs() if row.type in pack.happenings), None)
+    happening = next(
+        (pack.happenings[row.type] for pack in domains.packs() if row.type in pack.happenings), None
+    )
     if happening:
         return _happen(work, row, data, happening[1])
     kind = domains.kind(row.type.removesuffix(".upsert"))
     if kind is None:
         raise NotFound(f"{row.type} is not known to this release.")
-    applied = apply.upsert(work, kind, row.source_id, data, row.occurred_at, apply.Actor("source", inbound_id=row.id))
+    applied = apply.upsert(
+        work, kind, row.source_id, data, row.occurred_at, apply.Actor("source", inbound_id=row.id)
+    )
     return _follow(work, row, applied)
 
 
@@ -150,7 +154,9 @@ def _batch(work: Step, row: Any, data: envelope.BatchIn) -> list[str]:
     verb = "approve" if data.decision == "approved" else "deny"
     actor = apply.Actor("source", inbound_id=row.id)
     reason = data.reason or "No reason was given."
-    applied, refusals = apply.decide_batch(work, [one.id for one in found], verb, reason, data.batch_id, actor)
+    applied, refusals = apply.decide_batch(
+        work, [one.id for one in found], verb, reason, data.batch_id, actor
+    )
     problems = [f"{one} is not known here." for one in missing] + refusals
     return problems + _follow(work, row, applied)
 
@@ -166,9 +172,8 @@ def _send(work: Step, row: Any, data: envelope.SendIn) -> list[str]:
     """A1: each recipient for themselves; one that fails is named and leaves the others."""
     problems: list[str] = []
     item_id = _item_id(work, row, data)
-    override = Override(
-        Priority(data.priority) if data.priority else None, data.category, data.action_url, item_id
-    )
+    priority = Priority(data.priority) if data.priority else None
+    override = Override(priority, data.category, data.action_url, item_id, asked=True)
     for ordinal, recipient in enumerate(data.recipients):
         # two ordinals each: the message, and what the office may have to hear of it
         problems += _send_one(work, row, data, recipient, override, ordinal * 2)
@@ -176,7 +181,12 @@ def _send(work: Step, row: Any, data: envelope.SendIn) -> list[str]:
 
 
 def _send_one(
-    work: Step, row: Any, data: envelope.SendIn, recipient: envelope.RecipientIn, override: Override, ordinal: int
+    work: Step,
+    row: Any,
+    data: envelope.SendIn,
+    recipient: envelope.RecipientIn,
+    override: Override,
+    ordinal: int,
 ) -> list[str]:
     name = recipient.id or recipient.person
     person = people.find(work, row.source_id, recipient.id, recipient.person)

@@ -52,18 +52,31 @@ class Applied:
 
 def load(step: Step, item_id: UUID, *, lock: bool = False) -> Item:
     """An item with its people. Raises NotFound, for another organisation's as for none."""
-    row = step.one(f"SELECT * FROM work_item WHERE organisation_id = :org AND id = :id {'FOR UPDATE' if lock else ''}", id=item_id)
+    row = step.one(
+        f"SELECT * FROM work_item WHERE organisation_id = :org AND id = :id {'FOR UPDATE' if lock else ''}",
+        id=item_id,
+    )
     if row is None:
         raise NotFound("There is no such item.")
     return _item(step, row)
 
 
 def _item(step: Step, row: Any) -> Item:
-    held = step.all("SELECT role, person_id FROM item_person WHERE organisation_id = :org AND item_id = :id", id=row.id)
+    held = step.all(
+        "SELECT role, person_id FROM item_person WHERE organisation_id = :org AND item_id = :id", id=row.id
+    )
     refs = people.by_ids(step, [one.person_id for one in held])
     by_role = {one.role: refs[one.person_id] for one in held}
     return Item(
-        row.id, row.kind, row.number, row.title, row.status, row.version, unpack(row.data), by_role, row.batch_ref
+        row.id,
+        row.kind,
+        row.number,
+        row.title,
+        row.status,
+        row.version,
+        unpack(row.data),
+        by_role,
+        row.batch_ref,
     )
 
 
@@ -75,7 +88,9 @@ def upsert(step: Step, kind: WorkKind, source_id: UUID, data: Any, at: datetime,
     row = _lock_by_ref(step, kind, source_id, data.id)
     before = _item(step, row) if row else None
     if row is not None and at < row.known_at:
-        raise Stale(f"{before.number if before else data.id} is known as of {row.known_at.isoformat()}; this is older.")
+        raise Stale(
+            f"{before.number if before else data.id} is known as of {row.known_at.isoformat()}; this is older."
+        )
     after = _reported(step, kind, source_id, data, before)
     if before and before.status != after.status and after.status not in kind.source_moves[before.status]:
         raise Refused(
@@ -85,7 +100,11 @@ def upsert(step: Step, kind: WorkKind, source_id: UUID, data: Any, at: datetime,
     if before is None:
         _insert(step, after, source_id, data.id, at)
     elif _same(before, after):
-        step.run("UPDATE work_item SET known_at = :at WHERE organisation_id = :org AND id = :id", at=at, id=after.id)
+        step.run(
+            "UPDATE work_item SET known_at = :at WHERE organisation_id = :org AND id = :id",
+            at=at,
+            id=after.id,
+        )
         return Applied((after,), ())
     else:
         after = replace(after, version=before.version + 1)
@@ -104,7 +123,10 @@ def _lock_by_ref(step: Step, kind: WorkKind, source_id: UUID, external_id: str) 
     keys = {"kind": kind.name, "source": source_id, "external": external_id}
     row = step.one(find, **keys)
     if row is None:
-        step.one("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))", key=f"{source_id}/{kind.name}/{external_id}")
+        step.one(
+            "SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))",
+            key=f"{source_id}/{kind.name}/{external_id}",
+        )
         row = step.one(find, **keys)
     return row
 
@@ -218,7 +240,9 @@ def _moved(kind: WorkKind, before: Item, verb: str, values: Mapping[str, str], a
         )
     for name in move.needs:
         if not values.get(name, "").strip():
-            raise Invalid("Something is missing.", FieldError(name, f"Give a {name}, so that people know why."))
+            raise Invalid(
+                "Something is missing.", FieldError(name, f"Give a {name}, so that people know why.")
+            )
     return replace(before, status=move.target, version=before.version + 1)
 
 
@@ -273,7 +297,9 @@ def decide_batch(
     for name in sorted({item.kind for item in done}):
         together = domains.kind(name)
         if together and together.on_batch:
-            drafts += together.on_batch(Batch(ref, verb, reason, tuple(item for item in done if item.kind == name)))
+            drafts += together.on_batch(
+                Batch(ref, verb, reason, tuple(item for item in done if item.kind == name))
+            )
     return Applied(tuple(done), tuple(drafts)), refusals
 
 
@@ -288,7 +314,15 @@ def _kind(item: Item) -> WorkKind:
 
 
 def _write(
-    step: Step, kind: WorkKind, before: Item, after: Item, verb: str, reason: str, actor: Actor, *, in_batch: bool
+    step: Step,
+    kind: WorkKind,
+    before: Item,
+    after: Item,
+    verb: str,
+    reason: str,
+    actor: Actor,
+    *,
+    in_batch: bool,
 ) -> Applied:
     if _same(before, after):
         return Applied((before,), ())
@@ -342,7 +376,11 @@ def _write_people(step: Step, before: Item | None, after: Item) -> None:
 
 
 def _put_person(step: Step, item_id: UUID, role: str, person: PersonRef | None) -> None:
-    step.run("DELETE FROM item_person WHERE organisation_id = :org AND item_id = :item AND role = :role", item=item_id, role=role)
+    step.run(
+        "DELETE FROM item_person WHERE organisation_id = :org AND item_id = :item AND role = :role",
+        item=item_id,
+        role=role,
+    )
     if person:
         step.run(
             "INSERT INTO item_person (organisation_id, item_id, role, person_id) VALUES (:org, :item, :role, :person)",

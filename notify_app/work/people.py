@@ -77,7 +77,9 @@ def _phone(step: Step, person_id: UUID) -> str:
     return row.value if row else ""
 
 
-def find(step: Step, source_id: UUID | None, external_id: str | None, person_id: str | None) -> PersonRef | None:
+def find(
+    step: Step, source_id: UUID | None, external_id: str | None, person_id: str | None
+) -> PersonRef | None:
     """A known person, by the source's id or the hub's own; None if there is none here or they have left."""
     row = step.one(
         "SELECT id FROM person WHERE organisation_id = :org AND left_at IS NULL AND "

@@ -1,0 +1,296 @@
+"""The `flask` commands: starting everything, the demo, each sweep by hand, webhooks by hand, and why.
+
+Those that need the database find the running hub's own, or start the embedded engines for their own length.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import click
+from flask import Flask, current_app
+from sqlalchemy import text
+
+from notify_app.config import Settings
+from notify_app.errors import HubError, Invalid
+
+__all__ = ["init_app"]
+
+
+def init_app(app: Flask) -> None:
+    """Add the commands."""
+    for command in (
+        up,
+        demo,
+        roles_command,
+        release,
+        rescue,
+        retry,
+        retain,
+        webhook,
+        why,
+        schedule_command,
+        template,
+        office,
+    ):
+        app.cli.add_command(command)
+
+
+def _say(line: str) -> None:
+    click.echo(f"  {line}")
+
+
+@click.command("up")
+@click.option("--port", default=8000, show_default=True, help="Port of the web server.")
+def up(port: int) -> None:
+    """Start everything: engines, migrations, demo data, web server, workers, scheduler. Ctrl-C stops it."""
+    from notify_app import supervisor
+
+    sys.exit(supervisor.run(port=port))
+
+
+@click.command("demo")
+def demo() -> None:
+    """Fill the demo office (once) and print how to sign in."""
+    from notify_app import demo as office
+
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    office.fill(app, _say)
+    for line in office.sign_ins():
+        click.echo(line)
+
+
+@click.command("roles")
+@click.option("--admin-url", required=True, help="PostgreSQL URL of a superuser of the cluster.")
+@click.option("--database", default="hub", show_default=True, help="Database to make for the hub.")
+def roles_command(admin_url: str, database: str) -> None:
+    """Make the cluster's roles and the database, and print the URLs to set."""
+    from notify_app import roles
+
+    passwords = roles.new_passwords()
+    roles.ensure_roles(admin_url, passwords=passwords)
+    roles.ensure_database(admin_url, database)
+    for name, value in roles.urls(admin_url, database, passwords).items():
+        click.echo(f"{name}={value}")
+
+
+def _sweep(run: Callable[[datetime], int], said: str) -> None:
+    from notify_app import clock
+    from notify_app.extensions import db
+
+    with db.engines["engine"].connect() as conn:
+        now = clock.now(conn)
+    click.echo(said.format(run(now)))
+
+
+@click.command("release")
+def release() -> None:
+    """Wake the workers of every queue that has something due (quiet hours over, retries, lost wake-ups)."""
+    from notify_app.sweeps import release as sweep
+
+    _sweep(sweep.run, "{} queues had something due")
+
+
+@click.command("rescue")
+def rescue() -> None:
+    """Take over deliveries whose worker went away."""
+    from notify_app.sweeps import rescue as sweep
+
+    _sweep(sweep.run, "{} deliveries taken over")
+
+
+@click.command("retry")
+def retry() -> None:
+    """What runs every five minutes: rescue, then release."""
+    from notify_app.sweeps import release as later
+    from notify_app.sweeps import rescue as first
+
+    _sweep(first.run, "{} deliveries taken over")
+    _sweep(later.run, "{} queues had something due")
+
+
+@click.command("retain")
+def retain() -> None:
+    """What runs weekly: remove attempts and webhook bodies older than 90 days, and expired sessions and links."""
+    from notify_app.sweeps import retain as sweep
+
+    _sweep(sweep.run, "{} rows removed")
+
+
+@click.command("schedule")
+def schedule_command() -> None:
+    """Show the periodic jobs, and put back what is missing in Redis."""
+    from notify_app.jobs import SCHEDULE
+    from notify_app.queue import connect
+    from notify_app.schedule import assert_schedule
+
+    settings: Settings = current_app.extensions["hub"]
+    put = assert_schedule(connect(settings.redis_url))
+    for one in SCHEDULE:
+        click.echo(f"{one.id:<14} {one.cron or f'every {one.seconds} s':<14} {one.job}")
+    click.echo(f"{put} put back")
+
+
+@click.command("webhook")
+@click.argument("source")
+@click.argument("type")
+@click.argument("data")
+@click.option("--id", "message_id", default="", help="Message id (the idempotency key); made up if left out.")
+def webhook(source: str, type: str, data: str, message_id: str) -> None:  # noqa: A002
+    """Print a signed curl command that posts DATA (JSON) as TYPE from SOURCE. Pipe it into sh to send it."""
+    import shlex
+
+    from notify_app.extensions import db
+    from notify_app.ids import new_id
+    from notify_app.pipeline import signature, sql
+    from notify_app.pipeline.ingest import secret_name
+    from notify_app.secrets import Secrets
+
+    settings: Settings = current_app.extensions["hub"]
+    with db.engines["engine"].connect() as conn:
+        row = conn.execute(sql.FIND_SOURCE, {"slug": source}).one_or_none()
+    if row is None:
+        raise click.ClickException(f"There is no source called {source}.")
+    try:
+        value = json.loads(data)
+    except json.JSONDecodeError as error:
+        raise click.ClickException(f"DATA is not JSON: {error}") from None
+    now = datetime.now(UTC)
+    body = json.dumps({"type": type, "timestamp": now.isoformat(), "data": value})
+    secret = Secrets(settings.secret_key).open(row.secret, secret_name(source))
+    headers = signature.sign(secret, message_id or f"msg_{new_id().hex}", now, body.encode())
+    parts = [
+        "curl",
+        "-sS",
+        "-X",
+        "POST",
+        f"{settings.base_url}/hooks/{source}",
+        "-H",
+        "content-type: application/json",
+    ]
+    for name, head in headers.items():
+        parts += ["-H", f"{name}: {head}"]
+    click.echo(shlex.join([*parts, "--data-binary", body]))
+
+
+@click.command("why")
+@click.argument("event")
+@click.argument("person")
+def why(event: str, person: str) -> None:
+    """Say why PERSON (id, or a part of the name) was, or was not, told of EVENT (id), sentence by sentence."""
+    from notify_app.extensions import db
+    from notify_app.pipeline.step import step
+    from notify_app.work import why as reasons
+
+    event_id = _uuid(event, "EVENT")
+    owner = current_app.extensions["hub"].database_owner_url
+    if not owner:
+        raise click.ClickException("DATABASE_OWNER_URL: set it; the event's organisation is looked up by it.")
+    organisation_id = _organisation_of(owner, event_id)
+    db.session.remove()
+    with step(organisation_id) as work:
+        found = work.all(
+            "SELECT id, name FROM person WHERE organisation_id = :org AND (CAST(id AS text) = :person OR name ILIKE :like) "
+            "ORDER BY name",
+            person=person,
+            like=f"%{person}%",
+        )
+        if len(found) != 1:
+            names = ", ".join(row.name for row in found) or "nobody"
+            raise click.ClickException(f"PERSON: {person} is {names}; name exactly one.")
+        for line in reasons.explain(work, event_id, found[0].id):
+            click.echo(line)
+
+
+def _organisation_of(url: str, event_id: UUID) -> UUID:
+    from sqlalchemy import create_engine
+
+    engine = create_engine(url)
+    with engine.connect() as conn:
+        row = conn.execute(
+            text("SELECT organisation_id FROM event WHERE id = :id"), {"id": event_id}
+        ).one_or_none()
+    engine.dispose()
+    if row is None:
+        raise click.ClickException(f"EVENT: there is no event {event_id}.")
+    organisation_id: UUID = row.organisation_id
+    return organisation_id
+
+
+def _uuid(value: str, name: str) -> UUID:
+    try:
+        return UUID(value)
+    except ValueError:
+        raise click.ClickException(f"{name}: {value} is not an id.") from None
+
+
+@click.command("template")
+@click.argument("organisation")
+@click.argument("event")
+@click.argument("settings", nargs=-1)
+@click.option("--off/--on", "off", default=None, help="Switch the event's messages off or on.")
+def template(organisation: str, event: str, settings: tuple[str, ...], off: bool | None) -> None:
+    """Set an office's own wording: field=TEXT or field=@FILE (title, text, subject, email_html, email_text, sms,
+    action_url, priority, category, requires). An empty value goes back to the built-in text."""
+    from notify_app.work import templates
+
+    with _office(organisation) as work:
+        _told(lambda: templates.put(work, event, dict(_pair(one) for one in settings), off))
+    click.echo("saved")
+
+
+@click.command("office")
+@click.argument("organisation")
+@click.argument("settings", nargs=-1)
+def office(organisation: str, settings: tuple[str, ...]) -> None:
+    """Show or set an office's settings and branding: name=VALUE (notifications_on, sms_segments, company_name,
+    logo_url, colour, accent, footer, sender_name, sender_address, reply_to, sms_sender)."""
+    from notify_app.work import templates
+
+    with _office(organisation) as work:
+        shown: dict[str, Any] = {}
+        _told(lambda: shown.update(templates.set_office(work, dict(_pair(one) for one in settings))))
+    for name, value in shown.items():
+        click.echo(f"{name}={value}")
+
+
+def _office(slug: str) -> Any:
+    from notify_app.extensions import db
+    from notify_app.pipeline.step import step
+
+    with db.engines["engine"].connect() as conn:
+        row = conn.execute(
+            text("SELECT id FROM organisation WHERE slug = :slug"), {"slug": slug}
+        ).one_or_none()
+    if row is None:
+        raise click.ClickException(f"ORGANISATION: there is none called {slug}.")
+    return step(row.id)
+
+
+def _told(work: Callable[[], None]) -> None:
+    try:
+        work()
+    except Invalid as error:
+        lines = [str(error), *(f"{one.field}: {one.message}" for one in error.fields)]
+        raise click.ClickException("\n".join(lines)) from None
+    except HubError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _pair(setting: str) -> tuple[str, str]:
+    from pathlib import Path
+
+    name, equals, value = setting.partition("=")
+    if not equals:
+        raise click.ClickException(f"{setting}: write it as name=VALUE.")
+    if value.startswith("@"):
+        try:
+            value = Path(value[1:]).read_text(encoding="utf-8")
+        except OSError as error:
+            raise click.ClickException(f"{name}: {error}") from None
+    return name, value

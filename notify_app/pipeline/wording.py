@@ -1,0 +1,304 @@
+"""What a message says: the pack's files, the office's own templates over them, branding, and the reader.
+
+Titles and texts are written when an event is routed; the body for a channel when its delivery is first claimed,
+and kept (`content`), so that a retry sends exactly what was meant. What is URGENT is never withheld: where its own
+words fail, what is known goes out in the built-in text and the error is recorded (A1).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from uuid import UUID
+
+from notify_app import domains
+from notify_app.channels.base import Message, Sender
+from notify_app.domains.base import Draft, EventType, Priority
+from notify_app.domains.hub import GENERAL
+from notify_app.errors import FieldError, Invalid
+from notify_app.ids import new_id
+from notify_app.pipeline.audience import Member, members
+from notify_app.pipeline.envelope import safe_link
+from notify_app.pipeline.render import Rendered, TemplateFailed, render
+from notify_app.pipeline.step import Step, hub
+from notify_app.policy.formats import unpack
+from notify_app.policy.office import Branding, OfficeSettings, read
+
+__all__ = ["TemplateProblem", "Wording", "Words"]
+
+BODIES = {"email": ("subject", "email_html", "email_text"), "sms": ("sms",)}
+KEYS = {"email_html": "html", "email_text": "text", "sms": "text", "subject": "subject"}
+LONGEST_KNOWN = 300
+
+
+class TemplateProblem(Invalid):
+    """A message that cannot be written: no such template, switched off, or something that it needs is missing."""
+
+    code = "template"
+
+
+@dataclass
+class Wording:
+    """The words for one event in one organisation. `problems` collects what went wrong and was survived."""
+
+    office: Words
+    type: EventType
+    row: Any
+    priority: Priority
+    category: str
+    payload: Mapping[str, Any]
+    off: bool = False
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def urgent(self) -> bool:
+        return self.priority is Priority.urgent
+
+    def action_url(self) -> str:
+        """The office's own action link for this event, if it has one that is safe."""
+        own = (self.row.action_url if self.row else None) or ""
+        return own if own and safe_link(own) else ""
+
+    def inbox(self, member: Member, action: str) -> tuple[str, str]:
+        """Title and text for one person. Raises TemplateProblem unless URGENT."""
+        values = self._write(("title", "text"), member, action)
+        return values["title"], values["text"]
+
+    def title(self) -> str:
+        """The event's own title: what it is called where nobody in particular reads it."""
+        number = (
+            self.payload.get("item", {}).get("number", "")
+            if isinstance(self.payload.get("item"), Mapping)
+            else ""
+        )
+        return f"{self.type.title}: {number}" if number else self.type.title
+
+    def bodies(self, channel: str, member: Member, action: str) -> dict[str, str]:
+        """The channel's body: subject, html and text of an email, or the text of an SMS."""
+        return {KEYS[name]: text for name, text in self._write(BODIES[channel], member, action).items()}
+
+    def _write(self, names: tuple[str, ...], member: Member, action: str) -> dict[str, str]:
+        own = {name: getattr(self.row, name) if self.row else None for name in names}
+        home = domains.pack_of(self.type.name)
+        try:
+            rendered = self._render(
+                own, home.name if home else "hub", self.type.name if home else GENERAL.name, member, action
+            )
+        except TemplateFailed as failure:
+            if not self.urgent:
+                raise TemplateProblem(
+                    f"The message {self.type.name} cannot be written.",
+                    FieldError(failure.field, failure.reason),
+                ) from None
+            self._note(failure)
+            rendered = self._render(dict.fromkeys(names), "hub", GENERAL.name, member, action)
+        for failure in rendered.failures:
+            self._note(failure)
+        return rendered.values
+
+    def _render(
+        self, own: dict[str, str | None], domain: str, event: str, member: Member, action: str
+    ) -> Rendered:
+        known = _known(self.type.title, self.payload) if event == GENERAL.name else {}
+        return render(
+            own,
+            {**known, **self.payload, **self.office.context(self, member, action)},
+            domain=domain,
+            event=event,
+            zone=member.zone,
+            locale=member.locale,
+            sms_segments=self.office.settings.sms_segments,
+            lenient=self.urgent,
+        )
+
+    def _note(self, failure: TemplateFailed) -> None:
+        said = f"{self.type.name}: {failure}"
+        if said not in self.problems:
+            self.problems.append(said)
+
+
+def _known(title: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+    """What the built-in text says of an event that has no words of its own: its plain facts, by name."""
+    flat: list[dict[str, Any]] = []
+    for name, value in payload.items():
+        rows = value.items() if isinstance(value, Mapping) else [("", value)]
+        for inner, one in rows:
+            if (
+                isinstance(one, str | int)
+                and not isinstance(one, bool)
+                and inner not in ("id", "version")
+                and name != "item_id"
+            ):
+                label = f"{name} {inner}".strip().replace("_", " ").capitalize()
+                flat.append({"name": label, "value": str(one)[:LONGEST_KNOWN]})
+    return {"headline": title, "known": flat}
+
+
+class Words:
+    """Templates, branding and settings of the step's organisation, each read once."""
+
+    def __init__(self, step: Step) -> None:
+        self._step = step
+        row = step.one("SELECT name, settings, branding FROM organisation WHERE id = :org")
+        self.name: str = row.name
+        self.settings = read(OfficeSettings, row.settings)
+        self.branding = read(Branding, row.branding)
+        self._rows: dict[str, Any] = {}
+
+    @property
+    def on(self) -> bool:
+        """Whether the organisation sends notifications at all."""
+        return self.settings.notifications_on
+
+    def event(self, name: str) -> EventType:
+        """The event type, or one made of the office's own template of that name, or the general one."""
+        known = domains.event(name)
+        if known:
+            return known
+        row = self._row(name)
+        if row is None:
+            return replace(GENERAL, name=name, title=name.replace("_", " ").capitalize(), requires=())
+        priority = Priority.of(row.priority) if row.priority else Priority.medium
+        return EventType(name, row.title or name, row.category or "system", priority, (), (), {})
+
+    def of(
+        self, draft: Draft, priority: Priority | None, category: str | None, *, asked: bool = False
+    ) -> Wording:
+        """The words for a draft. `asked`: somebody named this template, so that it must exist and be active.
+        Raises TemplateProblem unless URGENT."""
+        type_, row = self.event(draft.event), self._row(draft.event)
+        chosen = priority or (Priority.of(row.priority) if row and row.priority else type_.priority)
+        says = Wording(
+            self,
+            type_,
+            row,
+            chosen,
+            category or (row.category if row and row.category else type_.category),
+            draft.payload,
+        )
+        active = row is None or row.active
+        if row is None and domains.event(draft.event) is None:
+            self._problem(says, "template", f"There is no template called {draft.event}.")
+        elif not active and (asked or says.urgent):
+            self._problem(says, "template", f"The template {draft.event} is switched off.")
+        elif not active:
+            says.off = True
+        if not active:
+            says.row = None
+        missing = [
+            path
+            for path in (*type_.requires, *(row.requires if row else ()))
+            if not domains.present(draft.payload, path)
+        ]
+        if missing and not says.off:
+            self._problem(says, "context", f"{draft.event} needs {', '.join(missing)}.")
+        return says
+
+    def _problem(self, says: Wording, name: str, message: str) -> None:
+        if not says.urgent:
+            raise TemplateProblem("The message cannot be written.", FieldError(name, message))
+        says.problems.append(message)
+
+    def _row(self, event: str) -> Any:
+        if event not in self._rows:
+            self._rows[event] = self._step.one(
+                "SELECT * FROM template WHERE organisation_id = :org AND event = :event ORDER BY locale LIMIT 1",
+                event=event,
+            )
+        return self._rows[event]
+
+    def context(self, says: Wording, member: Member, action: str) -> dict[str, Any]:
+        """What every message may say beside its event's own facts."""
+        branding = self.branding.model_dump()
+        return {
+            "event": {"name": says.type.name, "title": says.type.title, "priority": says.priority.value},
+            "person": {
+                "name": member.name,
+                "first_name": member.name.split()[0] if member.name.split() else "",
+                "role": member.role,
+            },
+            "organisation": {"name": self.name},
+            "branding": {**branding, "company_name": branding["company_name"] or self.name},
+            "link": absolute(action),
+        }
+
+    # --- bodies ----------------------------------------------------------------------------------------------------
+
+    def message(self, delivery: Any) -> Message | str:
+        """The message of a claimed delivery, from its kept content or written now; a sentence if it cannot be."""
+        carried = self._step.one(
+            "SELECT n.id, n.person_id, n.action_url, n.priority, n.category, n.item_id, e.name, e.payload "
+            "FROM delivery_item i JOIN notification n ON n.organisation_id = i.organisation_id AND n.id = i.notification_id "
+            "JOIN event e ON e.organisation_id = n.organisation_id AND e.id = n.event_id "
+            "WHERE i.organisation_id = :org AND i.delivery_id = :id ORDER BY n.id LIMIT 1",
+            id=delivery.id,
+        )
+        if carried is None:
+            return "It carries no notification."
+        try:
+            body = self._kept(delivery) or self._keep(delivery, self._bodies(delivery.channel, carried))
+        except TemplateProblem as problem:
+            return " ".join([str(problem), *(f"{one.field}: {one.message}" for one in problem.fields)])
+        return self._message(delivery, body, carried)
+
+    def _bodies(self, channel: str, carried: Any) -> dict[str, str]:
+        member = members(self._step, [carried.person_id])[carried.person_id]
+        draft = Draft(carried.name, unpack(carried.payload))
+        says = self.of(draft, Priority.of(carried.priority), carried.category)
+        return says.bodies(channel, member, carried.action_url)
+
+    def _kept(self, delivery: Any) -> dict[str, str] | None:
+        if delivery.content_id is None:
+            return None
+        row = self._step.one(
+            "SELECT body FROM content WHERE organisation_id = :org AND id = :id", id=delivery.content_id
+        )
+        body: dict[str, str] | None = row.body if row else None
+        return body
+
+    def _keep(self, delivery: Any, body: dict[str, str]) -> dict[str, str]:
+        text = json.dumps(body, sort_keys=True)
+        content_id: UUID = self._step.one(
+            "INSERT INTO content (organisation_id, id, hash, body) VALUES (:org, :id, :hash, CAST(:body AS jsonb)) "
+            "ON CONFLICT ON CONSTRAINT uq_content_hash DO UPDATE SET hash = excluded.hash RETURNING id",
+            id=new_id(),
+            hash=hashlib.sha256(text.encode()).digest(),
+            body=text,
+        ).id
+        self._step.run(
+            "UPDATE delivery SET content_id = :content WHERE organisation_id = :org AND id = :id AND token = :token",
+            content=content_id,
+            id=delivery.id,
+            token=delivery.token,
+        )
+        return body
+
+    def _message(self, delivery: Any, body: dict[str, str], carried: Any) -> Message:
+        link = absolute(carried.action_url)
+        return Message(
+            delivery_id=str(delivery.id),
+            channel=delivery.channel,
+            address=delivery.address,
+            attempt=delivery.attempts,
+            idempotency_key=str(delivery.id),
+            priority=Priority.of(delivery.priority).value,
+            subject=body.get("subject", ""),
+            text=body.get("text", ""),
+            html=body.get("html", ""),
+            sender=Sender(
+                name=self.branding.sender_name or self.branding.company_name or self.name,
+                address=self.branding.sender_address,
+                reply_to=self.branding.reply_to,
+                sms_id=self.branding.sms_sender,
+            ),
+            thread=str(carried.item_id) if carried.item_id else None,
+            link=link or None,
+        )
+
+
+def absolute(action: str) -> str:
+    """A path of the hub as a whole address; another https address as it is."""
+    return f"{hub().base_url}{action}" if action.startswith("/") else action

@@ -1,0 +1,52 @@
+"""What an organisation sets for itself: switches and limits, and the branding that enters every message (A3)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from notify_app.errors import FieldError, Invalid
+
+__all__ = ["Branding", "OfficeSettings", "read"]
+
+Model = TypeVar("Model", bound=BaseModel)
+Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
+Line = Annotated[str, Field(max_length=200, pattern=r"^[^\r\n\x00]*$")]
+
+
+class OfficeSettings(BaseModel):
+    """The organisation's switches and limits."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    notifications_on: bool = True
+    sms_segments: Annotated[int, Field(ge=1, le=6)] = 1
+
+
+class Branding(BaseModel):
+    """How the organisation looks and signs. Empty fields fall back to its name and the hub's colours."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    company_name: Line = ""
+    logo_url: Annotated[str, Field(max_length=2000, pattern=r"^(https://\S+)?$")] = ""
+    colour: Colour = "#1d4e89"
+    accent: Colour = "#1d4e89"
+    footer: Line = ""
+    sender_name: Line = ""
+    sender_address: Annotated[str, Field(max_length=254)] = ""
+    reply_to: Annotated[str, Field(max_length=254)] = ""
+    sms_sender: Annotated[str, Field(max_length=11, pattern=r"^[A-Za-z0-9]*$")] = ""
+
+
+def read(model: type[Model], values: dict[str, Any]) -> Model:
+    """The stored values as the model. Raises Invalid, which names each field."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        problems = [
+            FieldError(".".join(str(part) for part in one["loc"]), str(one["msg"]))
+            for one in error.errors(include_url=False)
+        ]
+        raise Invalid("These settings cannot be used.", *problems) from None

@@ -1,0 +1,112 @@
+"""The pages and what programs call. `init_app` is the list of both."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from flask import Flask, Response, current_app, g, request
+from flask_babel import get_locale
+
+from notify_app.config import Settings
+from notify_app.extensions import babel, csrf, limiter, login
+from notify_app.web import guard, identity, problems
+
+__all__ = ["SCREENS", "init_app"]
+
+SCREENS = (
+    "sign_in",
+    "home",
+    "inbox",
+    "notification",
+    "stream",
+    "dashboard",
+    "work",
+    "item",
+    "preferences",
+    "outbox",
+    "link",
+    "theme",
+    "organisation",
+    "api.hooks",
+    "api.health",
+)
+
+# no inline script and no inline style anywhere, so neither needs a nonce
+POLICY = (
+    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+)
+
+
+def init_app(app: Flask) -> None:
+    """Bind the extensions, register every screen, guard every request."""
+    login.init_app(app)
+    csrf.init_app(app)
+    limiter.init_app(app)
+    babel.init_app(app, locale_selector=_locale, timezone_selector=_zone)
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    for name in SCREENS:
+        app.register_blueprint(importlib.import_module(f"notify_app.web.{name}").blueprint)
+    problems.init_app(app)
+    app.before_request(identity.enter_scope)
+    app.before_request(guard.enforce)
+    app.teardown_request(identity.leave_scope)
+    app.after_request(_headers)
+    app.context_processor(_everywhere)
+
+
+def _locale() -> str | None:
+    viewer = identity.viewer_or_none()
+    return viewer.locale if viewer else None
+
+
+def _zone() -> str | None:
+    viewer = identity.viewer_or_none()
+    return viewer.zone if viewer else None
+
+
+def _headers(response: Response) -> Response:
+    response.headers.setdefault("Content-Security-Policy", POLICY)
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "same-origin"
+    response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    if request.endpoint == "static":
+        response.headers["Cache-Control"] = "no-cache"
+    else:
+        response.headers.setdefault("Cache-Control", "no-store")
+        response.headers["Vary"] = "Cookie"
+    if request.is_secure:
+        response.headers["Strict-Transport-Security"] = "max-age=31536000"
+    return response
+
+
+def _everywhere() -> dict[str, Any]:
+    """What base.html needs on every page. Errors outside a signed-in request get the empty form."""
+    from notify_app.web.words import me_of
+
+    settings: Settings = current_app.extensions["hub"]
+    viewer = g.get("viewer")
+    unread, cursor = _inbox_state(viewer)
+    theme = request.cookies.get("theme", "auto")
+    return {
+        "me": me_of(viewer) if viewer else None,
+        "unread": unread,
+        "cursor": cursor,
+        "theme": theme if theme in ("light", "dark") else "auto",
+        "demo": settings.env == "demo",
+        "locale": str(get_locale() or "en"),
+        "product": "Notification Hub",
+    }
+
+
+def _inbox_state(viewer: identity.Viewer | None) -> tuple[int, str]:
+    """Unread lines of all the account's people, and the stream's cursor that this page corresponds to."""
+    if viewer is None or getattr(g, "failed", False):
+        return 0, ""
+    from notify_app.live import cursor
+
+    if "inbox_state" not in g:
+        g.inbox_state = cursor.state([(one.organisation_id, one.person_id) for one in viewer.memberships])
+    unread, token = g.inbox_state
+    return unread, token

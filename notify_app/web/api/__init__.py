@@ -1,0 +1,1 @@
+"""What programs call: signed webhooks and the health of the hub."""

@@ -1,0 +1,278 @@
+"""Who is asking: sign-in, sessions as rows, and the viewer whose organisation scopes the request.
+
+The cookie carries a random token (signed by Flask), the database its hash: signing out deletes the row, and an
+old cookie is worth nothing. These statements run as hub_engine, before any organisation is known.
+"""
+
+from __future__ import annotations
+
+import secrets as random_secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from flask import current_app, g, request, session
+from flask_login import UserMixin, current_user, login_user, logout_user
+from sqlalchemy import text
+
+from notify_app import tenancy
+from notify_app.config import Settings
+from notify_app.extensions import db, login
+from notify_app.secrets import Secrets
+
+__all__ = [
+    "Membership",
+    "SessionUser",
+    "Viewer",
+    "check_password",
+    "choose",
+    "enter_scope",
+    "hash_password",
+    "leave_scope",
+    "load_session",
+    "open_session",
+    "sign_in",
+    "sign_out",
+    "viewer",
+    "viewer_or_none",
+]
+
+SESSION_LIFE = timedelta(days=30)
+OFFICE = ("manager", "administrator")
+
+
+@dataclass(frozen=True)
+class Membership:
+    """One person that the account is."""
+
+    person_id: UUID
+    organisation_id: UUID
+    organisation_name: str
+    organisation_slug: str
+    role: str
+    name: str
+    zone: str
+    locale: str
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """The signed-in account, as a person of the organisation that it looks at."""
+
+    account_id: UUID
+    session_id: UUID
+    email: str
+    person_id: UUID
+    organisation_id: UUID
+    organisation_name: str
+    role: str
+    name: str
+    zone: str
+    locale: str
+    office: bool
+    memberships: tuple[Membership, ...]
+
+
+class SessionUser(UserMixin):  # type: ignore[misc]
+    """What Flask-Login keeps: `get_id` is the session's token, so that revoking the row signs out."""
+
+    def __init__(
+        self, token: str, session_id: UUID, account_id: UUID, email: str, members: tuple[Membership, ...]
+    ) -> None:
+        self.token = token
+        self.session_id = session_id
+        self.account_id = account_id
+        self.email = email
+        self.memberships = members
+
+    def get_id(self) -> str:
+        return self.token
+
+
+LOAD = text(
+    """
+    SELECT s.id AS session_id, a.id AS account_id, a.email, p.id AS person_id, p.organisation_id, p.role, p.name,
+           o.name AS organisation_name, o.slug AS organisation_slug,
+           coalesce(p.zone, o.zone) AS zone, coalesce(p.locale, o.locale) AS locale
+    FROM account_session s
+    JOIN account a ON a.id = s.account_id AND a.disabled_at IS NULL
+    JOIN person p ON p.account_id = a.id AND p.left_at IS NULL
+    JOIN organisation o ON o.id = p.organisation_id
+    WHERE s.token_hash = :hash AND s.revoked_at IS NULL AND s.expires_at > hub_now()
+    ORDER BY o.name
+    """
+)
+FIND = text(
+    "SELECT id, password_hash FROM account WHERE lower(email) = lower(:email) AND disabled_at IS NULL"
+)
+OPEN = text(
+    "INSERT INTO account_session (account_id, token_hash, user_agent, expires_at) "
+    "VALUES (:account, :hash, :agent, hub_now() + :life)"
+)
+CLOSE = text("DELETE FROM account_session WHERE token_hash = :hash")
+
+
+@login.user_loader  # type: ignore[untyped-decorator]
+def load_session(token: str) -> SessionUser | None:
+    """The session of a token, or None when it is over or the account is a person nowhere."""
+    with db.engines["engine"].connect() as conn:
+        rows = conn.execute(LOAD, {"hash": Secrets.hash_token(token)}).all()
+    if not rows:
+        return None
+    members = tuple(
+        Membership(
+            row.person_id,
+            row.organisation_id,
+            row.organisation_name,
+            row.organisation_slug,
+            row.role,
+            row.name,
+            row.zone,
+            row.locale,
+        )
+        for row in rows
+    )
+    return SessionUser(token, rows[0].session_id, rows[0].account_id, rows[0].email, members)
+
+
+def viewer_or_none() -> Viewer | None:
+    """The viewer of this request, or None when nobody is signed in."""
+    if "viewer" not in g:
+        g.viewer = _viewer() if current_user.is_authenticated else None
+    found: Viewer | None = g.viewer
+    return found
+
+
+def viewer() -> Viewer:
+    """The viewer of a guarded request."""
+    found = viewer_or_none()
+    assert found is not None, "a view that asks for its viewer has a guard"
+    return found
+
+
+def _viewer() -> Viewer:
+    user: Any = current_user
+    chosen = session.get("organisation")
+    at = next((one for one in user.memberships if str(one.organisation_id) == chosen), user.memberships[0])
+    return Viewer(
+        user.account_id,
+        user.session_id,
+        user.email,
+        at.person_id,
+        at.organisation_id,
+        at.organisation_name,
+        at.role,
+        at.name,
+        at.zone,
+        at.locale,
+        at.role in OFFICE,
+        user.memberships,
+    )
+
+
+def enter_scope() -> None:
+    """Before a request: what runs now works for the viewer's organisation."""
+    found = viewer_or_none()
+    if found is not None:
+        g.scope = tenancy.scope(found.organisation_id)
+        g.scope.__enter__()
+
+
+def leave_scope(error: BaseException | None = None) -> None:
+    """After it."""
+    scope = g.pop("scope", None)
+    if scope is not None:
+        scope.__exit__(None, None, None)
+
+
+def choose(organisation_id: UUID) -> bool:
+    """Look at another organisation of one's own from now on; False when the account is nobody there."""
+    user: Any = current_user
+    if not any(one.organisation_id == organisation_id for one in user.memberships):
+        return False
+    session["organisation"] = str(organisation_id)
+    return True
+
+
+# --- passwords -----------------------------------------------------------------------------------------------------
+
+
+@cache
+def _hasher() -> PasswordHasher:
+    # tests make hundreds of accounts; everything else uses the library's RFC 9106 defaults
+    settings: Settings = current_app.extensions["hub"]
+    return (
+        PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+        if settings.env == "test"
+        else PasswordHasher()
+    )
+
+
+@cache
+def _dummy() -> str:
+    return _hasher().hash("nobody's password")
+
+
+def hash_password(password: str) -> str:
+    """An Argon2id hash."""
+    return _off_the_loop(_hasher().hash, password)
+
+
+def check_password(stored: str | None, password: str) -> bool:
+    """Whether it is the password. An unknown account is checked against a dummy, so that it takes as long."""
+    try:
+        good = bool(_off_the_loop(_hasher().verify, stored or _dummy(), password))
+    except (VerificationError, InvalidHashError):
+        return False
+    return good and stored is not None
+
+
+def _off_the_loop(work: Any, *values: str) -> Any:
+    """Hashing holds the processor for 100 ms: under gevent it runs beside the loop, or every stream would stall."""
+    from gevent import get_hub, monkey
+
+    if monkey.is_module_patched("threading"):
+        return get_hub().threadpool.apply(work, values)
+    return work(*values)
+
+
+def sign_in(email: str, password: str) -> bool:
+    """Open a session if the password is right; the answer does not say what was wrong."""
+    with db.engines["engine"].connect() as conn:
+        account = conn.execute(FIND, {"email": email}).one_or_none()
+    if not check_password(account.password_hash if account else None, password) or account is None:
+        return False
+    return open_session(account.id)
+
+
+def open_session(account_id: UUID) -> bool:
+    """Sign the account in on this browser, under a new token; False when it is a person nowhere."""
+    token = random_secrets.token_urlsafe(32)
+    values = {
+        "account": account_id,
+        "hash": Secrets.hash_token(token),
+        "agent": request.user_agent.string[:300],
+        "life": SESSION_LIFE,
+    }
+    with db.engines["engine"].begin() as conn:
+        conn.execute(OPEN, values)
+    user = load_session(token)
+    if user is None:
+        return False
+    session.clear()
+    session.permanent = True
+    return bool(login_user(user))
+
+
+def sign_out() -> None:
+    """End this session for good."""
+    user: Any = current_user
+    if user.is_authenticated:
+        with db.engines["engine"].begin() as conn:
+            conn.execute(CLOSE, {"hash": Secrets.hash_token(user.token)})
+    logout_user()
+    session.clear()

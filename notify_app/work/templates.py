@@ -1,0 +1,102 @@
+"""An office's own wording, settings and branding: checked when they are saved, so that nothing broken is kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from notify_app import domains
+from notify_app.domains.base import Priority
+from notify_app.errors import FieldError, Invalid
+from notify_app.pipeline.envelope import safe_link
+from notify_app.pipeline.sandbox_child import check_source
+from notify_app.pipeline.step import Step
+from notify_app.policy.office import Branding, OfficeSettings, read
+
+__all__ = ["put", "set_office"]
+
+SOURCES = ("title", "text", "subject", "email_html", "email_text", "sms")
+FIELDS = (*SOURCES, "action_url", "priority", "category", "requires")
+
+
+def put(step: Step, event: str, values: Mapping[str, str], off: bool | None = None) -> None:
+    """Save fields of an event's template; '' goes back to the built-in text. Raises Invalid, naming each field."""
+    problems = [FieldError(name, "There is no such field.") for name in values if name not in FIELDS]
+    problems += [
+        FieldError(name, problem)
+        for name in SOURCES
+        if values.get(name)
+        for problem in check_source(values[name])
+    ]
+    columns: dict[str, Any] = {
+        name: values[name] or None for name in values if name in (*SOURCES, "action_url")
+    }
+    if columns.get("action_url") and not safe_link(columns["action_url"]):
+        problems.append(FieldError("action_url", "Use an https:// address, or a path of this hub."))
+    if "priority" in values:
+        columns["priority"] = _priority(values["priority"], problems)
+    if "category" in values:
+        columns["category"] = values["category"] or None
+        if values["category"] and values["category"] not in [one.name for one in domains.categories()]:
+            problems.append(FieldError("category", "There is no such category."))
+    if "requires" in values:
+        columns["requires"] = [part.strip() for part in values["requires"].split(",") if part.strip()]
+    if domains.event(event) is None and not (columns.get("title") and columns.get("text")):
+        known = step.one(
+            "SELECT 1 FROM template WHERE organisation_id = :org AND event = :event", event=event
+        )
+        if known is None:
+            problems.append(
+                FieldError("title", f"{event} is a template of your own: give it a title and a text.")
+            )
+    if problems:
+        raise Invalid("The template cannot be used.", *problems)
+    if off is not None:
+        columns["active"] = not off
+    _save(step, event, columns)
+
+
+def _priority(value: str, problems: list[FieldError]) -> int | None:
+    if not value:
+        return None
+    try:
+        return Priority.of(value).rank
+    except ValueError:
+        problems.append(FieldError("priority", "Use urgent, high, medium or low."))
+        return None
+
+
+def _save(step: Step, event: str, columns: Mapping[str, Any]) -> None:
+    step.run(
+        "INSERT INTO template (organisation_id, event, locale) SELECT :org, :event, locale FROM organisation WHERE id = :org "
+        "ON CONFLICT ON CONSTRAINT uq_template_event DO UPDATE SET version = template.version + 1, updated_at = hub_now()",
+        event=event,
+    )
+    if columns:
+        changes = ", ".join(f"{name} = :{name}" for name in columns)
+        step.run(
+            f"UPDATE template SET {changes} WHERE organisation_id = :org AND event = :event",
+            event=event,
+            **columns,
+        )
+
+
+def set_office(step: Step, values: Mapping[str, str]) -> dict[str, Any]:
+    """Set settings and branding by name; returns all of them. Raises Invalid, naming each field."""
+    row = step.one("SELECT settings, branding FROM organisation WHERE id = :org")
+    settings, branding = dict(row.settings), dict(row.branding)
+    for name, value in values.items():
+        if name in OfficeSettings.model_fields:
+            settings[name] = value
+        elif name in Branding.model_fields:
+            branding[name] = value
+        else:
+            raise Invalid("The setting cannot be used.", FieldError(name, "There is no such setting."))
+    checked, look = read(OfficeSettings, settings), read(Branding, branding)
+    step.run(
+        "UPDATE organisation SET settings = CAST(:settings AS jsonb), branding = CAST(:branding AS jsonb) WHERE id = :org",
+        settings=json.dumps(checked.model_dump()),
+        branding=json.dumps(look.model_dump()),
+    )
+    return {**checked.model_dump(), **look.model_dump()}
