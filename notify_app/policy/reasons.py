@@ -82,10 +82,17 @@ class _Known(dict[str, Any]):
         return key.replace("_", " ")
 
 
-def sentence(reason: str, values: Mapping[str, Any] | None = None) -> str:
-    """The sentence for a stored reason; a code from another release reads as its words."""
+# for who reads it about themselves
+YOURS = (("They ", "You "), ("Their ", "Your "), (" their ", " your "), ("themselves", "yourself"))
+
+
+def sentence(reason: str, values: Mapping[str, Any] | None = None, *, you: bool = False) -> str:
+    """The sentence for a stored reason, said to the person themselves if `you`; a code from another release reads
+    as its words."""
     try:
         pattern = SENTENCES[Reason(reason)]
     except (KeyError, ValueError):
         return reason.replace("_", " ").capitalize() + "."
+    for theirs, yours in YOURS if you else ():
+        pattern = pattern.replace(theirs, yours)
     return pattern.format_map(_Known(values or {}))
