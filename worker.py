@@ -120,7 +120,9 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="worker.py", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     working = commands.add_parser("work", help="run the jobs of one or more queues")
-    working.add_argument("queues", nargs="+", choices=QUEUES, metavar="QUEUE", help=f"one of {', '.join(QUEUES)}")
+    working.add_argument(
+        "queues", nargs="+", choices=QUEUES, metavar="QUEUE", help=f"one of {', '.join(QUEUES)}"
+    )
     commands.add_parser("schedule", help="run the scheduler")
     chosen = parser.parse_args(arguments)
     # rq-scheduler reads cron lines in the process's zone

@@ -1,12 +1,11 @@
-"""The `flask` commands: starting everything, the demo, each sweep by hand, webhooks by hand, and why.
+"""The `flask` commands: the demo, each sweep by hand, webhooks by hand, and why.
 
-Those that need the database find the running hub's own, or start the embedded engines for their own length.
+They read the environment as the server does; without one, `wsgi.py` finds the hub that runs from this directory.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -25,9 +24,7 @@ __all__ = ["init_app"]
 def init_app(app: Flask) -> None:
     """Add the commands."""
     for command in (
-        up,
         demo,
-        roles_command,
         release,
         rescue,
         retry,
@@ -45,15 +42,6 @@ def _say(line: str) -> None:
     click.echo(f"  {line}")
 
 
-@click.command("up")
-@click.option("--port", default=8000, show_default=True, help="Port of the web server.")
-def up(port: int) -> None:
-    """Start everything: engines, migrations, demo data, web server, workers, scheduler. Ctrl-C stops it."""
-    from notify_app import supervisor
-
-    sys.exit(supervisor.run(port=port))
-
-
 @click.command("demo")
 def demo() -> None:
     """Fill the demo office (once) and print how to sign in."""
@@ -63,20 +51,6 @@ def demo() -> None:
     office.fill(app, _say)
     for line in office.sign_ins():
         click.echo(line)
-
-
-@click.command("roles")
-@click.option("--admin-url", required=True, help="PostgreSQL URL of a superuser of the cluster.")
-@click.option("--database", default="hub", show_default=True, help="Database to make for the hub.")
-def roles_command(admin_url: str, database: str) -> None:
-    """Make the cluster's roles and the database, and print the URLs to set."""
-    from notify_app import roles
-
-    passwords = roles.new_passwords()
-    roles.ensure_roles(admin_url, passwords=passwords)
-    roles.ensure_database(admin_url, database)
-    for name, value in roles.urls(admin_url, database, passwords).items():
-        click.echo(f"{name}={value}")
 
 
 def _sweep(run: Callable[[datetime], int], said: str) -> None:
@@ -141,7 +115,7 @@ def schedule_command() -> None:
 @click.argument("type")
 @click.argument("data")
 @click.option("--id", "message_id", default="", help="Message id (the idempotency key); made up if left out.")
-def webhook(source: str, type: str, data: str, message_id: str) -> None:  # noqa: A002
+def webhook(source: str, type: str, data: str, message_id: str) -> None:
     """Print a signed curl command that posts DATA (JSON) as TYPE from SOURCE. Pipe it into sh to send it."""
     import shlex
 
@@ -203,7 +177,7 @@ def why(event: str, person: str) -> None:
         if len(found) != 1:
             names = ", ".join(row.name for row in found) or "nobody"
             raise click.ClickException(f"PERSON: {person} is {names}; name exactly one.")
-        for line in reasons.explain(work, event_id, found[0].id):
+        for line in reasons.plain(work, event_id, found[0].id):
             click.echo(line)
 
 

@@ -19,6 +19,7 @@ from flask import Flask
 from sqlalchemy import Connection, create_engine, text
 
 from notify_app import clock, tenancy
+from notify_app.channels.base import Channel
 from notify_app.channels.local import LocalEmail, LocalSms
 from notify_app.config import Settings
 from notify_app.extensions import db
@@ -204,8 +205,8 @@ class _Story:
 
     def __init__(self, organisation_id: UUID, source_id: UUID, owner: Any, settings: Settings) -> None:
         self._organisation_id, self._source_id, self._owner = organisation_id, source_id, owner
-        self._rng = random.Random(20261122)  # noqa: S311  (believable, and the same for everybody)
-        channels = {"email": LocalEmail(allow_test_domains=True), "sms": LocalSms()}
+        self._rng = random.Random(20261122)  # believable, and the same for everybody
+        channels: dict[str, Channel] = {"email": LocalEmail(allow_test_domains=True), "sms": LocalSms()}
         self._deliverer = Deliverer(channels, threads=4, lease=settings.lease, rng=self._rng)
         self._count = 0
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from notify_app import clock, process
+from notify_app.extensions import db
+from notify_app.queue import BULK, ROUTE, SWEEP, URGENT
 from notify_app.sweeps import release as release_sweep
 from notify_app.sweeps import rescue as rescue_sweep
 from notify_app.sweeps import retain as retain_sweep
-from notify_app.extensions import db
-from notify_app.queue import BULK, ROUTE, SWEEP, URGENT
 
 __all__ = [
     "SCHEDULE",

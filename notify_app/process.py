@@ -25,7 +25,7 @@ __all__ = ["WorkerProcess", "current", "install"]
 
 log = logging.getLogger(__name__)
 
-_installed: WorkerProcess | None = None
+_installed: list[WorkerProcess] = []
 
 
 class WorkerProcess:
@@ -106,12 +106,11 @@ class WorkerProcess:
 
 def install(process: WorkerProcess) -> None:
     """Make this the process that jobs run in."""
-    global _installed
-    _installed = process
+    _installed[:] = [process]
 
 
 def current() -> WorkerProcess:
     """The process that jobs run in. Raises RuntimeError outside of a worker."""
-    if _installed is None:
+    if not _installed:
         raise RuntimeError("no worker process is installed: jobs run in worker.py")
-    return _installed
+    return _installed[0]

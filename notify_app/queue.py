@@ -44,10 +44,9 @@ MARK_SECONDS = 30  # a mark whose job was lost with Redis' memory expires by its
 class HubJob(Job):
     """A job in JSON, whoever makes it: rq-scheduler cannot be handed a serializer, and pickle runs code."""
 
-    def __init__(
-        self, id: str | None = None, connection: Any = None, serializer: Any = None, **more: Any
-    ) -> None:
-        super().__init__(id, connection, serializer=JSONSerializer, **more)
+    def __init__(self, *args: Any, **more: Any) -> None:
+        more["serializer"] = JSONSerializer
+        super().__init__(*args[:2], **more)
 
 
 class HubQueue(Queue):

@@ -59,6 +59,7 @@ def _put(scheduler: Scheduler, one: Periodic) -> None:
 
 def _forget_unknown(connection: redis.Redis, scheduler: Scheduler) -> None:
     known = {one.id for one in SCHEDULE}
-    for raw in connection.zrange(scheduler.scheduled_jobs_key, 0, -1):
-        if raw.decode() not in known:
-            scheduler.cancel(raw.decode())
+    entries: list[bytes] = list(connection.zrange(scheduler.scheduled_jobs_key, 0, -1))  # type: ignore[arg-type]
+    for name in (raw.decode() for raw in entries):
+        if name not in known:
+            scheduler.cancel(name)

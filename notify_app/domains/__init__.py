@@ -5,17 +5,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from notify_app.domains import hub, repairs
 from notify_app.domains.base import Category, DomainPack, EventType, PackError, WorkKind
-from notify_app.policy.formats import pack
+from notify_app.policy import formats
 
 __all__ = ["PACKS", "categories", "event", "events", "kind", "kinds", "load", "pack_of", "packs", "present"]
 
 PACKS = (repairs.PACK, hub.PACK)
+Named = TypeVar("Named", Category, EventType, WorkKind)
 CHANNELS = ("inapp", "email", "sms")
 
 
@@ -33,17 +34,18 @@ def _build(packs: tuple[DomainPack, ...]) -> _Registry:
     categories: dict[str, Category] = {}
     homes: dict[str, DomainPack] = {}
     for pack in packs:
-        for names, declared, what in (
-            (categories, pack.categories, "category"),
-            (kinds, pack.kinds, "kind"),
-            (events, pack.events, "event"),
-        ):
-            for one in declared:
-                if one.name in names:
-                    raise PackError(f"{pack.name}: the {what} {one.name!r} is declared twice")
-                names[one.name] = one  # type: ignore[index]
+        _add(categories, pack.categories, pack.name, "category")
+        _add(kinds, pack.kinds, pack.name, "kind")
+        _add(events, pack.events, pack.name, "event")
         homes.update({one.name: pack for one in pack.events})
     return _Registry(events, kinds, categories, homes)
+
+
+def _add(names: dict[str, Named], declared: Iterable[Named], home: str, what: str) -> None:
+    for one in declared:
+        if one.name in names:
+            raise PackError(f"{home}: the {what} {one.name!r} is declared twice")
+        names[one.name] = one
 
 
 _registry = _build(PACKS)
@@ -73,7 +75,7 @@ def _check_event(one: EventType, registry: _Registry) -> None:
     for path in one.requires:
         if not present(one.sample, path):
             raise PackError(f"event {one.name!r}: its sample has no {path!r}")
-    pack(one.sample)
+    formats.pack(one.sample)
 
 
 def _check_kind(work: WorkKind) -> None:

@@ -185,7 +185,7 @@ class WorkKind:
     transitions: tuple[Transition, ...]
     source_moves: Mapping[str, tuple[str, ...]]
     upsert: type[BaseModel]
-    describe: Callable[[BaseModel], str]
+    describe: Callable[[Any], str]
     on_change: Callable[[Item | None, Item, str, bool], Sequence[Draft]]
     on_batch: Callable[[Batch], Sequence[Draft]] | None = None
     assignable: str | None = None

@@ -12,12 +12,11 @@ from sqlalchemy import (
     CheckConstraint,
     ForeignKeyConstraint,
     Index,
-    Integer,
     LargeBinary,
     SmallInteger,
     UniqueConstraint,
-    text,
 )
+from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
 from notify_app.models.base import Base, Scoped, big, identity, moment, of_organisation, states
@@ -78,7 +77,7 @@ class Event(Scoped, Base):
     id: Mapped[UUID] = identity()
     name: Mapped[str]
     inbound_id: Mapped[UUID | None]
-    ordinal: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    ordinal: Mapped[int] = mapped_column(SmallInteger, server_default=sql("0"))
     item_id: Mapped[UUID | None]
     item_version: Mapped[int | None]
     actor_id: Mapped[UUID | None]
@@ -133,13 +132,13 @@ class Notification(Scoped, Base):
         UniqueConstraint("organisation_id", "event_id", "person_id", name="uq_notification_event"),
         UniqueConstraint("organisation_id", "dedupe_key", name="uq_notification_dedupe"),
         # the inbox page
-        Index("ix_notification_inbox", "person_id", text("id DESC")),
+        Index("ix_notification_inbox", "person_id", sql("id DESC")),
         # the unread list and its count
         Index(
             "ix_notification_unread",
             "person_id",
-            text("id DESC"),
-            postgresql_where=text("read_at IS NULL AND withdrawn_at IS NULL"),
+            sql("id DESC"),
+            postgresql_where=sql("read_at IS NULL AND withdrawn_at IS NULL"),
         ),
         # a stream that resumes
         Index("ix_notification_changed", "person_id", "changed_seq"),
@@ -174,7 +173,7 @@ class Delivery(Scoped, Base):
     address: Mapped[str]
     purpose: Mapped[str]
     group_key: Mapped[str]
-    generation: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    generation: Mapped[int] = mapped_column(SmallInteger, server_default=sql("0"))
     priority: Mapped[int] = mapped_column(SmallInteger)
     state: Mapped[str] = mapped_column(server_default="queued")
     reason: Mapped[str | None]
@@ -185,8 +184,8 @@ class Delivery(Scoped, Base):
     lease_until: Mapped[datetime | None]
     token: Mapped[UUID | None]
     # every claim makes an attempt row; only what counts against the retry budget is a failure
-    attempts: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
-    failures: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    attempts: Mapped[int] = mapped_column(SmallInteger, server_default=sql("0"))
+    failures: Mapped[int] = mapped_column(SmallInteger, server_default=sql("0"))
     content_id: Mapped[UUID | None]
     provider: Mapped[str | None]
     provider_id: Mapped[str | None]
@@ -213,9 +212,9 @@ class Delivery(Scoped, Base):
             "(state = 'sending') = (token IS NOT NULL AND lease_until IS NOT NULL)", name="lease"
         ),
         # read by the delivery drain, the release sweep (what quiet hours held) and the retries sweep
-        Index("ix_delivery_due", "priority", "next_attempt_at", postgresql_where=text("state = 'queued'")),
+        Index("ix_delivery_due", "priority", "next_attempt_at", postgresql_where=sql("state = 'queued'")),
         # read by the rescue sweep: leases that ran out
-        Index("ix_delivery_lease", "lease_until", postgresql_where=text("state = 'sending'")),
+        Index("ix_delivery_lease", "lease_until", postgresql_where=sql("state = 'sending'")),
         Index("ix_delivery_recent", "organisation_id", "created_at"),
         Index("ix_delivery_person", "organisation_id", "person_id", "created_at"),
     )
@@ -287,7 +286,7 @@ class Decision(Scoped, Base):
     channel: Mapped[str | None]
     outcome: Mapped[str]
     reason: Mapped[str]
-    detail: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    detail: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
     delivery_id: Mapped[UUID | None]
     created_at: Mapped[datetime] = moment()
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime, time
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Integer, SmallInteger, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Integer, SmallInteger, UniqueConstraint
+from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -24,7 +25,7 @@ class Preference(Scoped, Base):
     quiet_until: Mapped[time | None]
     # days of the week on which the window begins, Monday = 0
     quiet_days: Mapped[list[int]] = mapped_column(
-        ARRAY(SmallInteger), server_default=text("'{0,1,2,3,4,5,6}'")
+        ARRAY(SmallInteger), server_default=sql("'{0,1,2,3,4,5,6}'")
     )
     updated_at: Mapped[datetime] = moment()
 
@@ -63,8 +64,8 @@ class Template(Scoped, Base):
     id: Mapped[UUID] = identity()
     event: Mapped[str]
     locale: Mapped[str] = mapped_column(server_default="en")
-    version: Mapped[int] = mapped_column(Integer, server_default=text("1"))
-    active: Mapped[bool] = mapped_column(server_default=text("true"))
+    version: Mapped[int] = mapped_column(Integer, server_default=sql("1"))
+    active: Mapped[bool] = mapped_column(server_default=sql("true"))
     title: Mapped[str | None]
     text: Mapped[str | None]
     subject: Mapped[str | None]
@@ -74,7 +75,7 @@ class Template(Scoped, Base):
     action_url: Mapped[str | None]
     priority: Mapped[int | None] = mapped_column(SmallInteger)
     category: Mapped[str | None]
-    requires: Mapped[list[str]] = mapped_column(server_default=text("'{}'"))
+    requires: Mapped[list[str]] = mapped_column(server_default=sql("'{}'"))
     updated_at: Mapped[datetime] = moment()
 
     __table_args__ = (

@@ -19,7 +19,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy.exc import OperationalError, TimeoutError
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from notify_app.channels.base import Ambiguous, Channel, ChannelFailure, GiveUp, Invalid, Message, Receipt
 from notify_app.extensions import db
@@ -248,7 +249,7 @@ class Deliverer:
         try:
             with db.engines["engine"].begin() as conn:
                 settled = conn.execute(sql.SETTLE, {"results": json.dumps(run.results)}).all()
-        except (OperationalError, TimeoutError) as error:
+        except (OperationalError, PoolTimeout) as error:
             # kept in hand and tried again until the leases are gone; then the rescue sweep calls them ambiguous
             if time.monotonic() > run.until + self._lease.total_seconds():
                 raise
@@ -270,7 +271,7 @@ class Deliverer:
         try:
             with db.engines["engine"].begin() as conn:
                 conn.execute(sql.RENEW, {"tokens": tokens, "lease": self._lease})
-        except (OperationalError, TimeoutError) as error:
+        except (OperationalError, PoolTimeout) as error:
             log.warning("leases not renewed: %s", type(error).__name__)
         run.renewed_at = time.monotonic()
 

@@ -68,7 +68,7 @@ class RecipientIn(StrictInput):
 
     id: ExternalId | None = None
     person: ExternalId | None = None
-    context: dict[str, Any] = {}
+    context: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("person")
     @classmethod
@@ -92,7 +92,7 @@ class SendIn(StrictInput):
 
     template: Line
     recipients: Annotated[list[RecipientIn], Field(min_length=1, max_length=1000)]
-    context: dict[str, Any] = {}
+    context: dict[str, Any] = Field(default_factory=dict)
     priority: str | int | None = None
     category: Line | None = None
     action_url: Annotated[str, Field(max_length=2000), AfterValidator(_link)] | None = None

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy.exc import OperationalError, TimeoutError
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from notify_app import queue
 from notify_app.errors import Conflict, FieldError, Invalid, Unavailable
@@ -54,7 +55,7 @@ def accept(slug: str, headers: Mapping[str, str], body: bytes) -> Accepted:
         message_id = _message_id(headers)
         parsed = envelope.parse(body)
         accepted = _store(source, message_id, parsed, body)
-    except (OperationalError, TimeoutError) as error:
+    except (OperationalError, PoolTimeout) as error:
         raise Unavailable("The database is away for a moment; nothing was kept. Send it again.") from error
     queue.wake(queue.connect(hub().redis_url), [queue.ROUTE])
     return accepted
@@ -87,9 +88,10 @@ def _message_id(headers: Mapping[str, str]) -> str:
 def _store(source: _Source, message_id: str, parsed: envelope.Envelope, body: bytes) -> Accepted:
     digest = hashlib.sha256(body).digest()
     key = {"organisation_id": source.organisation_id, "source_id": source.id, "external_id": message_id}
+    inbound_id = new_id()
     row = {
         **key,
-        "id": new_id(),
+        "id": inbound_id,
         "body_hash": digest,
         "type": parsed.type,
         "body": json.dumps(parsed.body),
@@ -100,7 +102,7 @@ def _store(source: _Source, message_id: str, parsed: envelope.Envelope, body: by
         new = conn.execute(sql.ACCEPT, row).scalar_one_or_none()
         known = None if new else conn.execute(sql.FIND_INBOUND, key).one()
     if known is None:
-        return Accepted(row["id"], duplicate=False)
+        return Accepted(inbound_id, duplicate=False)
     if bytes(known.body_hash) != digest:
         raise Conflict(
             f"webhook-id {message_id} was used before with another body. Use a new id for a new message."

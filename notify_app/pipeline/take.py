@@ -18,13 +18,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from notify_app import domains
 from notify_app.domains.base import Draft, Priority
+from notify_app.domains.inputs import PersonIn
 from notify_app.errors import HubError, Invalid, NotFound
 from notify_app.extensions import db
 from notify_app.live.announce import Changed
 from notify_app.pipeline import envelope, sql
 from notify_app.pipeline.route import Origin, Override, route
 from notify_app.pipeline.step import Step, step
-from notify_app.domains.inputs import PersonIn
 from notify_app.work import apply, people
 
 __all__ = ["LAST_ATTEMPT", "drain", "take"]
@@ -172,7 +172,7 @@ def _send(work: Step, row: Any, data: envelope.SendIn) -> list[str]:
     """A1: each recipient for themselves; one that fails is named and leaves the others."""
     problems: list[str] = []
     item_id = _item_id(work, row, data)
-    priority = Priority(data.priority) if data.priority else None
+    priority = Priority.of(data.priority) if data.priority else None
     override = Override(priority, data.category, data.action_url, item_id, asked=True)
     for ordinal, recipient in enumerate(data.recipients):
         # two ordinals each: the message, and what the office may have to hear of it
@@ -227,7 +227,7 @@ def _postpone(organisation_id: UUID, inbound_id: UUID, error: Exception) -> bool
         row = _lock(work, inbound_id)
         if row is None:
             return False
-        last = row.attempts + 1 >= LAST_ATTEMPT
+        last: bool = row.attempts + 1 >= LAST_ATTEMPT
         work.run(
             "UPDATE inbound SET attempts = attempts + 1, error = :error, state = :state, "
             "next_attempt_at = hub_now() + :pause, settled_at = CASE WHEN :last THEN hub_now() END "

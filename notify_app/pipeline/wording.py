@@ -95,8 +95,8 @@ class Wording:
                 ) from None
             self._note(failure)
             rendered = self._render(dict.fromkeys(names), "hub", GENERAL.name, member, action)
-        for failure in rendered.failures:
-            self._note(failure)
+        for survived in rendered.failures:
+            self._note(survived)
         return rendered.values
 
     def _render(

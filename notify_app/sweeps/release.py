@@ -15,7 +15,7 @@ from notify_app.queue import connect, wake
 __all__ = ["run"]
 
 
-def run(now: datetime, limit: int = 0) -> int:
+def run(now: datetime, limit: int = 0) -> int:  # noqa: ARG001  (every sweep has this form)
     """How many queues had something due (`now` and `limit` are every sweep's; the database's clock decides here)."""
     with db.engines["engine"].connect() as conn:
         row = conn.execute(sql.WAITING).one()

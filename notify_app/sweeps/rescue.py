@@ -20,7 +20,7 @@ from notify_app.policy.reasons import Reason
 __all__ = ["run"]
 
 
-def run(now: datetime, limit: int = 500, rng: random.Random | None = None) -> int:
+def run(now: datetime, limit: int = 500, rng: random.Random | None = None) -> int:  # noqa: ARG001
     """How many deliveries were taken over. Leases are real time; `now` is not used for them."""
     rng = rng or random.Random()
     with db.engines["engine"].begin() as conn:

@@ -77,7 +77,7 @@ class Viewer:
     memberships: tuple[Membership, ...]
 
 
-class SessionUser(UserMixin):  # type: ignore[misc]
+class SessionUser(UserMixin):
     """What Flask-Login keeps: `get_id` is the session's token, so that revoking the row signs out."""
 
     def __init__(
@@ -116,7 +116,7 @@ OPEN = text(
 CLOSE = text("DELETE FROM account_session WHERE token_hash = :hash")
 
 
-@login.user_loader  # type: ignore[untyped-decorator]
+@login.user_loader
 def load_session(token: str) -> SessionUser | None:
     """The session of a token, or None when it is over or the account is a person nowhere."""
     with db.engines["engine"].connect() as conn:
@@ -182,7 +182,7 @@ def enter_scope() -> None:
         g.scope.__enter__()
 
 
-def leave_scope(error: BaseException | None = None) -> None:
+def leave_scope(_error: BaseException | None = None) -> None:
     """After it."""
     scope = g.pop("scope", None)
     if scope is not None:

@@ -8,7 +8,8 @@ from typing import Any
 from flask import Flask, Response, jsonify, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import OperationalError, TimeoutError
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from notify_app.errors import Conflict, Forbidden, HubError, Invalid, NotFound, Refused, Unavailable
@@ -50,7 +51,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(CSRFError, _stale_form)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(OperationalError, _database_away)
-    app.register_error_handler(TimeoutError, _database_away)
+    app.register_error_handler(PoolTimeout, _database_away)
     app.register_error_handler(Exception, _bug)
 
 
@@ -95,7 +96,7 @@ def _database_away(error: Exception) -> Any:
 
 
 def _bug(error: Exception) -> Any:
-    log.exception("unexpected error at %s %s", request.method, request.path)
+    log.error("unexpected error at %s %s", request.method, request.path, exc_info=error)
     if _machine():
         return problem(HubError("Something went wrong here; nothing was kept."), 500)
     return _page(500), 500

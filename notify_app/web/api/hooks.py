@@ -48,7 +48,7 @@ def receive(source: str) -> Response:
         raise Invalid(
             "There is no such source.", FieldError("source", "Use the address that the office gave you.")
         )
-    accepted = ingest.accept(source, request.headers, body)
+    accepted = ingest.accept(source, {name.lower(): value for name, value in request.headers.items()}, body)
     response = jsonify({"id": str(accepted.id), "duplicate": accepted.duplicate})
     response.status_code = 200 if accepted.duplicate else 202
     return response
