@@ -56,6 +56,7 @@ class Played:
 
     def __init__(self, *arguments: str, env: dict[str, str] | None = None) -> None:
         self.lines: list[str] = []
+        self.sockets: Path | None = None
         self.process = subprocess.Popen(
             [sys.executable, str(PLAY), *arguments],
             cwd=ROOT,
@@ -75,7 +76,10 @@ class Played:
         raise AssertionError(f"ended ({self.process.wait()}) without {words!r}: {self.lines}")
 
     def answer(self) -> dict[str, Any]:
-        return dict(json.loads(self.until("{")))
+        told = dict(json.loads(self.until("{")))
+        if url := told.get("env", {}).get("REDIS_URL"):
+            self.sockets = Path(url.partition("@")[2]).parent
+        return told
 
     def ended(self) -> str:
         """Waits for its end; what else it said."""
@@ -102,3 +106,5 @@ def play() -> Iterator[Callable[..., Played]]:
         if one.process.poll() is None:
             one.process.terminate()
         one.process.communicate(timeout=30)
+        if one.sockets:  # a killed one leaves them for the next start, which a test may not make
+            shutil.rmtree(one.sockets, ignore_errors=True)

@@ -178,7 +178,9 @@ def test_a_port_that_is_taken_is_named_with_what_to_type(watch, port, place):
 
 
 def test_the_processes_get_what_they_need_and_no_more(watch, place, port):
-    owner = dict.fromkeys(("DATABASE_OWNER_URL", "DATABASE_ADMIN_URL", "DATABASE_BACKUP_URL"), "postgresql://x")
+    owner = dict.fromkeys(
+        ("DATABASE_OWNER_URL", "DATABASE_ADMIN_URL", "DATABASE_BACKUP_URL"), "postgresql://x"
+    )
     file = place / "env"
     watch(
         {"name": "shows", "command": ["sh", "-c", 'cd "$HUB_INSTANCE"; env > e; mv e env; sleep 600']},
