@@ -48,6 +48,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 
 def _flask_config(settings: Settings) -> dict[str, object]:
+    secure = settings.base_url.startswith("https://")
     pool = {"pool_pre_ping": True, "pool_timeout": 3, "pool_size": 5, "max_overflow": 20}
     return {
         "SECRET_KEY": settings.secret_key,
@@ -58,7 +59,9 @@ def _flask_config(settings: Settings) -> dict[str, object]:
         "WTF_CSRF_TIME_LIMIT": None,  # a phone's tab stays open for days
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
-        "SESSION_COOKIE_SECURE": settings.base_url.startswith("https://"),
+        "SESSION_COOKIE_SECURE": secure,
+        # the prefix makes browsers refuse the cookie from anywhere but this very host
+        "SESSION_COOKIE_NAME": "__Host-hub" if secure else "hub",
         # the limiter's library knows a socket by another scheme than redis-py
         "RATELIMIT_STORAGE_URI": re.sub(r"^unix://", "redis+unix://", settings.redis_url),
         "RATELIMIT_HEADERS_ENABLED": True,

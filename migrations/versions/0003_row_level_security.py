@@ -15,7 +15,28 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-SCOPED = ["person", "inbox_counter", "address", "suppression", "source", "inbound", "work_item", "item_person", "change", "event", "notification", "link", "content", "delivery", "delivery_item", "attempt", "decision", "preference", "preference_choice", "template"]
+SCOPED = [
+    "person",
+    "inbox_counter",
+    "address",
+    "suppression",
+    "source",
+    "inbound",
+    "work_item",
+    "item_person",
+    "change",
+    "event",
+    "notification",
+    "link",
+    "content",
+    "delivery",
+    "delivery_item",
+    "attempt",
+    "decision",
+    "preference",
+    "preference_choice",
+    "template",
+]
 
 # what the cross-organisation statements need, table by table
 ENGINE = {

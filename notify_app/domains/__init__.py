@@ -13,7 +13,19 @@ from notify_app.domains import hub, repairs
 from notify_app.domains.base import Category, DomainPack, EventType, PackError, WorkKind
 from notify_app.policy import formats
 
-__all__ = ["PACKS", "categories", "event", "events", "kind", "kinds", "load", "pack_of", "packs", "present"]
+__all__ = [
+    "PACKS",
+    "categories",
+    "event",
+    "events",
+    "kind",
+    "kinds",
+    "load",
+    "moot",
+    "pack_of",
+    "packs",
+    "present",
+]
 
 PACKS = (repairs.PACK, hub.PACK)
 Named = TypeVar("Named", Category, EventType, WorkKind)
@@ -69,6 +81,10 @@ def _check_event(one: EventType, registry: _Registry) -> None:
     for word in one.audience:
         if word != "office" and word not in roles:
             raise PackError(f"event {one.name!r}: nobody is called {word!r} in its audience")
+    statuses = registry.kinds[one.kind].statuses if one.kind else {}
+    for status in one.holds_while or ():
+        if status not in statuses:
+            raise PackError(f"event {one.name!r}: no state is called {status!r}")
     for channel in one.channels or ():
         if channel not in CHANNELS:
             raise PackError(f"event {one.name!r}: no channel is called {channel!r}")
@@ -105,6 +121,15 @@ def event(name: str) -> EventType | None:
 def events() -> Iterator[EventType]:
     """All event types, pack by pack."""
     return iter(_registry.events.values())
+
+
+def moot(kind_name: str, status: str) -> list[str]:
+    """Names of events whose message makes no sense any more once an item of the kind is in `status`."""
+    return [
+        one.name
+        for one in events()
+        if one.kind == kind_name and one.holds_while and status not in one.holds_while
+    ]
 
 
 def kind(name: str) -> WorkKind | None:

@@ -151,6 +151,8 @@ class EventType:
     sample: Mapping[str, Any]
     kind: str | None = None
     channels: tuple[str, ...] | None = None
+    # the states of its item in which the message still makes sense; outside of them unread lines are withdrawn
+    holds_while: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -173,7 +175,8 @@ class WorkKind:
     """One kind of item: its states, the roles of people on it, the moves, and what a change means.
 
     `on_change(before, after, reason, in_batch)` returns drafts; `before` is None for a new item, and equals the
-    true previous value otherwise. `upsert` is the model of a webhook's data.
+    true previous value otherwise. `upsert` is the model of a webhook's data. An item in a `closed` state
+    needs nobody any more.
     """
 
     name: str
@@ -188,6 +191,7 @@ class WorkKind:
     describe: Callable[[Any], str]
     on_change: Callable[[Item | None, Item, str, bool], Sequence[Draft]]
     on_batch: Callable[[Batch], Sequence[Draft]] | None = None
+    closed: tuple[str, ...] = ()
     assignable: str | None = None
 
     def transition(self, verb: str) -> Transition | None:

@@ -218,11 +218,28 @@ def _event(name: str, title: str, category: str, priority: Priority, to: str, **
         **more.pop("adds", {}),
     }
     requires = ("item.number", *more.pop("requires", ()))
-    return EventType(name, title, category, priority, (to,), requires, sample, kind="repair")
+    return EventType(
+        name,
+        title,
+        category,
+        priority,
+        (to,),
+        requires,
+        sample,
+        kind="repair",
+        holds_while=more.pop("holds", None),
+    )
 
 
 EVENTS = (
-    _event("repair_pending_approval", "Repair needs approval", "approval", Priority.high, "customer"),
+    _event(
+        "repair_pending_approval",
+        "Repair needs approval",
+        "approval",
+        Priority.high,
+        "customer",
+        holds=("pending",),
+    ),
     _event(
         "repair_approved", "Repair approved", "approval", Priority.urgent, "technician", status="approved"
     ),
@@ -339,6 +356,7 @@ REPAIR = WorkKind(
     ),
     on_change=on_change,
     on_batch=on_batch,
+    closed=("denied", "completed"),
     assignable="technician",
 )
 

@@ -93,7 +93,6 @@ class AccountSession(Base):
     token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     user_agent: Mapped[str] = mapped_column(server_default="")
     created_at: Mapped[datetime] = moment()
-    seen_at: Mapped[datetime] = moment()
     # read by the clean-up sweep; past it the cookie is worth nothing
     expires_at: Mapped[datetime] = mapped_column(index=True)
     revoked_at: Mapped[datetime | None]

@@ -19,7 +19,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from notify_app.channels.base import Ambiguous, Channel, ChannelFailure, GiveUp, Invalid, Message, Receipt
@@ -156,23 +156,28 @@ class Deliverer:
         free = self._threads - len(run.sending)
         if free <= 0:
             return
-        first, last = BANDS[queue]
-        with db.engines["engine"].begin() as conn:
-            rows = conn.execute(
-                sql.CLAIM,
-                {
-                    "first": first,
-                    "last": last,
-                    "limit": free,
-                    "token": uuid4(),
-                    "lease": self._lease,
-                    "providers": self._providers,
-                },
-            ).all()
+        try:
+            rows = self._claim(queue, free)
+        except (OperationalError, PoolTimeout) as error:
+            log.warning("nothing claimed: %s", type(error).__name__)
+            rows = []
         run.dry = not rows
         wanted = [row for row in rows if self._still_wanted(run, row)]
         for row, message in self._prepare(run, wanted):
             run.sending[self._pool.submit(self._send, row.channel, message)] = row
+
+    def _claim(self, queue: str, free: int) -> list[Any]:
+        first, last = BANDS[queue]
+        values = {
+            "first": first,
+            "last": last,
+            "limit": free,
+            "token": uuid4(),
+            "lease": self._lease,
+            "providers": self._providers,
+        }
+        with db.engines["engine"].begin() as conn:
+            return list(conn.execute(sql.CLAIM, values))
 
     def _still_wanted(self, run: _Run, row: Any) -> bool:
         refused = verdict(row)
@@ -190,15 +195,22 @@ class Deliverer:
         for row in rows:
             by_organisation.setdefault(row.organisation_id, []).append(row)
         for organisation_id, mine in by_organisation.items():
-            with step(organisation_id) as work:
-                words = wording.Words(work)
-                for row in mine:
-                    written = words.message(row)
-                    if isinstance(written, Message):
-                        ready.append((row, written))
-                    else:
-                        failed = {"state": "failed", "reason": Reason.template_failed, "detail": written}
-                        run.results.append(_columns(row) | failed)
+            try:
+                with step(organisation_id) as work:
+                    words = wording.Words(work)
+                    written = [(row, _written(words, row)) for row in mine]
+            except (OperationalError, PoolTimeout) as error:
+                log.warning("not prepared: %s", type(error).__name__)
+                run.results += [
+                    _columns(row) | {"state": "queued", "reason": row.reason, "wait": 1.0} for row in mine
+                ]
+                continue
+            ready += [(row, message) for row, message in written if isinstance(message, Message)]
+            run.results += [
+                _columns(row) | {"state": "failed", "reason": Reason.template_failed, "detail": sentence}
+                for row, sentence in written
+                if isinstance(sentence, str)
+            ]
         return ready
 
     # --- send ------------------------------------------------------------------------------------------------------
@@ -278,6 +290,17 @@ class Deliverer:
 
 def _readdressed(message: Message, address: str) -> Message:
     return message if address == message.address else replace(message, address=address)
+
+
+def _written(words: wording.Words, row: Any) -> Message | str:
+    """One row's message or the sentence why not: a bug in one must not hold up the others."""
+    try:
+        return words.message(row)
+    except SQLAlchemyError:
+        raise
+    except Exception as bug:
+        log.exception("delivery %s cannot be written", row.id)
+        return f"{type(bug).__name__}: {bug}"
 
 
 def _columns(row: Any) -> dict[str, Any]:

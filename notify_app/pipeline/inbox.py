@@ -16,7 +16,7 @@ from sqlalchemy import text
 from notify_app.live.announce import Frame
 from notify_app.pipeline.step import Step
 
-__all__ = ["Line", "as_frame", "mark_all_read", "mark_read", "mark_unread", "put", "unread"]
+__all__ = ["Line", "as_frame", "mark_all_read", "mark_read", "mark_unread", "put", "unread", "withdraw"]
 
 PRIORITIES = {1: "urgent", 2: "high", 3: "medium", 4: "low"}
 
@@ -123,6 +123,29 @@ def mark_unread(step: Step, person_id: UUID, ids: Iterable[UUID]) -> int:
 def mark_all_read(step: Step, person_id: UUID) -> int:
     """Everything that is in the inbox now; how many were unread."""
     return _mark(step, person_id, None, "read_at = hub_now()", "read_at IS NULL", "read")
+
+
+def withdraw(step: Step, item_id: UUID, names: Sequence[str]) -> int:
+    """Take back unread lines of an item whose message is not true any more; what was read stays as history."""
+    if not names:
+        return 0
+    rows = step.all(
+        "SELECT person_id, array_agg(id) AS ids FROM notification WHERE organisation_id = :org AND item_id = :item "
+        "AND name = ANY(:names) AND read_at IS NULL AND withdrawn_at IS NULL GROUP BY person_id",
+        item=item_id,
+        names=list(names),
+    )
+    last = _raise(step, {row.person_id: 1 for row in rows})
+    for row in rows:
+        step.run(
+            "UPDATE notification SET withdrawn_at = hub_now(), changed_seq = :seq WHERE organisation_id = :org "
+            "AND id = ANY(:ids)",
+            ids=row.ids,
+            seq=last[row.person_id],
+        )
+        data = {"ids": [str(one) for one in row.ids], "unread": unread(step, row.person_id)}
+        step.news.append(Frame(row.person_id, last[row.person_id], "withdrawn", data))
+    return len(rows)
 
 
 def _mark(step: Step, person_id: UUID, ids: list[UUID] | None, change: str, when: str, event: str) -> int:

@@ -91,7 +91,7 @@ CLAIM = text(
     """
 )
 
-# one statement for many results; a row whose token is no longer ours is left alone and not returned
+# one statement for many results (no outcome: nothing was tried, so no attempt is kept); a row whose token is no longer ours is left alone and not returned
 # a drain that is still at work says so; a frozen one does not, and its rows are taken over
 RENEW = text(
     "UPDATE delivery SET lease_until = clock_timestamp() + :lease WHERE state = 'sending' AND token = ANY(:tokens)"
@@ -110,6 +110,7 @@ SETTLE = text(
             next_attempt_at = CASE WHEN r.wait IS NULL THEN d.next_attempt_at
                               ELSE hub_now() + make_interval(secs => r.wait) END,
             failures = d.failures + CASE WHEN r.failed THEN 1 ELSE 0 END,
+            attempts = d.attempts - CASE WHEN r.outcome IS NULL THEN 1 ELSE 0 END,
             provider = coalesce(r.provider, d.provider), provider_id = coalesce(r.provider_id, d.provider_id),
             segments = coalesce(r.segments, d.segments), cost_usd = coalesce(r.cost_usd, d.cost_usd),
             settled_at = CASE WHEN r.state = 'queued' THEN NULL ELSE hub_now() END

@@ -176,7 +176,7 @@ def _viewer() -> Viewer:
 
 def enter_scope() -> None:
     """Before a request: what runs now works for the viewer's organisation."""
-    found = viewer_or_none()
+    found = None if request.endpoint == "static" else viewer_or_none()
     if found is not None:
         g.scope = tenancy.scope(found.organisation_id)
         g.scope.__enter__()

@@ -20,6 +20,7 @@ from notify_app.domains.base import Batch, Draft, FieldKind, Item, PersonRef, Tr
 from notify_app.domains.inputs import PersonIn
 from notify_app.errors import Conflict, FieldError, Forbidden, HubError, Invalid, NotFound, Refused
 from notify_app.ids import new_id
+from notify_app.pipeline import inbox
 from notify_app.pipeline.step import Step
 from notify_app.policy.formats import Money, pack, unpack
 from notify_app.work import people
@@ -111,6 +112,7 @@ def upsert(step: Step, kind: WorkKind, source_id: UUID, data: Any, at: datetime,
         _update(step, after, at)
     _write_people(step, before, after)
     _record(step, before, after, "reported", actor)
+    _withdraw_moot(step, before, after)
     return Applied((after,), tuple(kind.on_change(before, after, getattr(data, "reason", None) or "", False)))
 
 
@@ -329,7 +331,13 @@ def _write(
     _update(step, after, None)
     _write_people(step, before, after)
     _record(step, before, after, verb, actor, reason)
+    _withdraw_moot(step, before, after)
     return Applied((after,), tuple(kind.on_change(before, after, reason, in_batch)))
+
+
+def _withdraw_moot(step: Step, before: Item | None, after: Item) -> None:
+    if before and before.status != after.status:
+        inbox.withdraw(step, after.id, domains.moot(after.kind, after.status))
 
 
 def _insert(step: Step, item: Item, source_id: UUID | None, external_id: str | None, at: datetime) -> None:
