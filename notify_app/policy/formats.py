@@ -71,6 +71,7 @@ def money(value: Money, style: Style = "long", locale: str = DEFAULT_LOCALE) -> 
     return format_currency(value.amount, value.currency, pattern, locale=known, currency_digits=False)
 
 
+@lru_cache(maxsize=4096)
 def day(value: date, style: Style = "long", locale: str = DEFAULT_LOCALE) -> str:
     """A calendar day; a datetime is refused, since its day depends on a zone (use `date_of`)."""
     if isinstance(value, datetime):

@@ -32,6 +32,8 @@ GSM_BASIC = frozenset(
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
 GSM_EXTENSION = frozenset("\f^{}\\[~]|€")  # each takes two septets: an escape and the character
+GSM = GSM_BASIC | GSM_EXTENSION
+PLAIN = GSM - {"\r", "\f"}  # what needs no transliteration
 
 ALONE: dict[Encoding, int] = {"GSM-7": 160, "UCS-2": 70}
 JOINED: dict[Encoding, int] = {"GSM-7": 153, "UCS-2": 67}
@@ -83,15 +85,15 @@ class Segments:
 def segments(text: str) -> Segments:
     """Count exactly: a two-unit character is never split over two segments."""
     encoding: Encoding = "GSM-7" if is_gsm(text) else "UCS-2"
-    widths = [_width(character, encoding) for character in text]
-    units = sum(widths)
+    units = len(text) + sum(1 for character in text if _is_wide(character, encoding))
     if units <= ALONE[encoding]:
         return Segments(encoding, 1 if text else 0, units)
+    widths = [1 + _is_wide(character, encoding) for character in text]
     return Segments(encoding, _packed(widths, JOINED[encoding]), units)
 
 
 def is_gsm(text: str) -> bool:
-    return all(character in GSM_BASIC or character in GSM_EXTENSION for character in text)
+    return GSM.issuperset(text)
 
 
 def price(number: str) -> Decimal:
@@ -113,6 +115,8 @@ def transliterate(text: str) -> str:
 
     A name keeps its accents here; `fit` gives them up only when the text would not go out whole otherwise.
     """
+    if PLAIN.issuperset(text):
+        return text
     plain = "".join(TYPOGRAPHY.get(character, character) for character in unicodedata.normalize("NFC", text))
     return "".join(character for character in plain if _is_visible(character))
 
@@ -173,10 +177,8 @@ def _fits(text: str, limit_segments: int) -> bool:
     return segments(text).count <= limit_segments
 
 
-def _width(character: str, encoding: Encoding) -> int:
-    if encoding == "GSM-7":
-        return 2 if character in GSM_EXTENSION else 1
-    return 2 if ord(character) > 0xFFFF else 1
+def _is_wide(character: str, encoding: Encoding) -> bool:
+    return character in GSM_EXTENSION if encoding == "GSM-7" else ord(character) > 0xFFFF
 
 
 def _packed(widths: list[int], room: int) -> int:
