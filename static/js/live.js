@@ -77,7 +77,7 @@ async function bringUpToDate() {
 }
 
 function announce(news, held) {
-  if (held && !warned) { warned = true; toast(word('held-back'), { kind: 'info' }); }
+  if (held && !warned) { warned = true; toast(word('held-back'), { kind: 'warning', undo: () => location.reload(), act: word('reload') }); }
   if (!news || Date.now() - saidAt < QUIET) return;
   saidAt = Date.now();
   say(word('refreshed'));

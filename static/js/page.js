@@ -4,6 +4,7 @@ import './theme.js';
 import './time.js';
 import './forms.js';
 import { say, word } from './words.js';
+import { toast } from './toast.js';
 import { exact } from './time.js';
 import { stream } from './shared-stream.js';
 import { showUnread } from './badge.js';
@@ -19,6 +20,7 @@ function light() {
     lamp.hidden = false;
     lamp.title = word(`${state}-note`) + (state !== 'live' && heardAt ? ` ${word('last-heard', { time: exact(heardAt) })}` : '');
     if (lamp.dataset.state === state && lamp.dataset.shown) return;
+    if (state === 'signed-out') toast(word('signed-out-note'), { kind: 'warning', undo: () => location.reload(), act: word('sign-in') });
     lamp.dataset.state = state;
     lamp.dataset.shown = 'yes';
     lamp.querySelector('[data-light-word]').textContent = word(state);

@@ -21,13 +21,14 @@ function arm(box) {
   start();
 }
 
-/** Show a message; `undo` is what its button does (no button without it). */
-export function toast(text, { kind = 'ok', undo = null } = {}) {
-  const box = document.getElementById('toast').content.firstElementChild.cloneNode(true);
+/** Show a message with at most one button: `undo` is what it does, `act` what it is called. */
+export function toast(text, { kind = 'ok', undo = null, act = word('undo') } = {}) {
+  const box = document.getElementById(kind === 'ok' ? 'toast-ok' : 'toast-warning').content.firstElementChild.cloneNode(true);
   box.dataset.toast = kind;
   box.className = `toast toast-${kind}`;
   box.querySelector('.toast-text').textContent = text;
   const form = box.querySelector('form');
+  form.querySelector('button').textContent = act;
   if (undo) form.addEventListener('submit', (event) => { event.preventDefault(); box.remove(); undo(); });
   else form.remove();
   while (area.children.length > 2) area.firstElementChild.remove();
