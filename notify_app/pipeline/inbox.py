@@ -13,10 +13,21 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from notify_app.live.announce import Frame
+from notify_app.live.announce import Changed, Frame
 from notify_app.pipeline.step import Step
 
-__all__ = ["Line", "as_frame", "mark_all_read", "mark_read", "mark_unread", "put", "unread", "withdraw"]
+__all__ = [
+    "Line",
+    "acknowledge",
+    "acknowledge_item",
+    "as_frame",
+    "mark_all_read",
+    "mark_read",
+    "mark_unread",
+    "put",
+    "unread",
+    "withdraw",
+]
 
 PRIORITIES = {1: "urgent", 2: "high", 3: "medium", 4: "low"}
 
@@ -123,6 +134,31 @@ def mark_unread(step: Step, person_id: UUID, ids: Iterable[UUID]) -> int:
 def mark_all_read(step: Step, person_id: UUID) -> int:
     """Everything that is in the inbox now; how many were unread."""
     return _mark(step, person_id, None, "read_at = hub_now()", "read_at IS NULL", "read")
+
+
+def acknowledge(step: Step, event_id: UUID, person_id: UUID, *, for_all: bool = False) -> int:
+    """Somebody takes notice of an event: their own line of it is acknowledged and read; `for_all` (the office) ends
+    it as an alert for everybody. Returns how many lines were not acknowledged before."""
+    rows = step.all(
+        "UPDATE notification SET acknowledged_at = hub_now() WHERE organisation_id = :org AND event_id = :event "
+        "AND acknowledged_at IS NULL AND withdrawn_at IS NULL AND (:all OR person_id = :person) RETURNING id, person_id",
+        event=event_id,
+        person=person_id,
+        all=for_all,
+    )
+    mark_read(step, person_id, [row.id for row in rows if row.person_id == person_id])
+    step.news.append(Changed(step.organisation_id, "alert"))
+    return len(rows)
+
+
+def acknowledge_item(step: Step, item_id: UUID, person_id: UUID) -> int:
+    """Who acts on an item has taken notice of what they were told of it."""
+    return step.run(
+        "UPDATE notification SET acknowledged_at = hub_now() WHERE organisation_id = :org AND item_id = :item "
+        "AND person_id = :person AND acknowledged_at IS NULL",
+        item=item_id,
+        person=person_id,
+    )
 
 
 def withdraw(step: Step, item_id: UUID, names: Sequence[str]) -> int:

@@ -19,6 +19,7 @@ SCREENS = (
     "home",
     "inbox",
     "notification",
+    "alert",
     "stream",
     "dashboard",
     "work",

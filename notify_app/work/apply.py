@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -26,6 +26,11 @@ from notify_app.policy.formats import Money, pack, unpack
 from notify_app.work import people
 
 __all__ = ["Actor", "Applied", "Stale", "act", "allowed", "decide_batch", "load", "upsert"]
+
+
+# a source's clock may be as far ahead as its signatures may; one message from the far future must not make all
+# that follow it stale
+CLOCKS_DIFFER = timedelta(minutes=5)
 
 
 class Stale(HubError):
@@ -86,6 +91,7 @@ def _item(step: Step, row: Any) -> Item:
 
 def upsert(step: Step, kind: WorkKind, source_id: UUID, data: Any, at: datetime, actor: Actor) -> Applied:
     """Bring an item to what its source reports; what is left out stays. Raises Refused or Stale."""
+    at = min(at, step.now + CLOCKS_DIFFER)
     row = _lock_by_ref(step, kind, source_id, data.id)
     before = _item(step, row) if row else None
     if row is not None and at < row.known_at:
@@ -213,6 +219,8 @@ def act(
         after = _assigned(step, kind, before, values, actor)
     else:
         after = _moved(kind, before, verb, values, actor)
+    if actor.person_id:
+        inbox.acknowledge_item(step, before.id, actor.person_id)
     return _write(step, kind, before, after, verb, values.get("reason", ""), actor, in_batch=False)
 
 

@@ -1,0 +1,40 @@
+"""Taking notice: who was told acknowledges their own line, the office ends an alert for everybody (requirement B5)."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from flask import Blueprint, flash, redirect, request
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from notify_app.errors import NotFound
+from notify_app.pipeline import inbox
+from notify_app.pipeline.step import step
+from notify_app.web.guard import allow
+from notify_app.web.identity import viewer
+from notify_app.web.sign_in import safe_next
+
+__all__ = ["blueprint"]
+
+blueprint = Blueprint("alert", __name__)
+
+
+@blueprint.post("/alerts/<uuid:id>/acknowledge")
+@allow("member")
+def acknowledge(id: UUID) -> ResponseReturnValue:
+    """Acknowledge the event: 404 where one was not told of it (the office may for all)."""
+    who = viewer()
+    with step(who.organisation_id) as work:
+        told = work.one(
+            "SELECT 1 FROM notification WHERE organisation_id = :org AND event_id = :event "
+            "AND (:office OR person_id = :person)",
+            event=id,
+            office=who.office,
+            person=who.person_id,
+        )
+        if told is None:
+            raise NotFound("There is no such alert.")
+        inbox.acknowledge(work, id, who.person_id, for_all=who.office)
+    flash(_("Acknowledged."), "ok")
+    return redirect(safe_next(request.form.get("next")), 303)
