@@ -21,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture
 def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
     """`golden("repairs/reward.sms.txt", text)` compares, or writes when asked to."""
-    update = bool(request.config.getoption("--update-golden"))
+    update = bool(request.config.getoption("--update-golden", default=False))
 
     def compare(name: str, text: str) -> None:
         path = GOLDEN / name

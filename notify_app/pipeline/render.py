@@ -271,10 +271,8 @@ class _BuiltIn(Environment):
 
 
 def _part(environment: _BuiltIn, obj: Any, key: Any) -> Any:
-    if isinstance(obj, Undefined) or (obj is None and environment.undefined is _Gap):
-        return (
-            environment.undefined(name=str(key)) if environment.undefined is _Gap else getattr(obj, str(key))
-        )
+    if environment.undefined is _Gap and (obj is None or isinstance(obj, Undefined)):
+        return _Gap(name=str(key))
     return attribute(environment, obj, key)
 
 

@@ -575,7 +575,7 @@ class _AwsHandler(BaseHTTPRequestHandler):
             self.connection.close()
         self.close_connection = True
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: Any) -> None:
         """Quiet."""
 
 

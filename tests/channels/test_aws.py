@@ -35,8 +35,8 @@ from tests.channels.stubs import AwsStub, free_port
 ANA, PHONE = "ana@example.com", "+12025550101"
 
 
-def account(url: str) -> Account:
-    return Account("us-east-1", "AKIDEXAMPLE", "secret", url, connect_seconds=0.5, read_seconds=0.3)
+def account(url: str, read_seconds: float = 10.0) -> Account:
+    return Account("us-east-1", "AKIDEXAMPLE", "secret", url, connect_seconds=5, read_seconds=read_seconds)
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +63,16 @@ def sns(stub: AwsStub) -> Iterator[SnsSms]:
     channel = SnsSms(account(stub.url), max_price=Decimal("0.50"))
     yield channel
     channel.close()
+
+
+@pytest.fixture(scope="module")
+def impatient(stub: AwsStub) -> Iterator[dict[str, Channel]]:
+    """The same two, for answers that never come."""
+    quick = account(stub.url, read_seconds=0.3)
+    channels: dict[str, Channel] = {"ses": SesEmail(quick), "sns": SnsSms(quick, max_price=Decimal("0.50"))}
+    yield channels
+    for channel in channels.values():
+        channel.close()
 
 
 def mail(**changes: Any) -> Message:
@@ -185,10 +195,11 @@ def test_numbers_are_cleaned_to_one_form(sns: SnsSms) -> None:
     ],
 )
 def test_every_answer_of_ses_has_its_class(
-    ses: SesEmail, aws: AwsStub, what: str, expected: type[ChannelFailure]
+    ses: SesEmail, impatient: dict[str, Channel], aws: AwsStub, what: str, expected: type[ChannelFailure]
 ) -> None:
     aws.fail(ANA, what)
-    assert type(failure(ses, mail())) is expected
+    channel = impatient["ses"] if what.startswith("hang") else ses
+    assert type(failure(channel, mail())) is expected
     assert aws.requests == 1  # the SDK does not try again by itself
     assert len(aws.emails) == (1 if what.endswith(":accepted") else 0)
 
@@ -215,10 +226,15 @@ def test_every_answer_of_ses_has_its_class(
     ],
 )
 def test_every_answer_of_sns_has_its_class(
-    sns: SnsSms, aws: AwsStub, what: str, expected: type[ChannelFailure], suppress: bool | None
+    sns: SnsSms,
+    impatient: dict[str, Channel],
+    aws: AwsStub,
+    what: str,
+    expected: type[ChannelFailure],
+    suppress: bool | None,
 ) -> None:
     aws.fail(PHONE, what)
-    failed = failure(sns, text())
+    failed = failure(impatient["sns"] if what.startswith("hang") else sns, text())
     assert type(failed) is expected
     if isinstance(failed, GiveUp):
         assert failed.suppress is suppress

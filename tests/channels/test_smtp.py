@@ -55,15 +55,13 @@ def sink() -> Iterator[SmtpSink]:
 
 @pytest.fixture
 def channel(sink: SmtpSink) -> Iterator[SmtpEmail]:
-    made = quick(sink.url)
+    made = to(sink.url)
     yield made
     made.close()
 
 
-def quick(url: str, **options: Any) -> SmtpEmail:
-    return SmtpEmail(
-        Server.from_url(url), connect_seconds=0.3, command_seconds=0.3, data_seconds=0.3, **options
-    )
+def to(url: str, **options: Any) -> SmtpEmail:
+    return SmtpEmail(Server.from_url(url), **options)
 
 
 def failure(channel: SmtpEmail, message: Message) -> ChannelFailure:
@@ -122,18 +120,21 @@ def test_a_connection_that_the_server_closed_meanwhile_is_replaced_without_a_fai
 )
 @pytest.mark.parametrize("how", ["hang", "drop"])
 def test_silence_or_a_cut_is_in_doubt_only_after_the_final_dot(
-    channel: SmtpEmail, sink: SmtpSink, how: str, phase: str, expected: type[ChannelFailure]
+    sink: SmtpSink, how: str, phase: str, expected: type[ChannelFailure]
 ) -> None:
+    patience = {"greeting": "connect_seconds", "dot": "data_seconds"}.get(phase, "command_seconds")
+    channel = to(sink.url, **{patience: 0.4})
     sink.fail("*" if phase in ("greeting", "ehlo", "mail") else ANA, f"{how}:{phase}")
     assert type(failure(channel, mail())) is expected
     assert len(sink.messages) == (1 if phase == "dot" else 0)
     sink.release()
     channel.send(mail(key="next"))
     assert sink.messages[-1].message_id == "<next@clearview.example>"
+    channel.close()
 
 
 def test_a_twin_after_doubt_has_the_same_message_id(channel: SmtpEmail, sink: SmtpSink) -> None:
-    sink.fail(ANA, "hang:dot", times=1)
+    sink.fail(ANA, "drop:dot", times=1)
     assert isinstance(failure(channel, mail()), Ambiguous)
     channel.send(mail(attempt=2))
     assert sink.accepted["<d1@clearview.example>"] == 2
@@ -190,7 +191,7 @@ def test_the_daily_quota_asks_for_a_quarter_of_an_hour() -> None:
 
 
 def test_a_server_that_is_not_there_is_tried_later() -> None:
-    channel = quick(f"smtp://127.0.0.1:{free_port()}")
+    channel = to(f"smtp://127.0.0.1:{free_port()}")
     assert isinstance(failure(channel, mail()), TryLater)
 
 
@@ -199,14 +200,14 @@ def test_a_name_that_does_not_resolve_is_tried_later(monkeypatch: pytest.MonkeyP
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
     monkeypatch.setattr(socket, "getaddrinfo", nothing)
-    assert isinstance(failure(quick("smtp://mail.example.com:25"), mail()), TryLater)
+    assert isinstance(failure(to("smtp://mail.example.com:25"), mail()), TryLater)
 
 
 def test_a_wrong_password_is_a_matter_for_the_administrator() -> None:
     with SmtpSink(users={"hub": "right p@ss"}) as sink:
-        wrong = quick(sink.url.replace("//", "//hub:wrong@"))
+        wrong = to(sink.url.replace("//", "//hub:wrong@"))
         assert isinstance(failure(wrong, mail()), Misconfigured)
-        right = quick(sink.url.replace("//", "//hub:right%20p%40ss@"))
+        right = to(sink.url.replace("//", "//hub:right%20p%40ss@"))
         right.send(mail())
         right.close()
         assert len(sink.messages) == 1
@@ -215,13 +216,13 @@ def test_a_wrong_password_is_a_matter_for_the_administrator() -> None:
 def test_starttls_is_used_or_nothing_is_sent(tmp_path: Path) -> None:
     server_side, client_side = _certificate(tmp_path)
     with SmtpSink(tls=server_side) as sink:
-        channel = quick(f"{sink.url.replace('127.0.0.1', 'localhost')}?starttls=1", tls=client_side)
+        channel = to(f"{sink.url.replace('127.0.0.1', 'localhost')}?starttls=1", tls=client_side)
         channel.send(mail())
         channel.close()
         assert len(sink.messages) == 1
-        assert isinstance(failure(quick(f"{sink.url}?starttls=1"), mail()), Misconfigured)
+        assert isinstance(failure(to(f"{sink.url}?starttls=1"), mail()), Misconfigured)
     with SmtpSink() as plain:
-        assert isinstance(failure(quick(f"{plain.url}?starttls=1"), mail()), Misconfigured)
+        assert isinstance(failure(to(f"{plain.url}?starttls=1"), mail()), Misconfigured)
         assert plain.messages == []
 
 
@@ -248,7 +249,7 @@ def test_addresses_are_cleaned_to_one_form(channel: SmtpEmail) -> None:
     for wrong in ("ana", "a@b, c@d", "Ana <ana@example.com>", "a@shop.test", "jörg@example.com"):
         with pytest.raises(Invalid):
             channel.clean(wrong)
-    assert quick("smtp://localhost", allow_test_domains=True).clean("ana@shop.test") == "ana@shop.test"
+    assert to("smtp://localhost", allow_test_domains=True).clean("ana@shop.test") == "ana@shop.test"
 
 
 @pytest.mark.parametrize("url", ["http://x", "smtp://", "", "mail.example.com:25"])
