@@ -50,6 +50,8 @@ def create_app(settings: Settings | None = None) -> Flask:
 def _flask_config(settings: Settings) -> dict[str, object]:
     secure = settings.base_url.startswith("https://")
     pool = {"pool_pre_ping": True, "pool_timeout": 3, "pool_size": 5, "max_overflow": 20}
+    # an error of the database is logged without the people's data that its statement carried
+    pool |= {"hide_parameters": True}
     return {
         "SECRET_KEY": settings.secret_key,
         "SQLALCHEMY_DATABASE_URI": settings.database_url,

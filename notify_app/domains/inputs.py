@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated
 from zoneinfo import available_timezones
@@ -11,16 +12,29 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 __all__ = ["Amount", "ExternalId", "Line", "Moment", "Paragraph", "PersonIn", "StrictInput", "Zone"]
 
 
+EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+
+
 def _printable(value: str) -> str:
     if any(ord(char) < 32 or ord(char) == 127 for char in value if char not in "\n\t"):
         raise ValueError("remove the control characters")
-    return value.strip()
+    text = value.strip()
+    if value and not text:
+        raise ValueError("write something, not only spaces")
+    return text
 
 
 def _one_line(value: str) -> str:
     if "\n" in value or "\t" in value:
         raise ValueError("write it on one line")
     return _printable(value)
+
+
+def _sane(value: datetime) -> datetime:
+    """What lies at the ends of the calendar cannot be said in every zone, nor read back from the database."""
+    if not EARLIEST <= value <= LATEST:
+        raise ValueError(f"use a time between the years {EARLIEST.year} and {LATEST.year - 1}")
+    return value
 
 
 def _zone(value: str) -> str:
@@ -33,7 +47,7 @@ Line = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_l
 Paragraph = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_printable)]
 ExternalId = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_one_line)]
 Amount = Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=2)]
-Moment = AwareDatetime
+Moment = Annotated[AwareDatetime, AfterValidator(_sane)]
 Zone = Annotated[str, AfterValidator(_zone)]
 
 

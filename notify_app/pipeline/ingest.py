@@ -1,6 +1,6 @@
 """Step one of the path: a signed webhook becomes one durable inbound row, or a refusal that says why.
 
-Checks in this order: source, signature over the raw bytes, size and shape, idempotency. `accept` returns only
+Checks in this order: UTF-8, source, signature over the raw bytes, shape, idempotency. `accept` returns only
 after the commit: a 202 is a promise. The same message again is answered with the first one's id; the same id
 with another body is a Conflict. It applies nothing: that is `pipeline.route`.
 """
@@ -50,6 +50,7 @@ def secret_name(slug: str) -> str:
 
 def accept(slug: str, headers: Mapping[str, str], body: bytes) -> Accepted:
     """Make the message durable. Raises BadSignature, Invalid (each field named), Conflict, Unavailable."""
+    _check_encoding(body)
     try:
         source = _authenticate(slug, headers, body)
         message_id = _message_id(headers)
@@ -59,6 +60,15 @@ def accept(slug: str, headers: Mapping[str, str], body: bytes) -> Accepted:
         raise Unavailable("The database is away for a moment; nothing was kept. Send it again.") from error
     queue.wake(queue.connect(hub().redis_url), [queue.ROUTE])
     return accepted
+
+
+def _check_encoding(body: bytes) -> None:
+    """First, because a signature of Standard Webhooks is over text: what is none could only be called unsigned."""
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        problem = FieldError("body", f"Encode the body in UTF-8 (byte {error.start} is not).")
+        raise Invalid("The body cannot be used.", problem) from None
 
 
 def _authenticate(slug: str, headers: Mapping[str, str], body: bytes) -> _Source:

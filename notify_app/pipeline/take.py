@@ -14,7 +14,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from notify_app import domains
 from notify_app.domains.base import Draft, Priority
@@ -62,8 +63,8 @@ def take(organisation_id: UUID, inbound_id: UUID) -> bool:
                 return False
             _apply(work, row)
         return True
-    except SQLAlchemyError:
-        raise  # the database's own trouble is nothing of the row's
+    except (OperationalError, InterfaceError, PoolTimeout):
+        raise  # the database's own trouble is nothing of the row's; what the row holds may be refused by it, though
     except Exception as error:
         log.exception("inbound %s", inbound_id)
         return _postpone(organisation_id, inbound_id, error)
@@ -224,7 +225,12 @@ def _item_id(work: Step, row: Any, data: envelope.SendIn) -> UUID | None:
 def _postpone(organisation_id: UUID, inbound_id: UUID, error: Exception) -> bool:
     """Count the failure and put the row off; at the last attempt record it as failed (which settles it)."""
     with step(organisation_id) as work:
-        row = _lock(work, inbound_id)
+        # not the whole row: it may be what could not be read
+        row = work.one(
+            "SELECT attempts FROM inbound WHERE organisation_id = :org AND id = :id AND state = 'accepted' "
+            "FOR UPDATE SKIP LOCKED",
+            id=inbound_id,
+        )
         if row is None:
             return False
         last: bool = row.attempts + 1 >= LAST_ATTEMPT
@@ -233,7 +239,7 @@ def _postpone(organisation_id: UUID, inbound_id: UUID, error: Exception) -> bool
             "next_attempt_at = hub_now() + :pause, settled_at = CASE WHEN :last THEN hub_now() END "
             "WHERE organisation_id = :org AND id = :id",
             id=inbound_id,
-            error=f"{type(error).__name__}: {error}"[:2000],
+            error=f"{type(error).__name__}: {error}".replace("\x00", "")[:2000],
             state="failed" if last else "accepted",
             pause=PAUSES[min(row.attempts, len(PAUSES) - 1)],
             last=last,

@@ -44,7 +44,7 @@ def receive(source: str) -> Response:
     body = request.stream.read(MAX_BYTES + 1)
     if len(body) > MAX_BYTES:
         return problem(_TooLarge(f"Send at most {MAX_BYTES // 1024} KiB."), 413)
-    if not source.isascii() or len(source) > 100:
+    if not (source.isascii() and source.isprintable()) or len(source) > 100:
         raise Invalid(
             "There is no such source.", FieldError("source", "Use the address that the office gave you.")
         )
