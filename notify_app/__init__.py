@@ -23,6 +23,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     from notify_app import cli, domains, extensions, tenancy, web
     from notify_app.config import Settings
+    from notify_app.pipeline import wording
 
     settings = settings or Settings.from_env()
     root = Path(__file__).resolve().parent.parent
@@ -36,6 +37,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config.from_mapping(_flask_config(settings))
     app.extensions["hub"] = settings
     domains.load()
+    wording.check_files()
 
     extensions.db.init_app(app)
     extensions.migrate.init_app(app, extensions.db, directory=str(root / "migrations"))

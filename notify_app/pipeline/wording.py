@@ -16,18 +16,18 @@ from uuid import UUID
 
 from notify_app import domains
 from notify_app.channels.base import Message, Sender
-from notify_app.domains.base import Draft, EventType, Priority
+from notify_app.domains.base import Draft, EventType, PackError, Priority
 from notify_app.domains.hub import GENERAL
 from notify_app.errors import FieldError, Invalid
 from notify_app.ids import new_id
 from notify_app.pipeline.audience import Member, members
 from notify_app.pipeline.envelope import safe_link
-from notify_app.pipeline.render import Rendered, TemplateFailed, render
+from notify_app.pipeline.render import Rendered, TemplateFailed, missing_files, render
 from notify_app.pipeline.step import Step, hub
 from notify_app.policy.formats import unpack
 from notify_app.policy.office import Branding, OfficeSettings, read
 
-__all__ = ["TemplateProblem", "Wording", "Words"]
+__all__ = ["TemplateProblem", "Wording", "Words", "check_files"]
 
 BODIES = {"email": ("subject", "email_html", "email_text"), "sms": ("sms",)}
 KEYS = {"email_html": "html", "email_text": "text", "sms": "text", "subject": "subject"}
@@ -78,10 +78,13 @@ class Wording:
 
     def bodies(self, channel: str, member: Member, action: str) -> dict[str, str]:
         """The channel's body: subject, html and text of an email, or the text of an SMS."""
-        return {KEYS[name]: text for name, text in self._write(BODIES[channel], member, action).items()}
+        values = self._write(BODIES[channel], member, action)
+        return {KEYS[name]: values[name] for name in KEYS if name in BODIES[channel]}
 
     def _write(self, names: tuple[str, ...], member: Member, action: str) -> dict[str, str]:
-        own = {name: getattr(self.row, name) if self.row else None for name in names}
+        # an email's heading and preview line are the inbox's title and text, in the office's own words too
+        asked = (*names, "title", "text") if "email_html" in names else names
+        own = {name: getattr(self.row, name) if self.row else None for name in asked}
         home = domains.pack_of(self.type.name)
         try:
             rendered = self._render(
@@ -94,7 +97,7 @@ class Wording:
                     FieldError(failure.field, failure.reason),
                 ) from None
             self._note(failure)
-            rendered = self._render(dict.fromkeys(names), "hub", GENERAL.name, member, action)
+            rendered = self._render(dict.fromkeys(asked), "hub", GENERAL.name, member, action)
         for survived in rendered.failures:
             self._note(survived)
         return rendered.values
@@ -297,6 +300,14 @@ class Words:
             thread=str(carried.item_id) if carried.item_id else None,
             link=link or None,
         )
+
+
+def check_files() -> None:
+    """Every event has its files; raises PackError, which names the first that is missing (C3)."""
+    for pack in domains.packs():
+        for one in pack.events:
+            for path in missing_files(pack.name, one.name):
+                raise PackError(f"event {one.name!r}: there is no file templates/messages/{path}")
 
 
 def absolute(action: str) -> str:
