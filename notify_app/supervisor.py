@@ -1,6 +1,6 @@
 """Starts the whole product on one machine, watches it, restarts what dies and stops it in order.
 
-`run()` goes through the steps (engines, roles, tables, demo office), starts the processes of the table, waits until
+`run()` goes through the steps (engines; roles, tables, demo office), starts the processes of the table, waits until
 the web server says that it is healthy, and then only watches. It refuses to start twice on one instance directory
 and on a port that is taken. It imports neither Flask nor SQLAlchemy: whatever needs them runs in a child.
 """
@@ -71,11 +71,8 @@ TABLE = (
     Process("scheduler", (PYTHON, "worker.py", "schedule"), stops=2, grace=1),
 )
 NEEDS_APP = ("DATABASE_URL", "DATABASE_ENGINE_URL", "REDIS_URL")
-ONLY_FOR_ROLES = ("DATABASE_ADMIN_URL", "DATABASE_BACKUP_URL")
-NOT_FOR_PROCESSES = (
-    *ONLY_FOR_ROLES,
-    "DATABASE_OWNER_URL",
-)  # what serves strangers holds no key to the tables
+# What serves strangers holds no key to the tables.
+NOT_FOR_PROCESSES = ("DATABASE_ADMIN_URL", "DATABASE_OWNER_URL", "DATABASE_BACKUP_URL")
 TOLD_TO_COMMANDS = ("HUB_SECRET_KEY", "HUB_BASE_URL", "HUB_ENV")
 
 
@@ -115,7 +112,7 @@ class Supervisor:
     prepare: bool
     say: Callable[[str], None]
     engines: Engines | None = None
-    demo: str = ""
+    for_the_end: str = ""
     _lock: int | None = None
     asked: int = 0  # how often somebody asked to stop; the second time it is done by force
     children: list[Child] = field(default_factory=list)
@@ -149,9 +146,7 @@ class Supervisor:
         _raise_file_limit()
         if self.prepare:
             self._start_engines()
-            self._make_roles()
-            self._migrate()
-            self._fill_demo()
+            self._prepare_database()
         self._start_processes()
 
     def _open_instance(self) -> None:
@@ -261,21 +256,37 @@ class Supervisor:
             )
         self.env |= self.engines.env
 
-    def _make_roles(self) -> None:
-        if self.env.get("DATABASE_ADMIN_URL"):
-            self._child_step(
-                "making the database and its roles", (PYTHON, "-m", "notify_app.roles"), "roles", self.env
-            )
+    def _prepare_database(self) -> None:
+        """One child does it all, since each start of the application costs a second."""
+        begun = time.monotonic()
+        path = self.instance / "run" / "prepare.out"
+        with path.open("wb") as written, path.open("rb") as output:
+            child = Child(Process("prepare", (PYTHON, "-m", "notify_app.prepare")))
+            self.children = [child]  # so that a stop finds it
+            process = self._spawn(child, self.env, written)
+            while process.poll() is None:
+                self._sleep(0.2)
+                self._go_on()
+                self._show(output)
+            self._show(output)
+        self.children = []
+        self._pid_file("prepare").unlink(missing_ok=True)
+        if process.returncode:
+            log = self._log("prepare")
+            raise StartFailed(f"That failed. The log, {log}, ends:\n{_tail(log)}")
+        self.say(f"  the database is ready: {time.monotonic() - begun:.1f} s")
 
-    def _migrate(self) -> None:
-        if not self.env.get("DATABASE_OWNER_URL"):
-            self.say("  DATABASE_OWNER_URL is not set: the tables are left as they are")
-            return
-        self._flask_step("bringing the tables up to date", ("db", "upgrade"), "migrate")
-
-    def _fill_demo(self) -> None:
-        if self.env.get("HUB_ENV") == "demo":
-            self.demo = self._flask_step("filling the demo office", ("demo",), "demo")
+    def _show(self, output: IO[bytes]) -> None:
+        """Indented lines are progress; what comes after them is shown when everything runs."""
+        while line := output.readline():
+            if not line.endswith(b"\n"):  # it is still being written
+                output.seek(-len(line), os.SEEK_CUR)
+                return
+            text = line.decode(errors="replace").rstrip()
+            if text.startswith(" ") and not self.for_the_end:
+                self.say(text)
+            else:
+                self.for_the_end += f"  {text}\n"
 
     def _start_processes(self) -> None:
         self.children = [Child(spec) for spec in self.processes]
@@ -301,8 +312,8 @@ class Supervisor:
     def _announce(self) -> None:
         self._tell_lock(f"as process {os.getpid()} at {self.env['HUB_BASE_URL']}")
         self.say(f"\n  Open {self.env['HUB_BASE_URL']}\n")
-        if self.demo:
-            self.say("\n".join(f"  {line}" for line in self.demo.splitlines()) + "\n")
+        if self.for_the_end:
+            self.say(self.for_the_end)
         self.say(f"  Logs are in {self.instance / 'log'}. Ctrl-C stops everything.")
 
     @contextlib.contextmanager
@@ -318,31 +329,6 @@ class Supervisor:
         """Asked at each point where a start may be given up."""
         if self.asked:
             raise StopAsked
-
-    def _flask_step(self, what: str, command: tuple[str, ...], name: str) -> str:
-        env = {key: value for key, value in self.env.items() if key not in ONLY_FOR_ROLES}
-        return self._child_step(what, (PYTHON, "-m", "flask", "--app", "wsgi", *command), name, env)
-
-    def _child_step(self, what: str, command: tuple[str, ...], name: str, env: Mapping[str, str]) -> str:
-        """Runs one command to its end and returns what it printed; a failure shows the end of its log."""
-        with self._step(what):
-            output = self.instance / "run" / f"{name}.out"
-            child = Child(Process(name, command))
-            self.children = [child]  # so that a stop finds it
-            with output.open("wb") as file:
-                process = self._spawn(child, env, file)
-            while process.poll() is None:
-                self._sleep(LOOK_EVERY)
-                self._go_on()
-            self.children = []
-            self._pid_file(name).unlink(missing_ok=True)
-            text = output.read_text(encoding="utf-8", errors="replace")
-            output.unlink()
-            if process.returncode:
-                raise StartFailed(
-                    f"{what} failed. Its log, {self._log(name)}, ends:\n{_tail(self._log(name))}\n{text}"
-                )
-        return text
 
     # -- watching ------------------------------------------------------------------------------------
 

@@ -222,7 +222,7 @@ def test_a_failing_step_stops_the_start_with_the_end_of_its_log(place, monkeypat
     env = {"HUB_INSTANCE": str(place), "PATH": os.environ["PATH"], "PORT": str(port)}
     assert supervisor.run(env, say=said.append) == 1
     told = "\n".join(said)
-    assert "making the database and its roles failed" in told
+    assert "That failed. The log" in told
     assert "no such thing" in told
     assert not marked(supervisor.MARK, str(place))
 
