@@ -315,9 +315,18 @@ EVENTS = (
 )
 
 TRANSITIONS = (
-    Transition("approve", "Approve", "Approved", ("pending", "denied"), "approved", OFFICE, primary=True),
     Transition(
-        "deny", "Deny", "Denied", ("pending", "approved"), "denied", OFFICE, needs=("reason",), danger=True
+        "approve", "Approve", "Approved", ("pending", "denied"), "approved", (*OFFICE, "contact"), primary=True
+    ),
+    Transition(
+        "deny",
+        "Deny",
+        "Denied",
+        ("pending", "approved"),
+        "denied",
+        (*OFFICE, "contact"),
+        needs=("reason",),
+        danger=True,
     ),
     Transition(
         "start", "Start work", "Started", ("approved",), "in_progress", (*OFFICE, "technician"), primary=True

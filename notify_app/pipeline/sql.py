@@ -15,6 +15,7 @@ __all__ = [
     "DUE_INBOUND",
     "EXPIRED_LEASES",
     "FIND_INBOUND",
+    "FIND_LINK",
     "FIND_SOURCE",
     "RENEW",
     "RETAIN_ATTEMPTS",
@@ -45,6 +46,14 @@ FIND_INBOUND = text(
     """
     SELECT id, body_hash, state FROM inbound
     WHERE organisation_id = :organisation_id AND source_id = :source_id AND external_id = :external_id
+    """
+)
+
+# a private link: whose it is, and until when; the page then works in the scope of its organisation
+FIND_LINK = text(
+    """
+    SELECT l.organisation_id, l.person_id, l.item_id, l.expires_at, hub_now() AS now, o.name AS organisation
+    FROM link l JOIN organisation o ON o.id = l.organisation_id WHERE l.token_hash = :hash
     """
 )
 

@@ -16,6 +16,7 @@ class Reason(StrEnum):
     priority_channel = "priority_channel"
     event_channel = "event_channel"
     fallback_channel = "fallback_channel"
+    asked_for = "asked_for"
     quiet_hours = "quiet_hours"
     preference_event = "preference_event"
     preference_category = "preference_category"
@@ -49,6 +50,7 @@ SENTENCES = {
     Reason.priority_channel: "A message of {priority} priority goes out by {channel}.",
     Reason.event_channel: "This event always goes out by {channel}.",
     Reason.fallback_channel: "No usable address on the planned channels, so {channel} was taken.",
+    Reason.asked_for: "They asked for it by {channel}.",
     Reason.quiet_hours: "Quiet hours: {channel} waits until {until}.",
     Reason.preference_event: "They switched {channel} off for this event.",
     Reason.preference_category: "They switched {channel} off for {category}.",

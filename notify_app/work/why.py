@@ -21,7 +21,7 @@ from notify_app.policy import formats
 from notify_app.policy.reasons import Reason, sentence
 from notify_app.policy.routing import CHANNELS_BY_PRIORITY
 
-__all__ = ["Line", "Sent", "Said", "Why", "explain", "plain", "reason_of"]
+__all__ = ["Line", "Said", "Sent", "Why", "explain", "plain", "reason_of"]
 
 PRIORITIES = {1: "urgent", 2: "high", 3: "medium", 4: "low"}
 CHANNELS = {"inapp": "the inbox", "email": "email", "sms": "SMS"}

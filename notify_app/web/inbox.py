@@ -1,0 +1,136 @@
+"""A person's inbox: the lines of all their organisations, newest first, and marking them read.
+
+Every mark is a transaction that raises the person's counter, so that all their tabs and phones hear of it.
+Somebody else's line is answered as if there were none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, flash, jsonify, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from notify_app.errors import NotFound
+from notify_app.live import cursor
+from notify_app.live.announce import Changed
+from notify_app.pipeline import inbox
+from notify_app.pipeline.step import Step, step
+from notify_app.web.guard import allow
+from notify_app.web.identity import Viewer, viewer
+from notify_app.web.sign_in import safe_next
+from notify_app.web.words import Reader, hold_inbox_state, note, reader, uuid_or_none, wants_json
+
+__all__ = ["blueprint"]
+
+blueprint = Blueprint("inbox", __name__)
+
+PAGE = 30
+LAST_ID = UUID(int=2**128 - 1)
+LINES = """
+    SELECT id, title, text, priority, category, action_url, created_at, read_at FROM notification
+    WHERE organisation_id = :org AND person_id = :person AND withdrawn_at IS NULL AND id < :before {unread}
+    ORDER BY id DESC LIMIT :limit
+"""
+MINE = "SELECT 1 FROM notification WHERE organisation_id = :org AND person_id = :person AND id = :id"
+
+
+@blueprint.get("/inbox")
+@allow("member")
+def show() -> ResponseReturnValue:
+    """The lines before a cursor, or the newest."""
+    who = viewer()
+    shown = "unread" if request.args.get("show") == "unread" else "all"
+    before = uuid_or_none(request.args.get("before"))
+    hold_inbox_state(who)
+    lines, read = _lines(who, before or LAST_ID, shown)
+    page = lines[:PAGE]
+    return render_template(
+        "inbox.html",
+        groups=_by_day(page, read),
+        show=shown,
+        older=page[-1][0].id if len(lines) > PAGE else None,
+        first_page=before is None,
+        many_organisations=len(who.memberships) > 1,
+    )
+
+
+def _lines(who: Viewer, before: UUID, shown: str) -> tuple[list[tuple[Any, str]], Reader]:
+    """Rows with their organisation's name ('' for the only one), newest first, one more than a page if there is."""
+    found: list[tuple[Any, str]] = []
+    statement = LINES.format(unread="AND read_at IS NULL" if shown == "unread" else "")
+    for one in who.memberships:
+        with step(one.organisation_id) as work:
+            rows = work.all(statement, person=one.person_id, before=before, limit=PAGE + 1)
+            now = work.now
+        found += [(row, one.organisation_name if len(who.memberships) > 1 else "") for row in rows]
+    found.sort(key=lambda line: line[0].id, reverse=True)
+    return found, reader(now)
+
+
+def _by_day(lines: list[tuple[Any, str]], read: Reader) -> list[dict[str, Any]]:
+    days: dict[date, list[dict[str, Any]]] = {}
+    for row, organisation in lines:
+        days.setdefault(read.on(row.created_at), []).append(note(row, read, organisation))
+    return [
+        {"title": read.day_title(day), "date": day.isoformat(), "notifications": notes}
+        for day, notes in days.items()
+    ]
+
+
+@blueprint.post("/inbox/<uuid:id>/read")
+@allow("member")
+def read(id: UUID) -> ResponseReturnValue:
+    """Mark a line as read, here and on every other screen of this person."""
+    _mark(id, inbox.mark_read)
+    return _answer({"text": _("Marked as read."), "undo_url": url_for(".unread", id=id)})
+
+
+@blueprint.post("/inbox/<uuid:id>/unread")
+@allow("member")
+def unread(id: UUID) -> ResponseReturnValue:
+    """The way back."""
+    _mark(id, inbox.mark_unread)
+    return _answer({"text": _("Marked as unread."), "undo_url": url_for(".read", id=id)})
+
+
+@blueprint.post("/inbox/read-all")
+@allow("member")
+def read_all() -> ResponseReturnValue:
+    """Mark everything that is in the inbox now, in all organisations."""
+    for one in viewer().memberships:
+        with step(one.organisation_id) as work:
+            if inbox.mark_all_read(work, one.person_id):
+                _tell_office(work)
+    return _answer({"text": _("Everything is marked as read.")})
+
+
+def _mark(id: UUID, verb: Callable[[Step, UUID, list[UUID]], int]) -> None:
+    for one in viewer().memberships:
+        with step(one.organisation_id) as work:
+            if work.one(MINE, person=one.person_id, id=id):
+                if verb(work, one.person_id, [id]):
+                    _tell_office(work)
+                return
+    raise NotFound("There is no such notification in your inbox.")
+
+
+def _tell_office(work: Step) -> None:
+    """Who has read what is on the office's pages too."""
+    work.news.append(Changed(work.organisation_id, "read"))
+
+
+def _answer(message: dict[str, str]) -> ResponseReturnValue:
+    if wants_json():
+        unread_now, _cursor = cursor.state(
+            [(one.organisation_id, one.person_id) for one in viewer().memberships]
+        )
+        return jsonify({"unread": unread_now})
+    flash(message, "ok")  # type: ignore[arg-type]
+    return redirect(
+        safe_next(request.form.get("next")) if request.form.get("next") else url_for(".show"), 303
+    )

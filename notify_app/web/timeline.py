@@ -1,0 +1,225 @@
+"""All that happened to an item, newest first: its changes, its events, who was told by which channel, who read it.
+
+Five statements, whatever the length. Somebody who is not of the office sees the changes, and their own messages only.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from flask import url_for
+from flask_babel import gettext as _
+
+from notify_app.domains.base import Item, WorkKind
+from notify_app.pipeline.step import Step
+from notify_app.policy.formats import unpack
+from notify_app.web.words import Reader, channel_title, delivery_title, event_title, names
+from notify_app.work import why
+
+__all__ = ["timeline"]
+
+LIMIT = 200
+BATCH_SPAN = timedelta(minutes=5)
+
+CHANGES = """
+    SELECT c.id, c.version, c.verb, c.actor_id, c.before, c.after, c.created_at, p.name AS actor, s.name AS source
+    FROM change c
+    LEFT JOIN person p ON p.organisation_id = c.organisation_id AND p.id = c.actor_id
+    LEFT JOIN inbound i ON i.organisation_id = c.organisation_id AND i.id = c.inbound_id
+    LEFT JOIN source s ON s.organisation_id = i.organisation_id AND s.id = i.source_id
+    WHERE c.organisation_id = :org AND c.item_id = :item ORDER BY c.version DESC LIMIT :limit
+"""
+# a batch's event has no single item: it is found by the time of the change that it made, and by what it lists
+EVENTS = """
+    SELECT id, name, priority, error, created_at FROM event WHERE organisation_id = :org AND item_id = :item
+    UNION ALL
+    SELECT e.id, e.name, e.priority, e.error, e.created_at
+    FROM unnest(CAST(:batches AS timestamptz[])) AS t(at)
+    JOIN event e ON e.organisation_id = :org AND e.item_id IS NULL AND e.created_at BETWEEN t.at - :span AND t.at + :span
+     AND e.payload @> jsonb_build_object('items', jsonb_build_array(jsonb_build_object('id', CAST(:item AS text))))
+    ORDER BY created_at DESC LIMIT :limit
+"""
+TOLD = """
+    SELECT n.id, n.event_id, n.person_id, n.title, n.text, n.created_at, n.read_at, p.name,
+           (SELECT coalesce(json_agg(json_build_array(d.channel, d.state, d.reason, d.detail, d.due_at)
+                                     ORDER BY d.created_at, d.id), '[]')
+              FROM delivery_item i
+              JOIN delivery d ON d.organisation_id = i.organisation_id AND d.id = i.delivery_id
+             WHERE i.organisation_id = n.organisation_id AND i.notification_id = n.id) AS sent
+    FROM notification n
+    JOIN person p ON p.organisation_id = n.organisation_id AND p.id = n.person_id
+    WHERE n.organisation_id = :org AND n.event_id = ANY(:events) AND (:everything OR n.person_id = :me)
+"""
+DECISIONS = """
+    SELECT event_id, person_id, channel, outcome, reason, detail FROM decision
+    WHERE organisation_id = :org AND event_id = ANY(:events) AND (:everything OR person_id = :me)
+    ORDER BY created_at, id
+"""
+FAILED = ("failed", "bounced", "unknown", "suppressed")
+
+
+def timeline(
+    work: Step, item: Item, kind: WorkKind, read: Reader, *, me: UUID, everything: bool
+) -> list[dict[str, Any]]:
+    """The entries. `everything` is for the office; else only what is told to `me`."""
+    scope = {"me": me, "everything": everything}
+    changes = work.all(CHANGES, item=item.id, limit=LIMIT)
+    batches = [row.created_at for row in changes if row.after.get("batch")]
+    events = work.all(EVENTS, item=item.id, batches=batches, span=BATCH_SPAN, limit=LIMIT)
+    ids = list({row.id for row in events})
+    told = _grouped(work.all(TOLD, events=ids, **scope)) if ids else {}
+    decided = _grouped(work.all(DECISIONS, events=ids, **scope)) if ids else {}
+    said = why.Said(read.zone, read.now, locale=read.locale)
+    people = _names_in(work, changes)
+    entries = [_change(row, kind, people, read, me, everything) for row in changes]
+    for event in {row.id: row for row in events}.values():
+        lines = told.get(event.id, [])
+        entries += [_told(row, decided.get(event.id, []), said, read, me) for row in lines]
+        entries += [_read(row, read, me) for row in lines if row.read_at]
+        if everything and not lines:
+            entries.append(_nobody(event, decided.get(event.id, []), said, read))
+    return [entry for _at, _order, entry in sorted(entries, key=lambda one: (one[0], one[1]), reverse=True)]
+
+
+# an entry with its time; of one moment the change comes first, then the messages, then their reading
+Entry = tuple[datetime, int, dict[str, Any]]
+
+
+def _grouped(rows: Iterable[Any]) -> Mapping[UUID, list[Any]]:
+    found: defaultdict[UUID, list[Any]] = defaultdict(list)
+    for row in rows:
+        found[row.event_id].append(row)
+    return found
+
+
+def _names_in(work: Step, changes: list[Any]) -> dict[str, str]:
+    """The names of everybody who ever had a part in it."""
+    ids = {one for row in changes for facts in (row.before, row.after) if facts for one in facts["people"].values()}
+    rows = work.all("SELECT id, name FROM person WHERE organisation_id = :org AND id = ANY(:ids)", ids=[UUID(one) for one in ids])
+    return {str(row.id): row.name for row in rows}
+
+
+# --- changes -------------------------------------------------------------------------------------------------------
+
+
+def _change(row: Any, kind: WorkKind, people: Mapping[str, str], read: Reader, me: UUID, everything: bool) -> Entry:
+    if row.actor_id == me:
+        by = _("by you")
+    elif row.actor and everything:
+        by = _("by %(name)s", name=row.actor)
+    elif row.actor:
+        by = ""
+    else:
+        by = _("by %(source)s", source=row.source) if row.source else ""
+    title, details = _what_changed(row, kind, people, read)
+    entry = _entry("change", title, read, row.created_at, text=_reason(row.after.get("reason")), by=by, details=[])
+    return row.created_at, 0, entry | {"text": " ".join(part for part in (entry["text"], *details) if part)}
+
+
+def _reason(reason: str | None) -> str:
+    return _("Reason: %(reason)s", reason=reason) if reason else ""
+
+
+def _what_changed(row: Any, kind: WorkKind, people: Mapping[str, str], read: Reader) -> tuple[str, list[str]]:
+    """The headline, and a sentence for each other thing that changed."""
+    before, after = row.before, row.after
+    status = kind.statuses.get(after["status"], after["status"])
+    if before is None:
+        return _("%(kind)s reported: %(status)s", kind=kind.title, status=status.lower()), []
+    said = [*_people_changed(before, after, people), *_facts_changed(before, after, kind, read)]
+    if before["status"] != after["status"]:
+        return status, said
+    return (said[0].rstrip("."), said[1:]) if said else (_("Updated"), [])
+
+
+def _people_changed(before: Any, after: Any, people: Mapping[str, str]) -> list[str]:
+    said = []
+    for role in sorted({*before["people"], *after["people"]}):
+        old, new = before["people"].get(role), after["people"].get(role)
+        if old != new:
+            was, now = people.get(old or "", ""), people.get(new or "", _("nobody"))
+            text = _("%(role)s: %(now)s, before %(was)s.", role=role.capitalize(), now=now, was=was) if was else _(
+                "%(role)s: %(now)s.", role=role.capitalize(), now=now
+            )
+            said.append(text)
+    return said
+
+
+def _facts_changed(before: Any, after: Any, kind: WorkKind, read: Reader) -> list[str]:
+    old, new = unpack(before["data"]), unpack(after["data"])
+    return [
+        _("%(fact)s: %(value)s.", fact=field.title, value=read.shaped(new.get(field.name)) or _("none"))
+        for field in kind.fields
+        if old.get(field.name) != new.get(field.name)
+    ]
+
+
+# --- messages ------------------------------------------------------------------------------------------------------
+
+
+def _told(row: Any, decided: list[Any], said: why.Said, read: Reader, me: UUID) -> Entry:
+    states = [one[1] for one in row.sent]
+    kind = "failed" if any(one in FAILED for one in states) else "waiting" if "queued" in states else "told"
+    title = _("You were told: %(title)s", title=row.title) if row.person_id == me else _(
+        "%(name)s was told: %(title)s", name=row.name, title=row.title
+    )
+    own = [one for one in decided if one.person_id == row.person_id]
+    details = [why.reason_of(one.reason, one.channel, one.detail, _said_to(said, row.person_id == me)) for one in own]
+    details += [text for one in row.sent for text in [_trouble(one, said)] if text]
+    inbox = {"channel": "inapp", "channel_title": channel_title("inapp"), "state": "read" if row.read_at else "unread"}
+    channels = [inbox, *({"channel": one[0], "channel_title": channel_title(one[0]), "state": one[1]} for one in row.sent)]
+    entry = _entry(kind, title, read, row.created_at, details=details, url=url_for("notification.show", id=row.id))
+    entry["channels"] = [one | {"state_title": delivery_title(one["state"])} for one in channels]
+    return row.created_at, 1, entry
+
+
+def _said_to(said: why.Said, you: bool) -> why.Said:
+    return why.Said(said.zone, said.now, you, said.locale)
+
+
+def _trouble(sent: list[Any], said: why.Said) -> str:
+    """What went wrong with a delivery, in words."""
+    channel, state, reason, detail, due_at = sent
+    if state in ("sent", "delivered", "sending") or (state == "queued" and reason == "quiet_hours"):
+        return ""
+    text = why.reason_of(reason, channel, {"until": due_at}, said) if reason else ""
+    return f"{channel_title(channel)}: {text} {detail or ''}".strip() if text or detail else ""
+
+
+def _read(row: Any, read: Reader, me: UUID) -> Entry:
+    title = _("You read it") if row.person_id == me else _("%(name)s read it", name=row.name)
+    return row.read_at, 2, _entry("read", title, read, row.read_at, text=row.title)
+
+
+def _nobody(event: Any, decided: list[Any], said: why.Said, read: Reader) -> Entry:
+    details = [why.reason_of(one.reason, one.channel, one.detail, said) for one in decided]
+    title = _("%(who)s was told: %(event)s", who=names([]).capitalize(), event=event_title(event.name))
+    text = details[0] if details else ""
+    return event.created_at, 1, _entry("failed", title, read, event.created_at, text=text, details=details[1:])
+
+
+def _entry(
+    kind: str,
+    title: str,
+    read: Reader,
+    at: datetime,
+    *,
+    text: str = "",
+    by: str = "",
+    details: list[str] | None = None,
+    url: str | None = None,
+) -> dict[str, Any]:
+    return {
+        "kind": kind,
+        "title": title,
+        "text": text,
+        "when": read.when(at),
+        "by": by,
+        "details": list(dict.fromkeys(details or [])),
+        "channels": [],
+        "url": url,
+    }

@@ -1,0 +1,82 @@
+"""What a person's choices mean, in sentences: decided by the routing policy itself for a moment that will come."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from flask_babel import gettext as _
+
+from notify_app.domains.base import Priority
+from notify_app.pipeline.audience import Member
+from notify_app.policy import formats
+from notify_app.policy.quiet import QuietHours, release_at
+from notify_app.policy.routing import Matter, Plan, plan
+from notify_app.web.words import channel_title
+
+__all__ = ["sentences"]
+
+INTO = timedelta(minutes=70)  # how far into the quiet hours the example lies: 23:10 of 22:00
+
+
+def sentences(me: Member, now: datetime) -> list[str]:
+    """What would happen to a high and to an urgent message, and to one of medium priority by day."""
+    if not any(not reach.blocked for reach in me.reaches):
+        return [_("Without an address, nothing but your inbox reaches you.")]
+    at = _example(me.choice.quiet, me.zone, now)
+    if at is None:
+        return [_said(me, Priority.high, now, _("Now")), _said(me, Priority.medium, now, _("Now"))]
+    return [_said(me, Priority.high, at, _day(at, now, me.zone)), _said(me, Priority.urgent, at, _("Then, too,"))]
+
+
+def _example(quiet: QuietHours | None, zone: str, now: datetime) -> datetime | None:
+    """A moment inside the next window."""
+    if quiet is None:
+        return None
+    tz = ZoneInfo(zone)
+    today = now.astimezone(tz).date()
+    for days in range(8):
+        at = datetime.combine(today + timedelta(days=days), quiet.start, tzinfo=tz).astimezone(now.tzinfo) + INTO
+        for moment in (at, at - INTO + timedelta(minutes=1)):
+            if moment > now and release_at(quiet, zone, moment):
+                return moment
+    return None
+
+
+def _day(at: datetime, now: datetime, zone: str) -> str:
+    local = formats.local(at, zone)
+    time = formats.time_of(at, zone)
+    days = (local.date() - formats.local(now, zone).date()).days
+    if days == 0:
+        return _("Tonight at %(time)s", time=time) if local.hour >= 18 else _("Today at %(time)s", time=time)
+    if days == 1:
+        return _("Tomorrow at %(time)s", time=time)
+    return _("On %(day)s at %(time)s", day=f"{local:%A}", time=time)
+
+
+def _said(me: Member, priority: Priority, at: datetime, when: str) -> str:
+    decided = plan(Matter("", "", priority), me.reaches, me.choice, signs_in=True, zone=me.zone, now=at)
+    word = {
+        Priority.urgent: _("an urgent message"),
+        Priority.high: _("a high message"),
+        Priority.medium: _("a medium message"),
+        Priority.low: _("a low message"),
+    }[priority]
+    ways = _ways(decided)
+    if not ways:
+        return _("%(when)s %(what)s would be in your inbox only.", when=when, what=word)
+    until = decided.messages[0].not_before
+    if until is None:
+        return _("%(when)s %(what)s would come at once, by %(ways)s.", when=when, what=word, ways=ways)
+    return _(
+        "%(when)s %(what)s would wait until %(time)s, then come by %(ways)s.",
+        when=when,
+        what=word,
+        time=formats.time_of(until, me.zone),
+        ways=ways,
+    )
+
+
+def _ways(decided: Plan) -> str:
+    titles = [channel_title(one.channel) for one in decided.messages]
+    return titles[0] if len(titles) == 1 else _(" and ").join(titles)

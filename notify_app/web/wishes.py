@@ -1,0 +1,109 @@
+"""The grid of preferences: what a person can choose, as rows of boxes, and what the boxes say when they come back.
+
+Stored is only what differs from its default: a category is on unless it was switched off, an event is as its category
+unless it was chosen by itself. Urgent events are not offered, since nothing holds them back.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask_babel import gettext as _
+from werkzeug.datastructures import MultiDict
+
+from notify_app import domains
+from notify_app.domains.base import OFFICE, EventType, Priority
+from notify_app.pipeline.audience import Member
+from notify_app.web.words import category_title, channel_title
+
+__all__ = ["category_rows", "channel_rows", "choices_from", "event_rows"]
+
+OUTWARD = ("email", "sms")
+Choices = dict[tuple[str, str], bool | None]
+
+
+def channel_rows(reachable: set[str]) -> list[dict[str, Any]]:
+    """The columns; `reachable` are the channels with an address that can be used."""
+    missing = {"email": _("there is no mail address for you yet; add one below."), "sms": _("there is no mobile number for you yet; add one below.")}
+    inbox = {"key": "inapp", "title": channel_title("inapp"), "available": True, "reason": ""}
+    return [inbox] + [
+        {"key": one, "title": channel_title(one), "available": one in reachable, "reason": "" if one in reachable else missing[one]}
+        for one in OUTWARD
+    ]
+
+
+def category_rows(me: Member, role: str) -> list[dict[str, Any]]:
+    """A row for each category that has something for this role."""
+    concerned = {event.category for event in domains.events() if _concerns(event, role)}
+    return [
+        {
+            "key": one.name,
+            "title": one.title,
+            "text": one.text,
+            "choices": [_always(), *(_box(me, one.name, channel) for channel in OUTWARD)],
+        }
+        for one in domains.categories()
+        if one.name in concerned
+    ]
+
+
+def _always() -> dict[str, Any]:
+    return {"channel": "inapp", "title": channel_title("inapp"), "on": True, "fixed": True, "reason": _("Your inbox always has everything.")}
+
+
+def _box(me: Member, category: str, channel: str) -> dict[str, Any]:
+    on = me.choice.switches.get((f"category:{category}", channel), True)
+    return {"channel": channel, "title": channel_title(channel), "on": on, "fixed": False, "reason": ""}
+
+
+def event_rows(me: Member, role: str) -> list[dict[str, Any]]:
+    """A row for each event that can reach this role and can be chosen."""
+    return [
+        {
+            "key": one.name,
+            "title": one.title,
+            "category_title": category_title(one.category),
+            "choices": [_override(me, one, channel) for channel in OUTWARD],
+        }
+        for one in domains.events()
+        if one.priority is not Priority.urgent and _concerns(one, role)
+    ]
+
+
+def _override(me: Member, event: EventType, channel: str) -> dict[str, Any]:
+    chosen = me.choice.switches.get((f"event:{event.name}", channel))
+    as_category = me.choice.switches.get((f"category:{event.category}", channel), True)
+    return {
+        "channel": channel,
+        "title": channel_title(channel),
+        "value": "default" if chosen is None else "on" if chosen else "off",
+        "default_title": _("On") if as_category else _("Off"),
+    }
+
+
+def _concerns(event: EventType, role: str) -> bool:
+    """Whether people of this role can hear of it: an event that names its people can be anybody's."""
+    if not event.audience:
+        return True
+    kind = domains.kind(event.kind) if event.kind else None
+    roles = {kind.roles.get(word, "") for word in event.audience} if kind else set()
+    return role in roles or ("office" in event.audience and role in OFFICE)
+
+
+def choices_from(form: MultiDict[str, str]) -> Choices:
+    """(scope, channel) → on, off, or None for the default, of all boxes that the page has shown.
+    What was not shown, or does not exist, is left as it is."""
+    categories = {one.name for one in domains.categories()}
+    events = {one.name for one in domains.events()}
+    ticked = set(form.getlist("on"))
+    chosen: Choices = {}
+    for box in form.getlist("shown"):
+        category, _colon, channel = box.partition(":")
+        if category in categories and channel in OUTWARD:
+            chosen[f"category:{category}", channel] = None if box in ticked else False
+    for name, value in form.items():
+        kind, _colon, rest = name.partition(":")
+        event, _colon, channel = rest.partition(":")
+        if kind == "override" and event in events and channel in OUTWARD:
+            chosen[f"event:{event}", channel] = {"on": True, "off": False}.get(value)
+    return chosen

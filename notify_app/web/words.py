@@ -1,0 +1,302 @@
+"""What the pages share: how times, prices, addresses, states and notifications are said to one reader.
+
+Everything here makes plain values for the templates. It asks the database for one thing only: the stream's cursor
+that a page with inbox lines must know before it reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Literal
+from uuid import UUID
+
+from babel.dates import format_date, format_datetime, format_timedelta
+from flask import g, request
+from flask_babel import gettext as _
+
+from notify_app import domains
+from notify_app.channels.base import redacted
+from notify_app.domains.base import OFFICE
+from notify_app.live import cursor
+from notify_app.pipeline import links
+from notify_app.pipeline.envelope import safe_link
+from notify_app.policy import formats
+from notify_app.web.identity import Membership, Viewer, viewer
+
+__all__ = [
+    "PRIORITIES",
+    "Reader",
+    "category_title",
+    "channel_title",
+    "delivery_title",
+    "event_title",
+    "hold_inbox_state",
+    "is_office",
+    "item_url",
+    "masked",
+    "me_of",
+    "names",
+    "note",
+    "option",
+    "person",
+    "price",
+    "reader",
+    "role_title",
+    "safe_action",
+    "uuid_or_none",
+    "wants_json",
+]
+
+PRIORITIES = {1: "urgent", 2: "high", 3: "medium", 4: "low"}
+MINUTE, HOUR, DAY, WEEK = (timedelta(**{unit: 1}) for unit in ("minutes", "hours", "days", "weeks"))
+UNITS: tuple[tuple[Literal["day", "hour", "minute"], timedelta], ...] = (
+    ("day", DAY),
+    ("hour", HOUR),
+    ("minute", MINUTE),
+)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Who reads, and when: the hub's time, their zone, their language."""
+
+    now: datetime
+    zone: str
+    locale: str
+
+    def when(self, value: datetime | None) -> dict[str, str] | None:
+        """A time as templates want it; None stays None."""
+        if value is None:
+            return None
+        return {"iso": value.isoformat(), "exact": self.exact(value), "ago": self.ago(value)}
+
+    def exact(self, value: datetime) -> str:
+        """ "22 November 2026, 14:05" in the reader's zone."""
+        local = formats.local(value, self.zone)
+        return format_datetime(local, "d MMMM y, HH:mm", locale=formats.locale_of(self.locale))
+
+    def ago(self, value: datetime) -> str:
+        """ "5 minutes ago"; after a week the date. The page's script keeps the same words fresh."""
+        since = value - self.now
+        if abs(since) < MINUTE:
+            return _("just now")
+        if abs(since) > WEEK:
+            return self._date(value, "d MMM")
+        return self._rounded(since, add_direction=True).replace(".", "")
+
+    def age(self, value: datetime) -> str:
+        """ "3 days", of something that began then."""
+        since = self.now - value
+        return _("just now") if since < MINUTE else self._rounded(since, add_direction=False)
+
+    def _rounded(self, span: timedelta, *, add_direction: bool) -> str:
+        unit, length = next((one for one in UNITS if abs(span) >= one[1]), UNITS[-1])
+        whole = length * int(span / length)
+        return format_timedelta(
+            whole,
+            granularity=unit,
+            threshold=1,
+            add_direction=add_direction,
+            format="short" if add_direction else "long",
+            locale=formats.locale_of(self.locale),
+        )
+
+    def _date(self, value: datetime | date, pattern: str) -> str:
+        on = formats.local(value, self.zone).date() if isinstance(value, datetime) else value
+        return format_date(on, pattern, locale=formats.locale_of(self.locale))
+
+    def on(self, value: datetime) -> date:
+        """The day of a time in the reader's zone."""
+        return formats.local(value, self.zone).date()
+
+    def day_title(self, day: date) -> str:
+        """ "Today", "Yesterday", "Thursday, 19 November", with the year when it is another one."""
+        today = self.on(self.now)
+        if day == today:
+            return _("Today")
+        if day == today - DAY:
+            return _("Yesterday")
+        return self._date(day, "EEEE, d MMMM" if day.year == today.year else "EEEE, d MMMM y")
+
+    def shaped(self, value: Any) -> str:
+        """A fact of a work item: money, time or text."""
+        match value:
+            case formats.Money():
+                return formats.money(value, "long", self.locale)
+            case datetime():
+                return self.exact(value)
+            case date():
+                return formats.day(value, "long", self.locale)
+        return "" if value is None else str(value)
+
+
+def reader(now: datetime) -> Reader:
+    """The signed-in reader of this request."""
+    me = viewer()
+    return Reader(now, me.zone, me.locale)
+
+
+# --- people --------------------------------------------------------------------------------------------------------
+
+
+def me_of(who: Viewer) -> dict[str, Any]:
+    """The signed-in person, as every page's head shows them."""
+    return {
+        "account": str(who.account_id),
+        "name": who.name,
+        "initials": "".join(word[0] for word in who.name.split()[:2]).upper(),
+        "role": who.role,
+        "role_title": role_title(who.role),
+        "office": who.office,
+        "organisation": who.organisation_name,
+        "organisations": [
+            {
+                "id": str(one.organisation_id),
+                "name": one.organisation_name,
+                "current": one.organisation_id == who.organisation_id,
+            }
+            for one in who.memberships
+        ],
+        "zone": who.zone,
+        "locale": who.locale,
+    }
+
+
+def person(name: str, role: str, *, you: bool, url: str | None = None) -> dict[str, Any]:
+    """A person as templates want them."""
+    return {"name": name, "role": role_title(role), "you": you, "url": url}
+
+
+def role_title(role: str) -> str:
+    """A person's role in the organisation, in words."""
+    titles = {
+        "administrator": _("Administrator"),
+        "manager": _("Office"),
+        "technician": _("Technician"),
+        "contact": _("Customer"),
+    }
+    return titles.get(role, role.capitalize())
+
+
+def names(all_of_them: Iterable[str]) -> str:
+    """ "Ana", "Ana and Ben", "Ana and 3 others"."""
+    found = list(all_of_them)
+    match len(found):
+        case 0:
+            return _("nobody")
+        case 1:
+            return found[0]
+        case 2:
+            return _("%(one)s and %(two)s", one=found[0], two=found[1])
+    return _("%(one)s and %(count)d others", one=found[0], count=len(found) - 1)
+
+
+# --- messages ------------------------------------------------------------------------------------------------------
+
+
+def note(row: Any, read: Reader, organisation: str = "") -> dict[str, Any]:
+    """A row of `notification` as N, with its `when`."""
+    return {
+        "id": str(row.id),
+        "title": row.title,
+        "text": row.text,
+        "priority": PRIORITIES[row.priority],
+        "category": row.category,
+        "category_title": category_title(row.category),
+        "url": f"/inbox/{row.id}",
+        "action_url": safe_action(row.action_url),
+        "created_at": row.created_at.isoformat(),
+        "read": row.read_at is not None,
+        "organisation": organisation,
+        "when": read.when(row.created_at),
+    }
+
+
+def category_title(name: str) -> str:
+    """What people know a category as; one that an office made up reads as its words."""
+    known = next((one.title for one in domains.categories() if one.name == name), None)
+    return known or name.replace("_", " ").capitalize()
+
+
+def event_title(name: str) -> str:
+    """What an event is called."""
+    known = domains.event(name)
+    return known.title if known else name.replace("_", " ").capitalize()
+
+
+def channel_title(channel: str) -> str:
+    """A channel's name in front of its state or address."""
+    return {"inapp": _("Inbox"), "email": _("Email"), "sms": _("SMS")}.get(channel, channel.capitalize())
+
+
+def delivery_title(state: str) -> str:
+    """A delivery's state in one or two words."""
+    titles = {
+        "queued": _("Waiting"),
+        "sending": _("Being sent"),
+        "sent": _("Sent"),
+        "delivered": _("Delivered"),
+        "bounced": _("Bounced"),
+        "failed": _("Failed"),
+        "skipped": _("Not needed"),
+        "suppressed": _("Blocked"),
+        "unknown": _("Not confirmed"),
+        "read": _("Read"),
+        "unread": _("Unread"),
+    }
+    return titles.get(state, state.capitalize())
+
+
+def masked(address: str) -> str:
+    """Enough of an address to know it again: `d***@example.com`, `+13***71`; of a malformed one, two characters."""
+    hidden = redacted(address)
+    return hidden if hidden != address else f"{address[:2]}***"
+
+
+def price(value: Decimal | None) -> str:
+    """An estimate in US dollars, with the parts of a cent that an SMS costs; '' where there is none."""
+    return f"${value.normalize():f}" if value else ""
+
+
+def item_url(role: str, item_id: UUID | None) -> str:
+    """The item's page for somebody of this role; '' without an item."""
+    return links.PAGES.get(role, links.OFFICE_PAGE).format(id=item_id) if item_id else ""
+
+
+def safe_action(url: str) -> str:
+    """An action's address if a page may link to it, else nothing."""
+    return url if url and safe_link(url) else ""
+
+
+# --- requests ------------------------------------------------------------------------------------------------------
+
+
+def option(value: str, title: str, chosen: str) -> dict[str, Any]:
+    """One line of a select."""
+    return {"value": value, "title": title, "selected": value == chosen}
+
+
+def uuid_or_none(value: str | None) -> UUID | None:
+    """An id from an address or a form; None for anything that is none."""
+    try:
+        return UUID(value) if value else None
+    except ValueError:
+        return None
+
+
+def wants_json() -> bool:
+    """Whether a script asks, which shows the outcome by itself."""
+    return request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json"
+
+
+def hold_inbox_state(who: Viewer) -> None:
+    """Read unread count and stream cursor now: before the lines of the page, so that what commits between is sent."""
+    g.inbox_state = cursor.state([(one.organisation_id, one.person_id) for one in who.memberships])
+
+
+def is_office(member: Membership) -> bool:
+    """Whether this person is of the office in that organisation."""
+    return member.role in OFFICE
