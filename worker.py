@@ -129,7 +129,7 @@ def main(arguments: list[str]) -> int:
     os.environ["TZ"] = "UTC"
     time.tzset()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for noisy in ("rq.worker", "rq_scheduler.scheduler", "botocore"):
+    for noisy in ("rq.worker", "rq_scheduler.scheduler", "botocore", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     return work(chosen.queues) if chosen.command == "work" else schedule()
 
