@@ -140,7 +140,7 @@ def _one(
     if not wanted:
         who = " or ".join(says.type.audience) or "technician"
         note.add(None, "", "not_told", Reason.nobody, {"audience": who})
-        return _tell_office(draft, f"nobody ({who})", says.title(), f"nobody holds the part of {who}")
+        return _tell_office(draft, f"the {who}", says.title(), f"no {who} is assigned")
     drafts: list[Draft] = []
     for person_id in wanted:
         member = people.get(person_id)
