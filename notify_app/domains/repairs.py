@@ -314,17 +314,17 @@ EVENTS = (
     ),
 )
 
+# a source decides by a batch; its other changes are reported states, not moves
+DECIDERS = (*OFFICE, "contact", "source")
 TRANSITIONS = (
-    Transition(
-        "approve", "Approve", "Approved", ("pending", "denied"), "approved", (*OFFICE, "contact"), primary=True
-    ),
+    Transition("approve", "Approve", "Approved", ("pending", "denied"), "approved", DECIDERS, primary=True),
     Transition(
         "deny",
         "Deny",
         "Denied",
         ("pending", "approved"),
         "denied",
-        (*OFFICE, "contact"),
+        DECIDERS,
         needs=("reason",),
         danger=True,
     ),
