@@ -14,9 +14,9 @@ export class Exchange {
   #stream; #kept = []; #waiting = new Set(); #send;
 
   /** send(message) reaches every page; a message is {kind: 'state', state, heardAt} or {kind: 'frame', frame}. */
-  constructor(url, send) {
+  constructor(url, account, send) {
     this.#send = send;
-    this.#stream = new Stream(url, {
+    this.#stream = new Stream(url, account, {
       onFrame: (frame) => this.#pass(frame),
       onState: () => this.#send(this.#status()),
     });

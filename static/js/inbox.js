@@ -2,7 +2,7 @@
 // The page is complete without it; rows are cloned from the page's own templates, so there is one markup.
 
 import { say, word } from './words.js';
-import { ago, dayOf, exact } from './time.js';
+import { ago, dayOf, dayTitle, exact } from './time.js';
 import { stream } from './shared-stream.js';
 import { showUnread, unreadNow } from './badge.js';
 import { failed, toast } from './toast.js';
@@ -14,6 +14,7 @@ const isFirstPage = 'first' in list.dataset;
 const copy = (id) => document.getElementById(id).content.firstElementChild.cloneNode(true);
 const rowOf = (id) => list.querySelector(`[data-note="${CSS.escape(id)}"]`);
 const slot = (row, name) => row.querySelector(`[data-slot=${name}]`);
+const madeAt = (row) => Date.parse(row.querySelector('time').dateTime);
 const isUnread = (row) => row.classList.contains('is-unread');
 
 // ---- rows
@@ -54,7 +55,7 @@ function dayFor(n) {
   if (found) return found;
   const day = copy('day');
   day.dataset.day = date;
-  slot(day, 'day').textContent = date === dayOf(Date.now()) ? word('today') : exact(n.created_at).replace(/,? .{5}$/, '');
+  slot(day, 'day').textContent = dayTitle(n.created_at);
   const next = days.find((other) => other.dataset.day < date);
   if (next) next.before(day); else list.append(day);
   return day;
@@ -66,7 +67,7 @@ function put(n) {
   if (!isFirstPage || (show === 'unread' && n.read)) return null;
   const row = fill(copy('note'), n);
   const rows = dayFor(n).querySelector('[data-notes]');
-  const after = [...rows.children].find((other) => (other.querySelector('time')?.dateTime ?? '') <= n.created_at && Date.parse(other.querySelector('time').dateTime) <= Date.parse(n.created_at));
+  const after = [...rows.children].find((other) => madeAt(other) <= Date.parse(n.created_at));
   if (after) after.before(row); else rows.append(row);
   document.querySelector('[data-empty]').hidden = true;
   return row;
@@ -106,7 +107,7 @@ function snapshot({ notifications }) {
   const ids = new Set(notifications.map((n) => n.id));
   const oldest = notifications.length ? Math.min(...notifications.map((n) => Date.parse(n.created_at))) : 0;
   for (const row of list.querySelectorAll('[data-note]')) {
-    if (!ids.has(row.dataset.note) && Date.parse(row.querySelector('time').dateTime) >= oldest) remove(row);
+    if (!ids.has(row.dataset.note) && madeAt(row) >= oldest) remove(row);
   }
   for (const n of notifications) put(n);
 }

@@ -50,12 +50,15 @@ function textOf(row) {
 /** The clocks alone, where the words are the same. */
 function setClocks(old, fresh) {
   const now = fresh.querySelectorAll('time');
-  old.querySelectorAll('time').forEach((time, at) => time.replaceWith(now[at].cloneNode(true)));
+  const clocks = old.querySelectorAll('time');
+  if (clocks.length !== now.length) return;
+  clocks.forEach((time, at) => time.replaceWith(now[at].cloneNode(true)));
 }
 
+/** The page as it is now; null without a network (the light says so, and a new connection asks again) or a session. */
 async function fetchPage() {
-  const answer = await fetch(location.href, { headers: { 'X-Live': '1' }, credentials: 'same-origin', cache: 'no-store' });
-  if (!answer.ok || answer.redirected) return null;
+  const answer = await fetch(location.href, { headers: { 'X-Live': '1' }, credentials: 'same-origin', cache: 'no-store' }).catch(() => null);
+  if (!answer?.ok || answer.redirected) return null;
   return new DOMParser().parseFromString(await answer.text(), 'text/html');
 }
 
@@ -92,8 +95,6 @@ async function run() {
   last = Date.now();
   try {
     await bringUpToDate();
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;      // no network: the light says so, and a new connection asks again
   } finally {
     running = false;
     if (again && !document.hidden) soon();

@@ -73,7 +73,7 @@ class Client {
     worker.onerror = instead;
     setTimeout(instead, ANSWER);
     worker.port.onmessage = ({ data }) => { answered = true; this.#receive(data); };
-    this.#join = () => worker.port.postMessage({ kind: 'join', url, after: this.#position });
+    this.#join = () => worker.port.postMessage({ kind: 'join', url, account, after: this.#position });
     this.#leave = () => worker.port.postMessage({ kind: 'leave' });
     this.#join();
   }
@@ -94,14 +94,14 @@ class Client {
     };
     this.#join();
     navigator.locks.request(`hub ${account}`, () => new Promise(() => {     // held until this tab goes; then the next one leads
-      exchange = new Exchange(url, (message) => { channel.postMessage(message); this.#receive(message); });
+      exchange = new Exchange(url, account, (message) => { channel.postMessage(message); this.#receive(message); });
       this.#join();
       channel.postMessage({ kind: 'leader' });
     }));
   }
 
   #alone() {
-    const exchange = new Exchange(url, (message) => this.#receive(message));
+    const exchange = new Exchange(url, account, (message) => this.#receive(message));
     this.#join = () => exchange.join(this.#position, (message) => this.#receive(message));
     this.#join();
   }

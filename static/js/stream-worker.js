@@ -11,7 +11,7 @@ globalThis.onconnect = ({ ports: [port] }) => {
   port.onmessage = ({ data }) => {
     if (data.kind === 'leave') { ports.delete(port); return; }
     ports.add(port);
-    exchange ??= new Exchange(data.url, toAll);
+    exchange ??= new Exchange(data.url, data.account, toAll);
     exchange.join(data.after, (message) => port.postMessage(message));
   };
 };

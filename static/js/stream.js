@@ -12,15 +12,17 @@ const FIRST_PAUSE = 1_000;
 const LONGEST_PAUSE = 30_000;
 
 export class Stream {
-  #url; #onFrame; #onState; #source = null; #silence = 0; #pause = 0; #failures = 0; #open = false; #over = false;
+  #url; #account; #onFrame; #onState; #source = null; #silence = 0; #pause = 0; #failures = 0; #open = false; #over = false;
 
   /** State: connecting | live | reconnecting | offline | signed-out. Position: the id of the last frame. */
   state = 'connecting';
   position = '';
   heardAt = 0;
 
-  constructor(url, { onFrame, onState }) {
+  /** The account goes with each request: if somebody else has signed in meanwhile, the server refuses. */
+  constructor(url, account, { onFrame, onState }) {
     this.#url = url;
+    this.#account = account;
     this.#onFrame = onFrame;
     this.#onState = onState;
     globalThis.addEventListener?.('online', () => { if (!this.#open && !this.#over) this.connect(this.position); });
@@ -31,8 +33,7 @@ export class Stream {
     this.#drop();
     this.#over = false;
     this.position = after;
-    const url = after ? `${this.#url}?after=${encodeURIComponent(after)}` : this.#url;
-    const source = new EventSource(url);
+    const source = new EventSource(`${this.#url}?${new URLSearchParams(after ? { account: this.#account, after } : { account: this.#account })}`);
     this.#source = source;
     source.onopen = () => { this.#open = true; this.#listen(); this.#tell(); };
     source.onerror = () => this.#broken(source);
@@ -86,7 +87,7 @@ export class Stream {
   /** Only the server can tell a lost session from a restart; no answer is no verdict. */
   async #sessionIsOver() {
     try {
-      const answer = await fetch(`${this.#url}/state`, { credentials: 'same-origin', cache: 'no-store', redirect: 'manual' });
+      const answer = await fetch(`${this.#url}/state?${new URLSearchParams({ account: this.#account })}`, { credentials: 'same-origin', cache: 'no-store', redirect: 'manual' });
       return answer.status === 401 || answer.status === 403 || answer.type === 'opaqueredirect';
     } catch {
       return false;

@@ -22,10 +22,15 @@ export function ago(iso, now = Date.now()) {
   return relative.format(Math.trunc(seconds / length), unit).replace('.', '');
 }
 
+const dayTitles = new Intl.DateTimeFormat(lang, { weekday: 'long', day: 'numeric', month: 'long', timeZone: zone });
+
 export const exact = (iso) => whole.format(new Date(iso));
 
 /** The calendar day in the reader's zone, as '2026-11-22'. */
 export const dayOf = (iso) => dateOnly.format(new Date(iso));
+
+/** The heading over a day's rows: "Today", else "Thursday, 19 November". */
+export const dayTitle = (iso) => (dayOf(iso) === dayOf(Date.now()) ? word('today') : dayTitles.format(new Date(iso)));
 
 export function refresh(scope = document) {
   for (const time of scope.querySelectorAll('time[data-ago][datetime]')) {
