@@ -123,6 +123,10 @@ class Wording:
             self.problems.append(said)
 
 
+def _spoken(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
 def _known(title: str, payload: Mapping[str, Any]) -> dict[str, Any]:
     """What the built-in text says of an event that has no words of its own: its plain facts, by name."""
     flat: list[dict[str, Any]] = []
@@ -163,9 +167,10 @@ class Words:
             return known
         row = self._row(name)
         if row is None:
-            return replace(GENERAL, name=name, title=name.replace("_", " ").capitalize(), requires=())
+            return replace(GENERAL, name=name, title=_spoken(name), requires=())
         priority = Priority.of(row.priority) if row.priority else Priority.medium
-        return EventType(name, row.title or name, row.category or "system", priority, (), (), {})
+        # its own title is a template, which may be what cannot be written
+        return EventType(name, _spoken(name), row.category or "system", priority, (), (), {})
 
     def of(
         self, draft: Draft, priority: Priority | None, category: str | None, *, asked: bool = False
