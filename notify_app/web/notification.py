@@ -15,6 +15,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from notify_app import domains
+from notify_app.domains.hub import NOT_REACHED
 from notify_app.errors import NotFound
 from notify_app.live.announce import Changed
 from notify_app.pipeline import inbox
@@ -52,7 +53,7 @@ ONE = """
     WHERE n.organisation_id = :org AND n.id = :id
 """
 OTHERS = """
-    SELECT p.id, p.name, p.role, n.id AS notification_id, n.read_at,
+    SELECT p.id, p.name, p.role, p.account_id IS NOT NULL AS signs_in, n.id AS notification_id, n.read_at,
            (SELECT coalesce(json_agg(json_build_array(d.channel, d.state) ORDER BY d.created_at), '[]')
               FROM delivery_item i
               JOIN delivery d ON d.organisation_id = i.organisation_id AND d.id = i.delivery_id
@@ -92,6 +93,7 @@ def show(id: UUID) -> ResponseReturnValue:
         item=_item(row, member),
         action=_action(row, member, mine),
         back=url_for("inbox.show") if mine else item_url(member.role, row.item_id) or url_for("home.show"),
+        acknowledge_url=_acknowledge_url(row),
         why=[_line(one, read) for one in story.lines],
         deliveries=[_delivery(one, read, is_office(member)) for one in story.deliveries],
         person=person(row.person_name, row.person_role, you=mine),
@@ -140,6 +142,12 @@ def _action(row: Any, member: Membership, mine: bool) -> dict[str, str] | None:
     return {"title": _("Open %(number)s", number=row.number) if row.number else _("Open"), "url": url}
 
 
+def _acknowledge_url(row: Any) -> str | None:
+    """Where to take notice of what is on the office's list of alerts."""
+    alert = row.priority == 1 or row.name == NOT_REACHED.name
+    return url_for("alert.acknowledge", id=row.event_id) if alert and row.acknowledged_at is None else None
+
+
 def _line(line: why.Line, read: Reader) -> dict[str, Any]:
     return {"text": line.text, "when": read.when(line.at), "kind": line.kind}
 
@@ -179,16 +187,16 @@ def _for_office(work: Step, row: Any, said: why.Said, read: Reader) -> dict[str,
 
 def _other(row: Any, said: why.Said, read: Reader) -> dict[str, Any]:
     told = row.notification_id is not None
-    states = {state for _channel, state in row.sent or ()}
-    trouble = next((one for one in TROUBLE if one in states), "unread")
-    channels = dict.fromkeys(["inapp", *(channel for channel, _state in row.sent or ())])
+    sent = dict(row.sent or ())
+    state = next((one for one in TROUBLE if one in sent.values()), "unread" if row.signs_in else "sent" if sent else "failed")
+    channels = [*(["inapp"] if row.signs_in else []), *sent]
     return {
         "name": row.name,
         "role": role_title(row.role),
         "channels": ", ".join(channel_title(one) for one in channels),
         "read": read.when(row.read_at),
-        "state": trouble if told else "skipped",
-        "state_title": delivery_title(trouble) if told else _("Not told"),
+        "state": state if told else "skipped",
+        "state_title": delivery_title(state) if told else _("Not told"),
         "reason": why.reason_of(row.refused, None, None, said) if row.refused else "",
         "url": url_for(".show", id=row.notification_id) if told else None,
     }

@@ -24,6 +24,7 @@ __all__ = ["timeline"]
 
 LIMIT = 200
 BATCH_SPAN = timedelta(minutes=5)
+AT_ONE_GO = timedelta(minutes=1)
 
 CHANGES = """
     SELECT c.id, c.version, c.verb, c.actor_id, c.before, c.after, c.created_at, p.name AS actor, s.name AS source
@@ -44,7 +45,7 @@ EVENTS = """
     ORDER BY created_at DESC LIMIT :limit
 """
 TOLD = """
-    SELECT n.id, n.event_id, n.person_id, n.title, n.text, n.created_at, n.read_at, p.name,
+    SELECT n.id, n.event_id, n.person_id, n.title, n.text, n.created_at, n.read_at, p.name, p.account_id IS NOT NULL AS signs_in,
            (SELECT coalesce(json_agg(json_build_array(d.channel, d.state, d.reason, d.detail, d.due_at)
                                      ORDER BY d.created_at, d.id), '[]')
               FROM delivery_item i
@@ -79,9 +80,9 @@ def timeline(
     for event in {row.id: row for row in events}.values():
         lines = told.get(event.id, [])
         entries += [_told(row, decided.get(event.id, []), said, read, me) for row in lines]
-        entries += [_read(row, read, me) for row in lines if row.read_at]
         if everything and not lines:
             entries.append(_nobody(event, decided.get(event.id, []), said, read))
+    entries += _readings([row for lines in told.values() for row in lines if row.read_at], read, me)
     return [entry for _at, _order, entry in sorted(entries, key=lambda one: (one[0], one[1]), reverse=True)]
 
 
@@ -170,10 +171,13 @@ def _told(row: Any, decided: list[Any], said: why.Said, read: Reader, me: UUID) 
     own = [one for one in decided if one.person_id == row.person_id]
     details = [why.reason_of(one.reason, one.channel, one.detail, _said_to(said, row.person_id == me)) for one in own]
     details += [text for one in row.sent for text in [_trouble(one, said)] if text]
-    inbox = {"channel": "inapp", "channel_title": channel_title("inapp"), "state": "read" if row.read_at else "unread"}
-    channels = [inbox, *({"channel": one[0], "channel_title": channel_title(one[0]), "state": one[1]} for one in row.sent)]
+    channels = [("inapp", "read" if row.read_at else "unread")] if row.signs_in else []
+    channels += [(one[0], one[1]) for one in row.sent]
     entry = _entry(kind, title, read, row.created_at, details=details, url=url_for("notification.show", id=row.id))
-    entry["channels"] = [one | {"state_title": delivery_title(one["state"])} for one in channels]
+    entry["channels"] = [
+        {"channel": one, "channel_title": channel_title(one), "state": state, "state_title": delivery_title(state)}
+        for one, state in channels
+    ]
     return row.created_at, 1, entry
 
 
@@ -190,9 +194,24 @@ def _trouble(sent: list[Any], said: why.Said) -> str:
     return f"{channel_title(channel)}: {text} {detail or ''}".strip() if text or detail else ""
 
 
-def _read(row: Any, read: Reader, me: UUID) -> Entry:
-    title = _("You read it") if row.person_id == me else _("%(name)s read it", name=row.name)
-    return row.read_at, 2, _entry("read", title, read, row.read_at, text=row.title)
+def _readings(rows: list[Any], read: Reader, me: UUID) -> list[Entry]:
+    """Who read when; what one person read at one go is one entry."""
+    groups: list[list[Any]] = []
+    for row in sorted(rows, key=lambda one: (str(one.person_id), one.read_at)):
+        last = groups[-1][-1] if groups else None
+        if last is not None and last.person_id == row.person_id and row.read_at - last.read_at < AT_ONE_GO:
+            groups[-1].append(row)
+        else:
+            groups.append([row])
+    return [_reading(group, read, me) for group in groups]
+
+
+def _reading(group: list[Any], read: Reader, me: UUID) -> Entry:
+    last = group[-1]
+    who = _("You") if last.person_id == me else last.name
+    title = _("%(who)s read it", who=who) if len(group) == 1 else _("%(who)s read %(count)d messages", who=who, count=len(group))
+    text = " · ".join(dict.fromkeys(row.title for row in group))
+    return last.read_at, 2, _entry("read", title, read, last.read_at, text=text)
 
 
 def _nobody(event: Any, decided: list[Any], said: why.Said, read: Reader) -> Entry:

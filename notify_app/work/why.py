@@ -15,6 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from notify_app import domains
+from notify_app.domains.hub import NOT_REACHED
 from notify_app.errors import NotFound
 from notify_app.pipeline.step import Step
 from notify_app.policy import formats
@@ -190,8 +191,10 @@ def _happened(event: Any, said: Said, person_id: UUID) -> Line:
     if event.actor_id is not None:
         who = "you" if said.you and event.actor_id == person_id else event.actor
         cause = f"by {who}"
+    elif event.source and event.name != NOT_REACHED.name:
+        cause = f"reported by {event.source}"
     else:
-        cause = f"reported by {event.source}" if event.source else "noticed by the hub itself"
+        cause = "noticed by the hub itself"
     return Line(f"{about}, {cause}.", event.occurred_at, "event")
 
 
