@@ -185,6 +185,8 @@ class Deliverer:
             return True
         state, reason = refused
         detail = row.blocked if reason is Reason.suppressed else None
+        if detail:
+            self._otherwise(row, detail)
         run.results.append(_columns(row) | {"state": state, "reason": reason, "detail": detail})
         return False
 
@@ -205,12 +207,13 @@ class Deliverer:
                     _columns(row) | {"state": "queued", "reason": row.reason, "wait": 1.0} for row in mine
                 ]
                 continue
-            ready += [(row, message) for row, message in written if isinstance(message, Message)]
-            run.results += [
-                _columns(row) | {"state": "failed", "reason": Reason.template_failed, "detail": sentence}
-                for row, sentence in written
-                if isinstance(sentence, str)
-            ]
+            for row, message in written:
+                if isinstance(message, Message):
+                    ready.append((row, message))
+                    continue
+                self._otherwise(row, message)
+                failed = {"state": "failed", "reason": Reason.template_failed, "detail": message}
+                run.results.append(_columns(row) | failed)
         return ready
 
     # --- send ------------------------------------------------------------------------------------------------------
@@ -228,9 +231,10 @@ class Deliverer:
         try:
             receipt: Receipt = future.result()
         except ChannelFailure as failure:
-            if isinstance(failure, GiveUp):
-                self._give_up(row, failure)
-            return _columns(row) | after_failure(row, failure, self._rng)
+            ended = after_failure(row, failure, self._rng)
+            if ended["state"] == "failed":
+                self._otherwise(row, failure.reason, block=isinstance(failure, GiveUp) and failure.suppress)
+            return _columns(row) | ended
         except Exception as bug:
             log.exception("delivery %s: the channel raised what it must not", row.id)
             return _columns(row) | after_failure(
@@ -246,12 +250,13 @@ class Deliverer:
             "cost_usd": str(receipt.cost_usd) if receipt.cost_usd is not None else None,
         }
 
-    def _give_up(self, row: Any, failure: GiveUp) -> None:
-        """Before the row is settled, so that a crash between the two only does this again, which changes nothing."""
+    def _otherwise(self, row: Any, reason: str, *, block: bool = False) -> None:
+        """What has not left by this channel goes by the next, or the office hears of it (A16). Before the row is
+        settled, so that a crash between the two only does this again, which changes nothing."""
         with step(row.organisation_id) as work:
-            if failure.suppress:
-                fallback.block(work, row.channel, row.address, failure.reason)
-            fallback.instead(work, row, failure.reason)
+            if block:
+                fallback.block(work, row.channel, row.address, reason)
+            fallback.instead(work, row, reason)
 
     # --- settle ----------------------------------------------------------------------------------------------------
 

@@ -32,6 +32,7 @@ __all__ = ["TemplateProblem", "Wording", "Words", "check_files"]
 BODIES = {"email": ("subject", "email_html", "email_text"), "sms": ("sms",)}
 KEYS = {"email_html": "html", "email_text": "text", "sms": "text", "subject": "subject"}
 LONGEST_KNOWN = 300
+MOST_NUMBERS = 3  # of a batch, in a title
 
 
 class TemplateProblem(Invalid):
@@ -69,12 +70,10 @@ class Wording:
 
     def title(self) -> str:
         """The event's own title: what it is called where nobody in particular reads it."""
-        number = (
-            self.payload.get("item", {}).get("number", "")
-            if isinstance(self.payload.get("item"), Mapping)
-            else ""
-        )
-        return f"{self.type.title}: {number}" if number else self.type.title
+        about = [self.payload.get("item"), *(self.payload.get("items") or [])]
+        numbers = [str(one["number"]) for one in about if isinstance(one, Mapping) and one.get("number")]
+        more = ", ..." if len(numbers) > MOST_NUMBERS else ""
+        return f"{self.type.title}: {', '.join(numbers[:MOST_NUMBERS])}{more}" if numbers else self.type.title
 
     def bodies(self, channel: str, member: Member, action: str) -> dict[str, str]:
         """The channel's body: subject, html and text of an email, or the text of an SMS."""
@@ -106,9 +105,10 @@ class Wording:
         self, own: dict[str, str | None], domain: str, event: str, member: Member, action: str
     ) -> Rendered:
         known = _known(self.type.title, self.payload) if event == GENERAL.name else {}
+        known = {name: value for name, value in known.items() if self.payload.get(name) is None}
         return render(
             own,
-            {**known, **self.payload, **self.office.context(self, member, action)},
+            {**self.payload, **known, **self.office.context(self, member, action)},
             domain=domain,
             event=event,
             zone=member.zone,
@@ -121,6 +121,19 @@ class Wording:
         said = f"{self.type.name}: {failure}"
         if said not in self.problems:
             self.problems.append(said)
+
+
+def _filled(payload: Mapping[str, Any], sample: Mapping[str, Any]) -> dict[str, Any]:
+    """What an event's messages may speak of and this payload leaves out is empty, not unknown (A1: whoever sends by
+    name gives what is required, and of the rest what they have)."""
+    filled = dict.fromkeys(sample) | dict(payload)
+    for name, like in sample.items():
+        given = payload.get(name)
+        if isinstance(like, Mapping) and isinstance(given, Mapping):
+            filled[name] = _filled(given, like)
+        elif isinstance(like, list) and isinstance(given, list) and like and isinstance(like[0], Mapping):
+            filled[name] = [_filled(one, like[0]) if isinstance(one, Mapping) else one for one in given]
+    return filled
 
 
 def _spoken(name: str) -> str:
@@ -167,7 +180,7 @@ class Words:
             return known
         row = self._row(name)
         if row is None:
-            return replace(GENERAL, name=name, title=_spoken(name), requires=())
+            return replace(GENERAL, name=name, title=_spoken(name), requires=(), sample={})
         priority = Priority.of(row.priority) if row.priority else Priority.medium
         # its own title is a template, which may be what cannot be written
         return EventType(name, _spoken(name), row.category or "system", priority, (), (), {})
@@ -185,7 +198,7 @@ class Words:
             row,
             chosen,
             category or (row.category if row and row.category else type_.category),
-            draft.payload,
+            _filled(draft.payload, type_.sample),
         )
         active = row is None or row.active
         if row is None and domains.event(draft.event) is None:
