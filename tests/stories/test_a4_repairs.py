@@ -238,7 +238,8 @@ def test_a_batch_that_is_denied_tells_each_technician_once_and_why(shop):
 
 
 def test_the_part_of_a_batch_that_is_nobodys_is_told_to_the_office(shop):
-    batch(shop, five_pending(shop)[4:], "approved")
+    row = shop.inbound(batch(shop, five_pending(shop)[4:], "approved"))
+    assert row.state == "applied", row.error
     shop.mail(OFFICE_MAIL).says("Not reached: the technician", "No technician is assigned", "R-5")
     shop.inbox("olga").has("not_reached")
     shop.silence()
