@@ -70,7 +70,8 @@ class Wording:
 
     def title(self) -> str:
         """The event's own title: what it is called where nobody in particular reads it."""
-        about = [self.payload.get("item"), *(self.payload.get("items") or [])]
+        items = self.payload.get("items")
+        about = [self.payload.get("item"), *(items if isinstance(items, list) else [])]
         numbers = [str(one["number"]) for one in about if isinstance(one, Mapping) and one.get("number")]
         more = ", ..." if len(numbers) > MOST_NUMBERS else ""
         return f"{self.type.title}: {', '.join(numbers[:MOST_NUMBERS])}{more}" if numbers else self.type.title
