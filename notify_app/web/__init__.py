@@ -31,6 +31,7 @@ SCREENS = (
     "organisation",
     "api.hooks",
     "api.health",
+    "api.openapi",
 )
 
 # no inline script and no inline style anywhere, so neither needs a nonce
