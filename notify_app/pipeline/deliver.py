@@ -108,6 +108,8 @@ class _Run:
     until: float
     sending: dict[Future[Any], Any] = field(default_factory=dict)
     results: list[dict[str, Any]] = field(default_factory=list)
+    # what will not leave by its channel: row, reason, whether the address is to blame
+    instead: list[tuple[Any, str, bool]] = field(default_factory=list)
     done: int = 0
     dry: bool = False
     renewed_at: float = field(default_factory=time.monotonic)
@@ -143,7 +145,7 @@ class Deliverer:
             if run.sending:
                 finished, _ = wait(run.sending, timeout=0.2, return_when=FIRST_COMPLETED)
                 for future in finished:
-                    run.results.append(self._result(run.sending.pop(future), future))
+                    run.results.append(self._result(run, run.sending.pop(future), future))
                     run.dry = False
             self._settle(run)
             self._renew(run)
@@ -186,7 +188,7 @@ class Deliverer:
         state, reason = refused
         detail = row.blocked if reason is Reason.suppressed else None
         if detail:
-            self._otherwise(row, detail)
+            run.instead.append((row, detail, False))
         run.results.append(_columns(row) | {"state": state, "reason": reason, "detail": detail})
         return False
 
@@ -211,7 +213,7 @@ class Deliverer:
                 if isinstance(message, Message):
                     ready.append((row, message))
                     continue
-                self._otherwise(row, message)
+                run.instead.append((row, message, False))
                 failed = {"state": "failed", "reason": Reason.template_failed, "detail": message}
                 run.results.append(_columns(row) | failed)
         return ready
@@ -227,13 +229,13 @@ class Deliverer:
             raise BadAddress(str(error), "bad_address") from None
         return channel.send(_readdressed(message, address))
 
-    def _result(self, row: Any, future: Future[Any]) -> dict[str, Any]:
+    def _result(self, run: _Run, row: Any, future: Future[Any]) -> dict[str, Any]:
         try:
             receipt: Receipt = future.result()
         except ChannelFailure as failure:
             ended = after_failure(row, failure, self._rng)
             if ended["state"] == "failed":
-                self._otherwise(row, failure.reason, block=isinstance(failure, GiveUp) and failure.suppress)
+                run.instead.append((row, failure.reason, isinstance(failure, GiveUp) and failure.suppress))
             return _columns(row) | ended
         except Exception as bug:
             log.exception("delivery %s: the channel raised what it must not", row.id)
@@ -250,20 +252,13 @@ class Deliverer:
             "cost_usd": str(receipt.cost_usd) if receipt.cost_usd is not None else None,
         }
 
-    def _otherwise(self, row: Any, reason: str, *, block: bool = False) -> None:
-        """What has not left by this channel goes by the next, or the office hears of it (A16). Before the row is
-        settled, so that a crash between the two only does this again, which changes nothing."""
-        with step(row.organisation_id) as work:
-            if block:
-                fallback.block(work, row.channel, row.address, reason)
-            fallback.instead(work, row, reason)
-
     # --- settle ----------------------------------------------------------------------------------------------------
 
     def _settle(self, run: _Run) -> None:
         if not run.results:
             return
         try:
+            self._otherwise(run)
             with db.engines["engine"].begin() as conn:
                 settled = conn.execute(sql.SETTLE, {"results": json.dumps(run.results)}).all()
         except (OperationalError, PoolTimeout) as error:
@@ -280,6 +275,22 @@ class Deliverer:
         run.results = []
         organisations = {row.organisation_id for row in settled}
         publish(connect(hub().redis_url), [Changed(one, "delivery") for one in organisations])
+
+    def _otherwise(self, run: _Run) -> None:
+        """What has not left by its channel goes by the next, or the office hears of it (A16). Before the row is
+        settled, so that a crash between the two only does this again, which changes nothing."""
+        while run.instead:
+            row, reason, blocked = run.instead[0]
+            try:
+                with step(row.organisation_id) as work:
+                    if blocked:
+                        fallback.block(work, row.channel, row.address, reason)
+                    fallback.instead(work, row, reason)
+            except SQLAlchemyError:
+                raise
+            except Exception:
+                log.exception("delivery %s: no other way was found", row.id)
+            run.instead.pop(0)
 
     def _renew(self, run: _Run) -> None:
         if not run.sending or time.monotonic() - run.renewed_at < self._lease.total_seconds() / 3:

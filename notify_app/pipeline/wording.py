@@ -239,7 +239,8 @@ class Words:
             "event": {"name": says.type.name, "title": says.type.title, "priority": says.priority.value},
             "person": {
                 "name": member.name,
-                "first_name": member.name.split()[0] if member.name.split() else "",
+                # a contact may be a company: its name is not cut
+                "first_name": member.name if member.role == "contact" else member.name.split(" ")[0],
                 "role": member.role,
             },
             "organisation": {"name": self.name},
