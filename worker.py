@@ -65,7 +65,7 @@ def work(queues: list[str]) -> int:
     from notify_app.process import WorkerProcess, install
     from notify_app.schedule import assert_schedule
 
-    app = create_app()
+    app = create_app(pages=False)
     process = WorkerProcess(app)
     install(process)
     url = process.settings.redis_url

@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 __all__ = ["create_app"]
 
 
-def create_app(settings: Settings | None = None) -> Flask:
-    """Make the application. Starts no server and no engine; raises SettingsError or PackError at once when
+def create_app(settings: Settings | None = None, *, pages: bool = True) -> Flask:
+    """Make the application, with its pages and commands or without (a worker needs neither). Starts no server and no engine; raises SettingsError or PackError at once when
     a setting or a domain pack cannot be used. (Imports stand here so that the supervisor, which needs only
     the package's name, stays small.)"""
     from pathlib import Path
 
     from flask import Flask
 
-    from notify_app import cli, domains, extensions, tenancy, web
+    from notify_app import domains, extensions, tenancy
     from notify_app.config import Settings
     from notify_app.pipeline import wording
 
@@ -40,12 +40,14 @@ def create_app(settings: Settings | None = None) -> Flask:
     wording.check_files()
 
     extensions.db.init_app(app)
-    extensions.migrate.init_app(app, extensions.db, directory=str(root / "migrations"))
     with app.app_context():
         tenancy.guard_engine(extensions.db.engine)
     tenancy.guard_sessions(extensions.db.session)
-    web.init_app(app)
-    cli.init_app(app)
+    if pages:
+        from notify_app import cli, web
+
+        web.init_app(app)
+        cli.init_app(app)
     return app
 
 

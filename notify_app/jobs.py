@@ -1,21 +1,18 @@
-"""What RQ calls: functions of a few lines that take no work with them, only the hint to look.
-
-Below them the SCHEDULE: what rq-scheduler enqueues and how often. Its entries are re-asserted under fixed ids at
-each start of the scheduler and by the workers' own poll, because it loses entries when it is killed.
-"""
+"""What RQ calls: functions of a few lines that take no work with them, only the hint to look. When the sweeps are
+called stands in `timetable`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
 from notify_app import clock, process
 from notify_app.extensions import db
-from notify_app.queue import BULK, ROUTE, SWEEP, URGENT
+from notify_app.queue import BULK, ROUTE, URGENT
 from notify_app.sweeps import release as release_sweep
 from notify_app.sweeps import rescue as rescue_sweep
 from notify_app.sweeps import retain as retain_sweep
+from notify_app.timetable import SCHEDULE, Periodic
 
 __all__ = [
     "SCHEDULE",
@@ -73,22 +70,3 @@ def sweep(run: Callable[[datetime], int]) -> int:
         with db.engines["engine"].connect() as conn:
             now = clock.now(conn)
         return run(now)
-
-
-@dataclass(frozen=True)
-class Periodic:
-    """One line of the schedule: a cron expression (UTC), or seconds between runs."""
-
-    id: str
-    job: str
-    seconds: int | None = None
-    cron: str | None = None
-    queue: str = SWEEP
-
-
-SCHEDULE = (
-    Periodic("hub-release", "notify_app.jobs.release", seconds=5),
-    Periodic("hub-rescue", "notify_app.jobs.rescue", seconds=10),
-    Periodic("hub-retry", "notify_app.jobs.retry", seconds=300),
-    Periodic("hub-retain", "notify_app.jobs.retain", cron="0 2 * * 0"),
-)

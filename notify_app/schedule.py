@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 import redis
 from rq_scheduler import Scheduler
 
-from notify_app.jobs import SCHEDULE, Periodic
 from notify_app.queue import SWEEP, HubJob, HubQueue
+from notify_app.timetable import SCHEDULE, Periodic
 
 __all__ = ["assert_schedule", "make_scheduler"]
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, current_app, g, request
 from flask_babel import get_locale
 
 from notify_app.config import Settings
-from notify_app.extensions import babel, csrf, limiter, login
+from notify_app.extensions import db
 from notify_app.web import guard, identity, problems
+from notify_app.web.extensions import babel, csrf, limiter, login, migrate
 
 __all__ = ["SCREENS", "init_app"]
 
@@ -43,6 +45,7 @@ POLICY = (
 
 def init_app(app: Flask) -> None:
     """Bind the extensions, register every screen, guard every request."""
+    migrate.init_app(app, db, directory=str(Path(app.root_path) / "migrations"))
     login.init_app(app)
     csrf.init_app(app)
     limiter.init_app(app)

@@ -21,8 +21,9 @@ from sqlalchemy import text
 
 from notify_app import tenancy
 from notify_app.config import Settings
-from notify_app.extensions import db, login
+from notify_app.extensions import db
 from notify_app.secrets import Secrets
+from notify_app.web.extensions import login
 
 __all__ = [
     "Membership",

@@ -20,9 +20,9 @@ from notify_app.channels.addresses import clean_email, clean_number
 from notify_app.channels.base import Invalid as BadAddress
 from notify_app.domains.hub import TEST_MESSAGE
 from notify_app.errors import NotFound
-from notify_app.extensions import limiter
 from notify_app.pipeline.audience import Member, members
 from notify_app.pipeline.step import Step, hub, step
+from notify_app.web.extensions import limiter
 from notify_app.web.guard import allow
 from notify_app.web.identity import Viewer, viewer
 from notify_app.web.tonight import sentences

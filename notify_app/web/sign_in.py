@@ -10,8 +10,9 @@ from flask_babel import gettext as _
 from sqlalchemy import text
 
 from notify_app.config import Settings
-from notify_app.extensions import db, limiter
+from notify_app.extensions import db
 from notify_app.web import identity
+from notify_app.web.extensions import limiter
 from notify_app.web.guard import allow
 
 __all__ = ["blueprint", "safe_next"]

@@ -9,9 +9,9 @@ from __future__ import annotations
 from flask import Blueprint, Response, jsonify, request
 
 from notify_app.errors import FieldError, HubError, Invalid
-from notify_app.extensions import csrf
 from notify_app.pipeline import ingest
 from notify_app.pipeline.strict_json import MAX_BYTES
+from notify_app.web.extensions import csrf
 from notify_app.web.guard import allow
 from notify_app.web.problems import problem
 
