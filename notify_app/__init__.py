@@ -14,9 +14,9 @@ __all__ = ["create_app"]
 
 
 def create_app(settings: Settings | None = None, *, pages: bool = True) -> Flask:
-    """Make the application, with its pages and commands or without (a worker needs neither). Starts no server and no engine; raises SettingsError or PackError at once when
-    a setting or a domain pack cannot be used. (Imports stand here so that the supervisor, which needs only
-    the package's name, stays small.)"""
+    """Make the application, with its pages and commands or without them (a worker needs neither). Starts no
+    server and no engine; raises SettingsError or PackError at once when a setting or a domain pack cannot be used.
+    (Imports stand here so that the supervisor, which needs only the package's name, stays small.)"""
     from pathlib import Path
 
     from flask import Flask
