@@ -1,0 +1,57 @@
+"""The webhooks that are sent: JSON of about 420 bytes, each with an id and a signature of its own."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+
+from notify_app.pipeline import signature
+
+__all__ = ["repair", "request", "three_people"]
+
+
+def repair(number: int, at: datetime) -> bytes:
+    """A repair as a shop's system reports it."""
+    data = {
+        "id": f"R-{number}",
+        "status": "approved",
+        "vehicle": "2021 Subaru Outback",
+        "damage": "chip, driver's side, in the line of sight",
+        "location": "418 Alder Street, Bellingham",
+        "price": "149.50",
+        "scheduled_at": "2030-01-15T14:05:00-08:00",
+        "customer": {"id": "C-1", "name": "Dana Whitfield", "phone": "+12015550123"},
+        "technician": {"id": "T-1"},
+    }
+    return _body("repair.upsert", data, at)
+
+
+def three_people(number: int, at: datetime) -> bytes:
+    """An urgent message to three people with four addresses: three notifications and four deliveries."""
+    known = [
+        {"name": "Repair", "value": f"R-{number}"},
+        {"name": "Where", "value": "418 Alder Street, Bellingham"},
+    ]
+    data = {
+        "template": "general",
+        "priority": "urgent",
+        "recipients": [{"id": "T-1"}, {"id": "T-2"}, {"id": "T-3"}],
+        "context": {"headline": "The van with the glass is late; please call the customer.", "known": known},
+    }
+    return _body("notification.send", data, at)
+
+
+def _body(kind: str, data: object, at: datetime) -> bytes:
+    return json.dumps({"type": kind, "timestamp": at.isoformat(), "data": data}).encode()
+
+
+def request(path: str, secret: str, message_id: str, at: datetime, body: bytes) -> bytes:
+    """The whole HTTP request, signed as Standard Webhooks says."""
+    headers = {
+        "Host": "127.0.0.1",
+        "Content-Type": "application/json",
+        "Content-Length": str(len(body)),
+        **signature.sign(secret, message_id, at, body),
+    }
+    lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body

@@ -1,0 +1,225 @@
+"""P4: a signed webhook is made durable and answered with 202, by one gunicorn worker with gevent.
+
+Beside it, in turns: the same route without a database (the limit), and with one insert in one transaction (Core, ORM).
+Then the whole path, from the webhook until all that follows from it is committed (an event, its notifications and
+deliveries; nothing is sent), beside pgbench writing the same eight rows in each of its transactions. Each run ends by
+counting the rows: what was answered with 202 and is not there fails the benchmark.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+
+from bench.harness import Effort, Report, cpu_seconds
+from bench.load import Answers, Task, drive
+from bench.stand import Running, Stand, stand
+
+__all__ = ["run"]
+
+LIMIT = "no database: bare Flask, HMAC, json"
+WHOLE = "no database: our app, our checks"
+CORE = "one row, Core, a transaction each"
+ORM = "one row, ORM, a transaction each"
+OURS = "OURS: durable, then 202"
+EIGHT = "pgbench: the same 8 rows a transaction"
+PATH = "OURS: webhook to all rows committed"
+MORE_THAN_CAN_BE = 7_000  # requests a second: so many are signed beforehand
+CLIENTS = (16, 64)
+FINISHED_WITHIN = 300.0
+
+
+def run(effort: Effort) -> Report:
+    """Measure and report."""
+    report = Report("p4", "Signed webhook, durable, 202: one gunicorn worker (gevent)", effort)
+    with stand() as here:
+        _people(here)
+        for clients in CLIENTS:
+            _ingest(here, report, clients)
+        _path(here, report)
+    return report
+
+
+def _people(here: Stand) -> None:
+    """Three technicians with four addresses, and a customer."""
+    for key, email, sms in (
+        ("T-1", "t1@evergreen.example", "+12015550171"),
+        ("T-2", None, "+12015550172"),
+        ("T-3", "t3@evergreen.example", None),
+    ):
+        here.people.append(here.build.person(here.organisation, here.source, key, email=email, sms=sms))
+
+
+# --- one row -------------------------------------------------------------------------------------------------------
+
+
+def _ingest(here: Stand, report: Report, clients: int) -> None:
+    bare = here.serve("bare", "bench.bare:bare()", "/none")
+    whole = here.serve("whole", "bench.bare:whole()")
+    web = here.serve("web")
+    turns = {
+        LIMIT: (bare, "/none"),
+        WHOLE: (whole, "/unstored"),
+        CORE: (bare, "/core"),
+        ORM: (bare, "/orm"),
+        OURS: (web, f"/hooks/{here.source.slug}"),
+    }
+    found: dict[str, list[Answers]] = defaultdict(list)
+    cpu: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for _ in range(report.effort.rounds):
+        for what, (server, path) in turns.items():
+            here.empty()
+            before = cpu_seconds(server.pid), here.database_cpu()
+            answers = _drive(here, server, path, clients, report.effort)
+            after = cpu_seconds(server.pid), here.database_cpu()
+            _all_there(here, what, answers)
+            found[what].append(answers)
+            cpu[what].append(
+                tuple((b - a) / answers.accepted * 1000 for a, b in zip(before, after, strict=True))
+            )
+    here.stop(bare, whole, web)
+    _rows(report, found, clients)
+    report.facts[f"ms of processor a request, {clients} clients (web, PostgreSQL)"] = {
+        what: [[round(one, 3) for one in pair] for pair in pairs] for what, pairs in cpu.items()
+    }
+
+
+def _drive(here: Stand, server: Running, path: str, clients: int, effort: Effort) -> Answers:
+    count = int((effort.seconds + effort.warm_up) * MORE_THAN_CAN_BE)
+    task = Task(
+        server.port, path, here.source.secret, clients, "repair", count, 0, effort.warm_up, effort.seconds
+    )
+    return drive(task).all_accepted()
+
+
+def _all_there(here: Stand, what: str, answers: Answers) -> None:
+    wanted = 0 if what in (LIMIT, WHOLE) else answers.accepted
+    there = here.count("SELECT count(*) FROM inbound")
+    if there != wanted:
+        raise RuntimeError(f"{what}: {answers.accepted} were accepted and {there} are in the database")
+
+
+def _rows(report: Report, found: dict[str, list[Answers]], clients: int) -> None:
+    limit = f"{LIMIT}, {clients} clients"
+    for what, answers in found.items():
+        report.add(
+            f"{what}, {clients} clients",
+            [one.rate for one in answers],
+            "/s",
+            of="" if what == LIMIT else limit,
+            at_least=0.65 if what == OURS else None,
+        )
+    report.add(f"  its p50, {clients} clients", [one.p50_ms for one in found[OURS]], "ms")
+    report.add(f"  its p99, {clients} clients", [one.p99_ms for one in found[OURS]], "ms", at_most=25)
+
+
+# --- the whole path ------------------------------------------------------------------------------------------------
+
+
+def _path(here: Stand, report: Report) -> None:
+    web, worker = here.serve("web"), here.start("route-worker")
+    limits, ours, spent = [], [], []
+    for turn in range(report.effort.rounds):
+        here.empty()
+        limits.append(_pgbench(here, report.effort))
+        here.empty()
+        before = [cpu_seconds(web.pid), cpu_seconds(worker.pid), here.database_cpu()]
+        ours.append(_through(here, web, report.effort, turn))
+        after = [cpu_seconds(web.pid), cpu_seconds(worker.pid), here.database_cpu()]
+        spent.append([(b - a) / report.effort.events * 1000 for a, b in zip(before, after, strict=True)])
+    report.facts["rows of one webhook on the whole path"] = _written(here, report.effort.events)
+    here.stop(web, worker)
+    report.add(f"{EIGHT}, 16 clients", limits, "/s")
+    report.add(f"{PATH}, 16 clients", ours, "/s", of=f"{EIGHT}, 16 clients", at_least=0.7)
+    for name, at in (("web worker", 0), ("route worker", 1), ("PostgreSQL", 2)):
+        report.add(f"  processor time of one webhook: {name}", [one[at] for one in spent], "ms")
+
+
+def _through(here: Stand, web: Running, effort: Effort, turn: int) -> float:
+    """Webhooks a second, from the first that arrived to the last that was settled."""
+    path = f"/hooks/{here.source.slug}"
+    task = Task(web.port, path, here.source.secret, 16, "three_people", effort.events, turn * effort.events)
+    drive(task).all_accepted()
+    until = time.monotonic() + FINISHED_WITHIN
+    while here.count("SELECT count(*) FROM inbound WHERE state = 'accepted'"):
+        if time.monotonic() > until:
+            raise RuntimeError("the route worker did not come to an end")
+        time.sleep(0.2)
+    with here.admin() as connection:
+        row = connection.execute(
+            "SELECT count(*) FILTER (WHERE state = 'applied' AND error IS NULL), "
+            "extract(epoch FROM max(settled_at) - min(received_at)), "
+            "(SELECT count(*) FROM notification), (SELECT count(*) FROM delivery) FROM inbound"
+        ).fetchone()
+    assert row is not None
+    applied, seconds, notifications, deliveries = row
+    if (applied, notifications, deliveries) != (effort.events, effort.events * 3, effort.events * 4):
+        raise RuntimeError(
+            f"{effort.events} webhooks made {applied}, {notifications}, {deliveries}: {_why(here)}"
+        )
+    return effort.events / float(seconds)
+
+
+def _why(here: Stand) -> object:
+    return here.count("SELECT json_agg(DISTINCT concat(state, ' ', error)) FROM inbound")
+
+
+def _written(here: Stand, webhooks: int) -> dict[str, float]:
+    tables = ("inbound", "event", "notification", "delivery", "delivery_item", "decision")
+    return {name: here.count(f"SELECT count(*) FROM {name}") / webhooks for name in tables}
+
+
+# --- the limit of the database -------------------------------------------------------------------------------------
+
+SCRIPT = """\
+BEGIN;
+INSERT INTO event (organisation_id, name, priority, category, payload, occurred_at)
+    VALUES ({org}, 'general', 1, 'system', '{payload}', now()) RETURNING id AS event \\gset
+INSERT INTO notification (organisation_id, event_id, person_id, name, category, priority, title, text, seq, changed_seq)
+    VALUES {notifications};
+INSERT INTO delivery (organisation_id, person_id, channel, address, purpose, group_key, priority)
+    VALUES {deliveries};
+COMMIT;
+"""
+
+
+def _pgbench(here: Stand, effort: Effort) -> float:
+    """Transactions a second on the product's own tables, past row-level security, with prepared statements."""
+    org = f"'{here.organisation.id}'"
+    title = "The van with the glass is late; please call the customer."
+    notifications = ", ".join(
+        f"({org}, :event, '{one.id}', 'general', 'system', 1, '{title}', '{title}', 1, 1)"
+        for one in here.people
+    )
+    deliveries = ", ".join(
+        f"({org}, '{one.id}', '{channel}', '{address}', 'notification', :event, 1)"
+        for one in here.people
+        for channel, address in one.addresses.items()
+    )
+    payload = '{"headline": "The van with the glass is late; please call the customer.", "known": []}'
+    script = SCRIPT.format(org=org, payload=payload, notifications=notifications, deliveries=deliveries)
+    with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
+        file.write(script)
+        file.flush()
+        seconds = str(max(1, round(effort.seconds)))
+        output = here.program(
+            "pgbench",
+            "-n",
+            "-M",
+            "prepared",
+            "-c",
+            "16",
+            "-j",
+            "1",
+            "-T",
+            seconds,
+            "-f",
+            str(Path(file.name)),
+        )
+    found = re.search(r"tps = ([\d.]+)", output)
+    if found is None:
+        raise RuntimeError(f"pgbench said no rate:\n{output}")
+    return float(found[1])

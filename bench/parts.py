@@ -1,0 +1,194 @@
+"""Where the time of each step goes: ingest, routing, delivery, each alone and in this process, one after the other.
+
+For each step: time by the clock, processor time, how often it asks PostgreSQL and Valkey and waits for the answer, and
+which packages the processor time was spent in. This explains P4 and P6; it is no goal of its own.
+"""
+
+from __future__ import annotations
+
+import cProfile
+import pstats
+import random
+import sysconfig
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import redis.connection
+
+from bench import messages
+from bench.harness import ROOT, Effort, Report
+from bench.p6_delivery import fill
+from bench.stand import Stand, stand
+from bench.workers import Nothing
+from notify_app.pipeline import ingest, signature, take
+from notify_app.pipeline.deliver import Deliverer
+from notify_app.queue import BULK
+
+__all__ = ["run"]
+
+PACKAGES = Path(sysconfig.get_path("purelib"))
+SHOWN = 7
+
+
+def run(effort: Effort) -> Report:
+    """Measure and report."""
+    report = Report("parts", "One step at a time, in one process: where its time goes", effort)
+    count = max(40, effort.events // 2)
+    with stand() as here, here.app.app_context():
+        for key, email, sms in (
+            ("T-1", "t1@evergreen.example", "+12015550171"),
+            ("T-2", None, "+12015550172"),
+            ("T-3", "t3@evergreen.example", None),
+        ):
+            here.build.person(here.organisation, here.source, key, email=email, sms=sms)
+        _report(report, "ingest, one webhook", _step(here, count, _ingest, _nothing))
+        _report(report, "routing, 3 events with 4 deliveries", _step(here, count, _route, _ingest))
+        for kept in (True, False):
+            what = f"delivery, body {'kept' if kept else 'written'}"
+            _report(report, what, _step(here, count, _deliver, _filled(kept)))
+    return report
+
+
+@dataclass(frozen=True)
+class Part:
+    """One step, per unit."""
+
+    wall_ms: float
+    cpu_ms: float
+    database: float  # round trips
+    valkey: float
+    packages: dict[str, float]  # share of the processor time
+
+
+def _report(report: Report, what: str, part: Part) -> None:
+    shares = ", ".join(f"{name} {share:.0%}" for name, share in list(part.packages.items())[:SHOWN])
+    report.add(f"{what}: by the clock", part.wall_ms, "ms", note=shares)
+    report.add(f"{what}: processor", part.cpu_ms, "ms")
+    report.add(f"{what}: asks PostgreSQL", part.database, "times")
+    report.add(f"{what}: asks Valkey", part.valkey, "times")
+    report.facts[what] = {name: round(share, 3) for name, share in part.packages.items()}
+
+
+Step = Callable[[Stand, int, int], int]  # (stand, first number, how many) → how many units were done
+
+
+def _step(here: Stand, count: int, work: Step, prepare: Step) -> Part:
+    """Once to warm up, once by the clock, once counting, once under the profiler."""
+    first = 0
+
+    def prepared() -> tuple[int, int]:
+        nonlocal first
+        here.empty()
+        first += count
+        prepare(here, first, count)
+        here.redis().flushall()
+        return first, count
+
+    work(here, *prepared())
+    numbers = prepared()
+    wall, cpu = time.perf_counter(), time.process_time()
+    done = work(here, *numbers)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    numbers = prepared()
+    with _counting() as asked:
+        counted = work(here, *numbers)
+    numbers = prepared()
+    profile = cProfile.Profile(time.process_time)
+    profile.runcall(work, here, *numbers)
+    return Part(
+        wall / done * 1000,
+        cpu / done * 1000,
+        asked["database"] / counted,
+        asked["valkey"] / counted,
+        _packages(profile),
+    )
+
+
+def _nothing(_here: Stand, _first: int, _count: int) -> int:
+    return 0
+
+
+def _ingest(here: Stand, first: int, count: int) -> int:
+    now = datetime.now(UTC)
+    for number in range(first, first + count):
+        body = messages.three_people(number, now)
+        headers = signature.sign(here.source.secret, f"msg-{number}", now, body)
+        ingest.accept(here.source.slug, headers, body)
+    return count
+
+
+def _route(_here: Stand, _first: int, _count: int) -> int:
+    return take.drain(600)
+
+
+def _filled(kept: bool) -> Step:
+    def prepare(here: Stand, _first: int, count: int) -> int:
+        return fill(here, count, kept=kept)
+
+    return prepare
+
+
+def _deliver(here: Stand, _first: int, _count: int) -> int:
+    settings = here.app.extensions["hub"]
+    deliverer = Deliverer(
+        {name: Nothing(name) for name in ("email", "sms")},
+        threads=settings.send_threads,
+        lease=settings.lease,
+        rng=random.Random(1),
+    )
+    try:
+        return deliverer.drain(BULK, 600)
+    finally:
+        deliverer.close()
+
+
+@contextmanager
+def _counting() -> Iterator[Counter[str]]:
+    """How often somebody waits for an answer of PostgreSQL (any thread) or sends something to Valkey."""
+    asked: Counter[str] = Counter()
+    wait, send = psycopg.Connection.wait, redis.connection.AbstractConnection.send_packed_command
+
+    def counted_wait(self: Any, *args: Any, **more: Any) -> Any:
+        asked["database"] += 1
+        return wait(self, *args, **more)
+
+    def counted_send(self: Any, *args: Any, **more: Any) -> Any:
+        asked["valkey"] += 1
+        return send(self, *args, **more)
+
+    psycopg.Connection.wait = counted_wait  # type: ignore[method-assign]
+    redis.connection.AbstractConnection.send_packed_command = counted_send  # type: ignore[method-assign]
+    try:
+        yield asked
+    finally:
+        psycopg.Connection.wait = wait  # type: ignore[method-assign]
+        redis.connection.AbstractConnection.send_packed_command = send  # type: ignore[method-assign]
+
+
+def _packages(profile: cProfile.Profile) -> dict[str, float]:
+    """Own time by package; what is written in C counts for the package that called it."""
+    times: Counter[str] = Counter()
+    stats: dict[Any, Any] = pstats.Stats(profile).stats  # type: ignore[attr-defined]
+    for (file, _, _), (_, _, own, _, callers) in stats.items():
+        if file != "~" or not callers:
+            times[_package(file)] += own
+            continue
+        for (caller, _, _), (_, _, share, _) in callers.items():
+            times[_package(caller)] += share
+    total = sum(times.values()) or 1.0
+    return {name: time_ / total for name, time_ in times.most_common()}
+
+
+def _package(file: str) -> str:
+    path = Path(file)
+    for base, depth in ((PACKAGES, 1), (ROOT / "notify_app", 0), (ROOT / "bench", 0)):
+        if path.is_relative_to(base):
+            return path.relative_to(base).parts[0] if depth else base.name
+    return "Python"
