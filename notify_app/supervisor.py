@@ -252,7 +252,7 @@ class Supervisor:
             )
         if self.engines.home != self.instance:
             self.say(
-                f"    the data lives in {self.engines.home}, because {self.engines.user.name} cannot reach it here"
+                f"    the data lives in {self.engines.home}, because the user `{self.engines.user.name}` cannot reach it here"
             )
         self.env |= self.engines.env
 

@@ -104,4 +104,7 @@ def stop(sentence):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    try:
+        main(sys.argv[1])
+    except KeyboardInterrupt:
+        stop("Stopped; run make again to go on.")

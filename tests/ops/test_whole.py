@@ -19,7 +19,7 @@ from notify_app import supervisor
 from notify_app.processes import Seen, marked, wait_until_gone, working_in
 from tests.ops.conftest import ROOT, Played, clean_environment, eventually
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("whole")]
+pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("whole")]
 
 
 class Run(Played):
