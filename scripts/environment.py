@@ -18,7 +18,7 @@ VENV = ".venv"
 PYTHON = os.path.join(VENV, "bin", "python")
 
 
-def main(requirements):
+def main(requirements: str) -> None:
     use_new_enough_python()
     stamp = os.path.join(VENV, "installed-" + os.path.basename(requirements))
     wanted = fingerprint(requirements)
@@ -45,7 +45,7 @@ def main(requirements):
     say("the environment is ready")
 
 
-def use_new_enough_python():
+def use_new_enough_python() -> None:
     """Goes on under a newer Python when this one is too old and another is there."""
     if sys.version_info >= OLDEST:
         return
@@ -59,7 +59,7 @@ def use_new_enough_python():
     )
 
 
-def refuse_incomplete_python():
+def refuse_incomplete_python() -> None:
     try:
         import ensurepip  # noqa: F401
         import venv  # noqa: F401
@@ -70,36 +70,36 @@ def refuse_incomplete_python():
         )
 
 
-def works():
+def works() -> bool:
     """Whether there is an environment whose Python runs and has pip; one of a removed Python, or half made, is not."""
     if not os.path.exists(PYTHON):
         return False
     return subprocess.call([PYTHON, "-c", "import pip"], stderr=subprocess.DEVNULL) == 0
 
 
-def fingerprint(requirements):
+def fingerprint(requirements: str) -> str:
     with open(requirements, "rb") as file:
         return hashlib.sha256(file.read()).hexdigest()
 
 
-def read(path):
+def read(path: str) -> str:
     if not os.path.exists(path):
         return ""
     with open(path) as file:
         return file.read()
 
 
-def call(command, failed):
+def call(command: list, failed: str) -> None:
     if subprocess.call(command) != 0:
         stop("%s; what it says is above." % failed)
 
 
-def say(line):
+def say(line: str) -> None:
     print("  " + line)
     sys.stdout.flush()
 
 
-def stop(sentence):
+def stop(sentence: str) -> None:
     sys.exit(sentence)
 
 
