@@ -86,7 +86,9 @@ def show(id: UUID) -> ResponseReturnValue:
         read = reader(work.now)
         said = why.Said(who.zone, work.now, you=mine, locale=who.locale)
         story = why.explain(work, row.event_id, row.person_id, said)
-        for_office = _for_office(work, row, replace(said, you=False), read) if is_office(member) else {"others": None}
+        for_office = (
+            _for_office(work, row, replace(said, you=False), read) if is_office(member) else {"others": None}
+        )
     return render_template(
         "notification.html",
         n={**note(row, read, member.organisation_name if len(who.memberships) > 1 else ""), "body": ""},
@@ -113,7 +115,8 @@ def _open(id: UUID) -> tuple[Membership, bool]:
             if row is None:
                 continue
             if row.person_id == one.person_id:
-                if inbox.mark_read(work, one.person_id, [id]):
+                # a page that refreshes itself is not somebody who opens it: it would undo "mark as unread" elsewhere
+                if "X-Live" not in request.headers and inbox.mark_read(work, one.person_id, [id]):
                     work.news.append(Changed(work.organisation_id, "read"))
                 return one, True
             if is_office(one):
@@ -165,7 +168,9 @@ def _delivery(sent: why.Sent, read: Reader, for_office: bool) -> dict[str, Any]:
         "when": read.when(sent.at),
         "next": read.when(sent.next_at),
         "cost": price(sent.cost),
-        "message_url": url_for("outbox.show", message=sent.id) if for_office and sent.provider == "local" else None,
+        "message_url": url_for("outbox.show", message=sent.id)
+        if for_office and sent.provider == "local"
+        else None,
     }
 
 
@@ -179,16 +184,24 @@ def _for_office(work: Step, row: Any, said: why.Said, read: Reader) -> dict[str,
     asked = next((one for one in people if one.id == about), None)
     story = why.explain(work, row.event_id, asked.id, said) if asked else None
     return {
-        "others": [_other(one, said, read) for one in work.all(OTHERS, event=row.event_id, person=row.person_id)],
-        "people": [option(str(one.id), f"{one.name} ({role_title(one.role)})", str(about or "")) for one in people],
-        "asked": story and {"name": story.person, "told": story.told, "why": [_line(one, read) for one in story.lines]},
+        "others": [
+            _other(one, said, read) for one in work.all(OTHERS, event=row.event_id, person=row.person_id)
+        ],
+        "people": [
+            option(str(one.id), f"{one.name} ({role_title(one.role)})", str(about or "")) for one in people
+        ],
+        "asked": story
+        and {"name": story.person, "told": story.told, "why": [_line(one, read) for one in story.lines]},
     }
 
 
 def _other(row: Any, said: why.Said, read: Reader) -> dict[str, Any]:
     told = row.notification_id is not None
     sent = dict(row.sent or ())
-    state = next((one for one in TROUBLE if one in sent.values()), "unread" if row.signs_in else "sent" if sent else "failed")
+    state = next(
+        (one for one in TROUBLE if one in sent.values()),
+        "unread" if row.signs_in else "sent" if sent else "failed",
+    )
     channels = [*(["inapp"] if row.signs_in else []), *sent]
     return {
         "name": row.name,
