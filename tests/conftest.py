@@ -212,9 +212,9 @@ def app(database: Settings) -> Iterator[Flask]:
 
 
 @pytest.fixture(scope="session")
-def _workers(app: Flask, database: Settings) -> Iterator[dict[str, WorkerProcess]]:
+def _workers(database: Settings) -> Iterator[dict[str, WorkerProcess]]:
     """What jobs run in, by provider of email; their channels keep their connections from test to test."""
-    made = {}
+    made, app = {}, create_app(database, pages=False)
     for provider in ("smtp", "ses", "local"):
         worker = WorkerProcess(app, rng=random.Random(1))
         sms = "local" if provider == "local" else "sns"
@@ -224,6 +224,8 @@ def _workers(app: Flask, database: Settings) -> Iterator[dict[str, WorkerProcess
     for worker in made.values():
         if "deliverer" in vars(worker):
             worker.deliverer.close()
+    with app.app_context():
+        dispose(app)
 
 
 @pytest.fixture(scope="session")

@@ -27,10 +27,10 @@ from sqlalchemy import Engine, text
 from werkzeug.test import TestResponse
 
 from notify_app import clock, process
-from notify_app.jobs import SCHEDULE
 from notify_app.pipeline import sql
 from notify_app.process import WorkerProcess
 from notify_app.queue import QUEUES, SWEEP, HubQueue
+from notify_app.timetable import SCHEDULE
 from tests.builders import PASSWORD, Builder, Organisation, Person, Source
 from tests.channels.stubs import AwsStub, Mail, Sms, SmtpSink
 from tests.pages import Browser
@@ -105,12 +105,12 @@ class World:
             row = conn.execute(sql.WAITING).one()
         return [name for name, waiting in row._mapping.items() if waiting]
 
-    def sweep(self, *ids: str) -> None:
-        """Enqueue the periodic jobs (those of the schedule that run every few seconds) as the scheduler would, and
+    def sweep(self, *jobs: str) -> None:
+        """Enqueue these periodic jobs (or all that the schedule runs every few seconds) as the scheduler would, and
         run them and all they wake."""
-        for one in SCHEDULE:
-            if one.id in ids or (not ids and one.seconds is not None):
-                HubQueue(SWEEP, connection=self.valkey).enqueue(one.job, result_ttl=0)
+        known = {one.job.rpartition(".")[2]: one for one in SCHEDULE}
+        for name in jobs or [name for name, one in known.items() if one.seconds is not None]:
+            HubQueue(SWEEP, connection=self.valkey).enqueue(known[name].job, result_ttl=0)
         self.settle()
 
     def engine(self) -> Engine:
@@ -391,6 +391,19 @@ class Hub:
         """The only one on this channel."""
         found = self.deliveries(key, channel)
         assert len(found) == 1, f"{len(found)} deliveries to {key} by {channel}"
+        return found[0]
+
+    def delivery_of(self, key: str, channel: str, event: str) -> Any:
+        """The one that carries this event."""
+        found = self.build.all(
+            "SELECT d.* FROM delivery d JOIN delivery_item i ON i.organisation_id = d.organisation_id "
+            "AND i.delivery_id = d.id JOIN notification n ON n.organisation_id = i.organisation_id "
+            "AND n.id = i.notification_id WHERE d.person_id = :person AND d.channel = :channel AND n.name = :event",
+            person=self.people[key].id,
+            channel=channel,
+            event=event,
+        )
+        assert len(found) == 1, f"{len(found)} deliveries of {event} to {key} by {channel}"
         return found[0]
 
     def attempts(self, delivery: Any) -> list[Any]:

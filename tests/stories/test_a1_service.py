@@ -127,7 +127,9 @@ def test_a_variable_that_only_the_template_names_is_missed_too(closing):
 
 
 def test_what_is_urgent_goes_out_in_the_built_in_text_and_the_error_is_recorded(closing):
-    row = sent(closing, {"id": "marco"}, template="gas_leak", context={"street": "Alder Street"}, priority="URGENT")
+    row = sent(
+        closing, {"id": "marco"}, template="gas_leak", context={"street": "Alder Street"}, priority="URGENT"
+    )
     assert "There is no template called gas_leak" in row.error
     closing.sms(MARCO_PHONE).says("Alder Street")
     closing.mail(MARCO_MAIL).says("Alder Street")

@@ -28,7 +28,9 @@ def test_the_offices_own_words_replace_the_built_in_ones_field_by_field(shop):
     mail = shop.mail(DANA_MAIL).says("Hooray, 2021 Subaru Outback!", "We began.")
     assert "<b>began</b>" in mail.html
     row = shop.build.one("SELECT title FROM notification")
-    assert row.title == "We are working on your 2021 Subaru Outback", "what the office left empty stays built in"
+    assert row.title == "We are working on your 2021 Subaru Outback", (
+        "what the office left empty stays built in"
+    )
     shop.silence()
 
 
@@ -101,7 +103,13 @@ def test_fields_that_a_template_requires_are_checked_before_anything_is_written(
 @pytest.mark.proves("A2")
 @pytest.mark.parametrize(
     "broken",
-    ["{{ item.", "{{ nothing.known }}", "{% for i in range(10**9) %}x{% endfor %}", "{{ 'a' * 10**9 }}", "{{ ''.__class__ }}"],
+    [
+        "{{ item.",
+        "{{ nothing.known }}",
+        "{% for i in range(10**9) %}x{% endfor %}",
+        "{{ 'a' * 10**9 }}",
+        "{{ ''.__class__ }}",
+    ],
 )
 def test_an_own_template_that_breaks_is_replaced_by_the_built_in_text(shop, broken):
     shop.build.template(shop.organisation, "repair_in_progress", subject=broken)
@@ -172,7 +180,7 @@ def test_another_organisations_look_enters_nothing_of_ours(shop, clear_view):
 def test_a_change_of_the_look_enters_the_next_message_and_not_one_that_is_written(shop):
     shop.world.smtp.fail(DANA_MAIL, "451 4.3.0 later", times=1)
     shop.repair("R-1", customer="dana").in_progress()
-    look = "branding || '{\"company_name\": \"New Name\"}'"
+    look = 'branding || \'{"company_name": "New Name"}\''
     shop.build.run(f"UPDATE organisation SET branding = {look}")
     shop.wait(timedelta(minutes=1))
     written = shop.mail(DANA_MAIL).says("R-1")

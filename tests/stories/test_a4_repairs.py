@@ -183,7 +183,9 @@ def test_work_that_begins_is_told_to_the_customer_by_mail(shop):
 
 
 def test_finished_work_is_told_to_the_customer_by_sms(shop):
-    repair = shop.repair("R-1", customer="dana", technician="marco", vehicle="2021 Subaru Outback").in_progress()
+    repair = shop.repair(
+        "R-1", customer="dana", technician="marco", vehicle="2021 Subaru Outback"
+    ).in_progress()
     shop.forget()
     repair.completed()
     shop.sms(DANA_PHONE).says("your 2021 Subaru Outback is ready", "R-1")

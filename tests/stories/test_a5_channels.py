@@ -12,7 +12,12 @@ FACTS = {"headline": "The shop closes at noon", "known": []}
 
 
 def send(shop, priority, *, to="marco", template="general", context=None):
-    data = {"template": template, "recipients": [{"id": to}], "context": context or FACTS, "priority": priority}
+    data = {
+        "template": template,
+        "recipients": [{"id": to}],
+        "context": context or FACTS,
+        "priority": priority,
+    }
     row = shop.inbound(shop.post("notification.send", data))
     assert (row.state, row.error) == ("applied", None)
 

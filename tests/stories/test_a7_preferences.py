@@ -94,7 +94,9 @@ def test_a_choice_is_not_taken_for_a_missing_address(shop):
     shop.silence()
 
 
-EVERYTHING_OFF = [(f"category:{name}", channel) for name in ("approval", "assignment") for channel in ("sms", "email")]
+EVERYTHING_OFF = [
+    (f"category:{name}", channel) for name in ("approval", "assignment") for channel in ("sms", "email")
+]
 
 
 def test_urgent_ignores_what_was_switched_off(shop):
@@ -129,7 +131,9 @@ def test_urgent_never_goes_to_a_blocked_address(shop):
 
 
 def test_an_address_that_is_blocked_while_its_message_waits_is_not_written_to(shop):
-    dana = shop.person("gus", "contact", email="gus@example.com", sms="+12025550109", zone="UTC", quiet=("00:00", "23:00"))
+    dana = shop.person(
+        "gus", "contact", email="gus@example.com", sms="+12025550109", zone="UTC", quiet=("00:00", "23:00")
+    )
     shop.at("2027-02-10 12:00")
     shop.repair("R-1", customer="gus").completed()
     shop.build.suppress(shop.organisation, "sms", dana.addresses["sms"], "it answered STOP")
@@ -154,7 +158,11 @@ def test_a_person_edits_their_own_addresses_and_the_first_one_is_used(shop):
     marco.submit("/preferences", "/preferences/addresses", channel="sms", address="+1 202 555 0177")
     page = marco.get("/preferences")
     assert "+12025550177" in page.text
-    new = next(form for form in reversed(page.forms) if form.path.endswith("/move") and form.fields.get("direction") == ["up"])
+    new = next(
+        form
+        for form in reversed(page.forms)
+        if form.path.endswith("/move") and form.fields.get("direction") == ["up"]
+    )
     marco.client.post(new.action, base_url=marco.site, data=new.fields, headers={"Referer": marco.site})
     assigned(shop)
     shop.sms("+12025550177").says("New job")

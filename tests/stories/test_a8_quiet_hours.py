@@ -173,7 +173,12 @@ def test_urgent_rings_at_night_and_the_rest_of_the_night_waits(shop):
 def test_quiet_hours_set_on_the_page_hold_what_comes_after(shop):
     dana_like = shop.person("nell", "contact", sms=PHONE, email=MAIL, signs_in=True)
     nell = shop.browser("nell")
-    form = {"on": "1", "start": "22:00", "end": "07:00", "days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]}
+    form = {
+        "on": "1",
+        "start": "22:00",
+        "end": "07:00",
+        "days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
+    }
     saved = nell.submit("/preferences", "/quiet-hours", zone="Europe/Berlin", **form)
     assert "Your quiet hours are saved" in saved.text
     shop.at("2027-02-10 23:00", "Europe/Berlin")
