@@ -115,7 +115,11 @@ def show() -> ResponseReturnValue:
 def _figures(work: Step) -> list[dict[str, Any]]:
     first = [kind.first for kind in domains.kinds()]
     now = work.now
-    spans = {"day": now - timedelta(days=1), "week": now - timedelta(days=7), "late": now - timedelta(minutes=1)}
+    spans = {
+        "day": now - timedelta(days=1),
+        "week": now - timedelta(days=7),
+        "late": now - timedelta(minutes=1),
+    }
     row = work.one(FIGURES, first=first, **spans)
     waiting_long = row.pending_since is not None and now - row.pending_since > timedelta(days=1)
     failed_url, late_url = _delivery_lists()
@@ -159,7 +163,9 @@ def _charts(work: Step, read: Reader) -> list[dict[str, Any]]:
     return [_chart(channel, counts, start, read) for channel in CHANNELS]
 
 
-def _chart(channel: str, counts: dict[tuple[str, int, str], int], start: datetime, read: Reader) -> dict[str, Any]:
+def _chart(
+    channel: str, counts: dict[tuple[str, int, str], int], start: datetime, read: Reader
+) -> dict[str, Any]:
     def count(hour: int, *states: str) -> int:
         return sum(counts.get((channel, hour, state), 0) for state in states)
 
@@ -194,7 +200,9 @@ def _alerts(work: Step, who: Viewer, read: Reader) -> list[dict[str, Any]]:
             "priority": PRIORITIES[row.priority],
             "url": url_for("notification.show", id=row.notification_id),
             "when": read.when(row.created_at),
-            "people": _("%(who)s: read", who=names(row.people)) if row.read else _("%(who)s: not read yet", who=names(row.people)),
+            "people": _("%(who)s: read", who=names(row.people))
+            if row.read
+            else _("%(who)s: not read yet", who=names(row.people)),
             "acknowledge_url": url_for("alert.acknowledge", id=row.id),
         }
         for row in rows
@@ -235,7 +243,9 @@ def _recent_work(work: Step, who: Viewer, read: Reader) -> list[dict[str, Any]]:
             "customer": row.people.get("customer", ""),
             "technician": row.people.get("technician", ""),
             "state": row.status,
-            "state_title": kinds[row.kind].statuses.get(row.status, row.status) if row.kind in kinds else row.status,
+            "state_title": kinds[row.kind].statuses.get(row.status, row.status)
+            if row.kind in kinds
+            else row.status,
             "url": item_url(who.role, row.id),
             "updated": read.when(row.updated_at),
         }

@@ -36,7 +36,10 @@ ATTEMPTS = """
 def lines(work: Step, read: Reader) -> list[dict[str, Any]]:
     """A line for what comes in, and one for each channel that was used in the last day."""
     day = work.now - timedelta(days=1)
-    return [_inbound(work.one(INBOUND, day=day), read), *(_channel(row, read) for row in work.all(ATTEMPTS, day=day))]
+    return [
+        _inbound(work.one(INBOUND, day=day), read),
+        *(_channel(row, read) for row in work.all(ATTEMPTS, day=day)),
+    ]
 
 
 def _inbound(row: Any, read: Reader) -> dict[str, Any]:
@@ -56,7 +59,9 @@ def _inbound(row: Any, read: Reader) -> dict[str, Any]:
         return _line(title, text, "warn", read.when(row.last))
     if not row.n:
         return _line(title, _("None in the last 24 hours."), "good", None)
-    return _line(title, ngettext("%(num)d taken in.", "All %(num)d taken in.", row.n), "good", read.when(row.last))
+    return _line(
+        title, ngettext("%(num)d taken in.", "All %(num)d taken in.", row.n), "good", read.when(row.last)
+    )
 
 
 def _channel(row: Any, read: Reader) -> dict[str, Any]:

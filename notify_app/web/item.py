@@ -152,14 +152,19 @@ def _find(work: Step, id: UUID, member: Membership) -> Found:
 
 def _act(id: UUID, action: str, audience: str) -> ResponseReturnValue:
     member = _member(id, audience)
-    values = {"reason": request.form.get("reason", "").strip()[:2000], "person": request.form.get("choice", "")}
+    values = {
+        "reason": request.form.get("reason", "").strip()[:2000],
+        "person": request.form.get("choice", ""),
+    }
     try:
         done, problems = _do(id, action, values, member)
     except (Refused, Conflict) as error:
-        return _page(id, audience, error=str(error), error_action=action, values=values), 409
+        return _page(id, audience, error=str(error)), 409
     except Invalid as error:
         sentence = " ".join(one.message for one in error.fields) or str(error)
-        return _page(id, audience, error=sentence, error_action=action, values=values), 422
+        # a missing reason is said beside its field, in the form that was sent; the rest above the page
+        beside = action if any(one.field == "reason" for one in error.fields) else ""
+        return _page(id, audience, error=sentence, error_action=beside, values=values), 422
     flash(done, "ok")
     for problem in problems:
         flash(problem, "warning")
@@ -202,7 +207,12 @@ def _kind(item: Item) -> WorkKind:
 
 
 def _page(
-    id: UUID, audience: str, *, error: str | None = None, error_action: str = "", values: dict[str, str] | None = None
+    id: UUID,
+    audience: str,
+    *,
+    error: str | None = None,
+    error_action: str = "",
+    values: dict[str, str] | None = None,
 ) -> str:
     member = _member(id, audience)
     with step(member.organisation_id) as work:
@@ -329,7 +339,10 @@ def _assign(found: Found, technicians: list[Any]) -> dict[str, Any]:
         "reason": False,
         "reason_title": "",
         "confirm": "",
-        "choices": [nobody, *(option(str(one.id), one.name, str(now.id) if now else "") for one in technicians)],
+        "choices": [
+            nobody,
+            *(option(str(one.id), one.name, str(now.id) if now else "") for one in technicians),
+        ],
         "choices_title": role.capitalize(),
         "done_title": _("Assign"),
     }

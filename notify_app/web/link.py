@@ -58,7 +58,11 @@ class Opened:
         """What can be answered: something only while the item waits for its first answer."""
         if self.item.status != self.kind.first:
             return []
-        return [move for move in apply.allowed(self.kind, self.item, self.actor) if move.target != self.item.status]
+        return [
+            move
+            for move in apply.allowed(self.kind, self.item, self.actor)
+            if move.target != self.item.status
+        ]
 
 
 @blueprint.get("/l/<token>")
@@ -131,12 +135,16 @@ def _page(opened: Opened, wanted: str, *, error: str | None = None, reason: str 
     answers = opened.answers
     if not answers:
         return _state(opened)
-    move = next((one for one in answers if one.verb == wanted), None) or next((one for one in answers if one.primary), answers[0])
+    move = next((one for one in answers if one.verb == wanted), None) or next(
+        (one for one in answers if one.primary), answers[0]
+    )
     other = next((one for one in answers if one.verb != move.verb), None)
     first_name = opened.about.name.split()[0] if opened.about.name.split() else ""
     return _render(
         "confirm",
-        _("%(name)s, do you approve?", name=first_name) if move.primary else _("%(title)s this?", title=move.title),
+        _("%(name)s, do you approve?", name=first_name)
+        if move.primary
+        else _("%(title)s this?", title=move.title),
         _("%(organisation)s waits for your answer before it begins.", organisation=_company(opened)),
         opened=opened,
         action={
@@ -162,7 +170,11 @@ def _state(opened: Opened) -> Response:
     status = opened.kind.statuses[opened.item.status]
     if opened.about.answered_at is not None:
         when = opened.reader.exact(opened.about.answered_at)
-        text = _("You answered on %(when)s. It stands at: %(status)s. If something has changed, please tell us.", when=when, status=status)
+        text = _(
+            "You answered on %(when)s. It stands at: %(status)s. If something has changed, please tell us.",
+            when=when,
+            status=status,
+        )
         return _render("used", _("You have answered already"), text, opened=opened)
     text = _("Nothing is waiting for you here. It stands at: %(status)s.", status=status)
     return _render("gone" if opened.item.status == opened.kind.first else "used", status, text, opened=opened)
@@ -170,7 +182,11 @@ def _state(opened: Opened) -> Response:
 
 def _done(opened: Opened, move: Transition) -> Response:
     title = _("Thank you") if not move.danger else _("We have noted it")
-    text = _("%(done)s: %(organisation)s knows, and goes on from here.", done=move.done, organisation=_company(opened))
+    text = _(
+        "%(done)s: %(organisation)s knows, and goes on from here.",
+        done=move.done,
+        organisation=_company(opened),
+    )
     return _render("done", title, text, opened=opened)
 
 
@@ -185,11 +201,21 @@ def _again(link: Any, token: str, verb: str, error: str, reason: str, status: in
 def _closed(link: Any) -> Response:
     """Expired, or never a link: nothing is said about any item."""
     if link is None:
-        title, text = _("This link leads nowhere"), _("It is not complete, or it has been removed. Open it from the message once more, or ask who sent it.")
+        title, text = (
+            _("This link leads nowhere"),
+            _(
+                "It is not complete, or it has been removed. Open it from the message once more, or ask who sent it."
+            ),
+        )
         response = _render("gone", title, text)
     else:
-        title, text = _("This link has expired"), _("Links work for 30 days. Please ask who sent it for a new one.")
-        response = _render("expired", title, text, organisation={"name": link.organisation, "phone": "", "email": ""})
+        title, text = (
+            _("This link has expired"),
+            _("Links work for 30 days. Please ask who sent it for a new one."),
+        )
+        response = _render(
+            "expired", title, text, organisation={"name": link.organisation, "phone": "", "email": ""}
+        )
     response.status_code = 404 if link is None else 410
     return response
 
@@ -221,7 +247,8 @@ def _render(
         token=opened.token if opened else "",
         error=error,
         other=other,
-        organisation=organisation or (_organisation(opened) if opened else {"name": "", "phone": "", "email": ""}),
+        organisation=organisation
+        or (_organisation(opened) if opened else {"name": "", "phone": "", "email": ""}),
         values=values or {},
     )
     return make_response(page)
@@ -232,7 +259,11 @@ def _item(opened: Opened) -> dict[str, Any]:
     return {
         "number": opened.item.number,
         "title": opened.item.title,
-        "facts": [{"title": one.title, "value": opened.reader.shaped(value)} for one, value in known if value not in (None, "")],
+        "facts": [
+            {"title": one.title, "value": opened.reader.shaped(value)}
+            for one, value in known
+            if value not in (None, "")
+        ],
     }
 
 

@@ -49,7 +49,11 @@ COLUMNS = """
         JOIN notification n ON n.organisation_id = i.organisation_id AND n.id = i.notification_id
         WHERE i.organisation_id = d.organisation_id AND i.delivery_id = d.id ORDER BY n.id LIMIT 1
     ) n ON true
-    WHERE d.organisation_id = :org AND (d.provider = 'local' OR (d.provider IS NULL AND d.channel = ANY(:local)))
+    WHERE d.organisation_id = :org AND 'local' = coalesce(
+        d.provider,
+        (SELECT a.provider FROM attempt a WHERE a.organisation_id = d.organisation_id AND a.delivery_id = d.id
+          ORDER BY a.number DESC LIMIT 1),
+        CASE WHEN d.channel = ANY(:local) THEN 'local' END)
 """
 ONE = f"SELECT {COLUMNS} AND d.id = :id"
 BEFORE_IT = f"""
@@ -110,7 +114,10 @@ def show() -> ResponseReturnValue:
     place = {"before": filters.before, "after": filters.after}
     return render_template(
         "outbox.html",
-        messages=[_line(row, filters.url(**place, message=str(row.id)), view, current=row.id == wanted) for row in rows],
+        messages=[
+            _line(row, filters.url(**place, message=str(row.id)), view, current=row.id == wanted)
+            for row in rows
+        ],
         message=message,
         filters=_options(filters, people),
         filtered=bool(filters.person or filters.channel or filters.state),
@@ -175,7 +182,9 @@ def _rows(work: Step, filters: Filters) -> tuple[list[Any], bool, bool]:
         values |= {"at": place[0], "behind": place[1]}
     way = "ASC" if after else "DESC"
     where = " AND ".join(clauses)
-    rows = work.all(f"SELECT {COLUMNS} {where} ORDER BY d.created_at {way}, d.id {way} LIMIT :limit", **values)
+    rows = work.all(
+        f"SELECT {COLUMNS} {where} ORDER BY d.created_at {way}, d.id {way} LIMIT :limit", **values
+    )
     more, page = len(rows) > PAGE, rows[:PAGE]
     if after:
         return page[::-1], more, bool(page)
@@ -202,7 +211,10 @@ def _line(row: Any, url: str, view: Reader, *, current: bool) -> dict[str, Any]:
 
 def _options(filters: Filters, people: list[Any]) -> dict[str, list[dict[str, Any]]]:
     return {
-        "person": [option("", _("Everybody"), filters.person), *(option(str(one.id), one.name, filters.person) for one in people)],
+        "person": [
+            option("", _("Everybody"), filters.person),
+            *(option(str(one.id), one.name, filters.person) for one in people),
+        ],
         "channel": [
             option("", _("Email and SMS"), filters.channel),
             *(option(one, channel_title(one), filters.channel) for one in ("email", "sms")),
@@ -238,7 +250,9 @@ def _sender(work: Step) -> Sender:
 def _message(work: Step, row: Any, sender: Sender, view: Reader) -> dict[str, Any]:
     body = row.body or {}
     text = body.get("text", "")
-    earlier = work.all(BEFORE_IT, address=row.address, at=row.created_at, id=row.id, limit=EARLIER, local=_local())
+    earlier = work.all(
+        BEFORE_IT, address=row.address, at=row.created_at, id=row.id, limit=EARLIER, local=_local()
+    )
     shared = {
         "id": str(row.id),
         "channel": row.channel,
@@ -251,7 +265,9 @@ def _message(work: Step, row: Any, sender: Sender, view: Reader) -> dict[str, An
         "when": view.when(row.at),
         "text": text or _("It is written when it leaves."),
         "link": "",
-        "notification_url": url_for("notification.show", id=row.notification_id) if row.notification_id else None,
+        "notification_url": url_for("notification.show", id=row.notification_id)
+        if row.notification_id
+        else None,
         "headers": [],
         "earlier": [],
     }
@@ -259,7 +275,10 @@ def _message(work: Step, row: Any, sender: Sender, view: Reader) -> dict[str, An
 
 
 def _as_mail(row: Any, sender: Sender) -> dict[str, Any]:
-    headers = [("From", f"{sender.name} <{sender.address}>" if sender.address else sender.name), ("To", row.address)]
+    headers = [
+        ("From", f"{sender.name} <{sender.address}>" if sender.address else sender.name),
+        ("To", row.address),
+    ]
     headers += [("Reply-To", sender.reply_to)] if sender.reply_to else []
     return {
         "frame_url": url_for(".frame", id=row.id) if row.body else "",

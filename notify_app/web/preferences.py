@@ -119,7 +119,9 @@ def save_quiet() -> ResponseReturnValue:
     start, end = _time(form.get("start", "")), _time(form.get("end", ""))
     days = [number for number, key in enumerate(DAYS) if key in form.getlist("days")]
     on = form.get("on") == "1"
-    typed = Typed(values={"quiet": {"on": on, "start": form.get("start", ""), "end": form.get("end", ""), "days": days}})
+    typed = Typed(
+        values={"quiet": {"on": on, "start": form.get("start", ""), "end": form.get("end", ""), "days": days}}
+    )
     if on and start is None:
         typed.errors["start"] = _("Give the time as hours and minutes, such as 22:00.")
     if on and end is None:
@@ -146,7 +148,11 @@ def _keep_quiet(who: Viewer, start: time | None, end: time | None, days: list[in
     with step(who.organisation_id) as work:
         work.run(SAVE_QUIET, me=who.person_id, start=start, end=end, days=days)
         if zone != who.zone:
-            work.run("UPDATE person SET zone = :zone WHERE organisation_id = :org AND id = :me", zone=zone, me=who.person_id)
+            work.run(
+                "UPDATE person SET zone = :zone WHERE organisation_id = :org AND id = :me",
+                zone=zone,
+                me=who.person_id,
+            )
 
 
 # --- addresses -----------------------------------------------------------------------------------------------------
@@ -160,13 +166,19 @@ def add_address() -> ResponseReturnValue:
     if channel not in OUTWARD:
         raise NotFound("There is no channel like that.")
     try:
-        value = clean_number(given) if channel == "sms" else clean_email(given, allow_test_domains=hub().env != "production")
+        value = (
+            clean_number(given)
+            if channel == "sms"
+            else clean_email(given, allow_test_domains=hub().env != "production")
+        )
     except BadAddress as error:
         return _page(Typed({channel: str(error)}, {channel: given})), 422
     who = viewer()
     with step(who.organisation_id) as work:
         if sum(row.channel == channel for row in work.all(ADDRESSES, me=who.person_id)) >= MOST_ADDRESSES:
-            return _page(Typed({channel: _("You have many addresses already; remove one first.")}, {channel: given})), 422
+            return _page(
+                Typed({channel: _("You have many addresses already; remove one first.")}, {channel: given})
+            ), 422
         added = work.run(ADD_ADDRESS, me=who.person_id, channel=channel, value=value)
     if not added:
         return _page(Typed({channel: _("You have this address already.")}, {channel: given})), 422
@@ -183,7 +195,14 @@ def remove_address(id: UUID) -> ResponseReturnValue:
         row = _own_address(work, who, id)
         work.run("DELETE FROM address WHERE organisation_id = :org AND id = :id", id=id)
     undo = {"channel": row.channel, "address": row.value}
-    flash({"text": _("%(address)s is removed.", address=row.value), "undo_url": url_for(".add_address"), "undo_fields": undo}, "ok")  # type: ignore[arg-type]
+    flash(
+        {
+            "text": _("%(address)s is removed.", address=row.value),
+            "undo_url": url_for(".add_address"),
+            "undo_fields": undo,
+        },
+        "ok",
+    )  # type: ignore[arg-type]
     return _to_addresses()
 
 
@@ -203,7 +222,11 @@ def move_address(id: UUID) -> ResponseReturnValue:
 
 
 def _own_address(work: Step, who: Viewer, id: UUID) -> Any:
-    row = work.one("SELECT channel, value FROM address WHERE organisation_id = :org AND person_id = :me AND id = :id FOR UPDATE", me=who.person_id, id=id)
+    row = work.one(
+        "SELECT channel, value FROM address WHERE organisation_id = :org AND person_id = :me AND id = :id FOR UPDATE",
+        me=who.person_id,
+        id=id,
+    )
     if row is None:
         raise NotFound("There is no such address among yours.")
     return row
@@ -226,9 +249,19 @@ def test() -> ResponseReturnValue:
     with step(who.organisation_id) as work:
         sent = trial.send(work, who.person_id, channel)
     if sent:
-        flash(_("%(title)s is on its way by %(channel)s.", title=TEST_MESSAGE.title, channel=channel_title(channel)), "ok")
+        flash(
+            _(
+                "%(title)s is on its way by %(channel)s.",
+                title=TEST_MESSAGE.title,
+                channel=channel_title(channel),
+            ),
+            "ok",
+        )
     else:
-        flash(_("There is no address for %(channel)s that could be used.", channel=channel_title(channel)), "error")
+        flash(
+            _("There is no address for %(channel)s that could be used.", channel=channel_title(channel)),
+            "error",
+        )
     return redirect(url_for(".show", _anchor="test"), 303)
 
 
@@ -264,14 +297,31 @@ def _page(typed: Typed) -> str:
 def _quiet(row: Any, me: Member, typed: Typed) -> dict[str, Any]:
     on = bool(row and row.quiet_from is not None)
     start, end = (row.quiet_from, row.quiet_until) if on else USUAL
-    shown: dict[str, Any] = {"on": on, "start": f"{start:%H:%M}", "end": f"{end:%H:%M}", "days": row.quiet_days if row else range(7)}
+    shown: dict[str, Any] = {
+        "on": on,
+        "start": f"{start:%H:%M}",
+        "end": f"{end:%H:%M}",
+        "days": row.quiet_days if row else range(7),
+    }
     shown |= typed.values.get("quiet", {})
-    titles = (_("Monday"), _("Tuesday"), _("Wednesday"), _("Thursday"), _("Friday"), _("Saturday"), _("Sunday"))
+    titles = (
+        _("Monday"),
+        _("Tuesday"),
+        _("Wednesday"),
+        _("Thursday"),
+        _("Friday"),
+        _("Saturday"),
+        _("Sunday"),
+    )
     days = [
         {"key": key, "title": title, "short": title[:3], "on": number in shown["days"]}
         for number, (key, title) in enumerate(zip(DAYS, titles, strict=True))
     ]
-    zones = [option(name, name.replace("_", " "), me.zone) for name in sorted(available_timezones()) if "/" in name or name == "UTC"]
+    zones = [
+        option(name, name.replace("_", " "), me.zone)
+        for name in sorted(available_timezones())
+        if "/" in name or name == "UTC"
+    ]
     return {**shown, "days": days, "zone": me.zone, "zones": zones}
 
 

@@ -99,15 +99,26 @@ def _grouped(rows: Iterable[Any]) -> Mapping[UUID, list[Any]]:
 
 def _names_in(work: Step, changes: list[Any]) -> dict[str, str]:
     """The names of everybody who ever had a part in it."""
-    ids = {one for row in changes for facts in (row.before, row.after) if facts for one in facts["people"].values()}
-    rows = work.all("SELECT id, name FROM person WHERE organisation_id = :org AND id = ANY(:ids)", ids=[UUID(one) for one in ids])
+    ids = {
+        one
+        for row in changes
+        for facts in (row.before, row.after)
+        if facts
+        for one in facts["people"].values()
+    }
+    rows = work.all(
+        "SELECT id, name FROM person WHERE organisation_id = :org AND id = ANY(:ids)",
+        ids=[UUID(one) for one in ids],
+    )
     return {str(row.id): row.name for row in rows}
 
 
 # --- changes -------------------------------------------------------------------------------------------------------
 
 
-def _change(row: Any, kind: WorkKind, people: Mapping[str, str], read: Reader, me: UUID, everything: bool) -> Entry:
+def _change(
+    row: Any, kind: WorkKind, people: Mapping[str, str], read: Reader, me: UUID, everything: bool
+) -> Entry:
     if row.actor_id == me:
         by = _("by you")
     elif row.actor and everything:
@@ -117,7 +128,9 @@ def _change(row: Any, kind: WorkKind, people: Mapping[str, str], read: Reader, m
     else:
         by = _("by %(source)s", source=row.source) if row.source else ""
     title, details = _what_changed(row, kind, people, read)
-    entry = _entry("change", title, read, row.created_at, text=_reason(row.after.get("reason")), by=by, details=[])
+    entry = _entry(
+        "change", title, read, row.created_at, text=_reason(row.after.get("reason")), by=by, details=[]
+    )
     return row.created_at, 0, entry | {"text": " ".join(part for part in (entry["text"], *details) if part)}
 
 
@@ -143,8 +156,10 @@ def _people_changed(before: Any, after: Any, people: Mapping[str, str]) -> list[
         old, new = before["people"].get(role), after["people"].get(role)
         if old != new:
             was, now = people.get(old or "", ""), people.get(new or "", _("nobody"))
-            text = _("%(role)s: %(now)s, before %(was)s.", role=role.capitalize(), now=now, was=was) if was else _(
-                "%(role)s: %(now)s.", role=role.capitalize(), now=now
+            text = (
+                _("%(role)s: %(now)s, before %(was)s.", role=role.capitalize(), now=now, was=was)
+                if was
+                else _("%(role)s: %(now)s.", role=role.capitalize(), now=now)
             )
             said.append(text)
     return said
@@ -165,17 +180,28 @@ def _facts_changed(before: Any, after: Any, kind: WorkKind, read: Reader) -> lis
 def _told(row: Any, decided: list[Any], said: why.Said, read: Reader, me: UUID) -> Entry:
     states = [one[1] for one in row.sent]
     kind = "failed" if any(one in FAILED for one in states) else "waiting" if "queued" in states else "told"
-    title = _("You were told: %(title)s", title=row.title) if row.person_id == me else _(
-        "%(name)s was told: %(title)s", name=row.name, title=row.title
+    title = (
+        _("You were told: %(title)s", title=row.title)
+        if row.person_id == me
+        else _("%(name)s was told: %(title)s", name=row.name, title=row.title)
     )
     own = [one for one in decided if one.person_id == row.person_id]
-    details = [why.reason_of(one.reason, one.channel, one.detail, _said_to(said, row.person_id == me)) for one in own]
+    details = [
+        why.reason_of(one.reason, one.channel, one.detail, _said_to(said, row.person_id == me)) for one in own
+    ]
     details += [text for one in row.sent for text in [_trouble(one, said)] if text]
     channels = [("inapp", "read" if row.read_at else "unread")] if row.signs_in else []
     channels += [(one[0], one[1]) for one in row.sent]
-    entry = _entry(kind, title, read, row.created_at, details=details, url=url_for("notification.show", id=row.id))
+    entry = _entry(
+        kind, title, read, row.created_at, details=details, url=url_for("notification.show", id=row.id)
+    )
     entry["channels"] = [
-        {"channel": one, "channel_title": channel_title(one), "state": state, "state_title": delivery_title(state)}
+        {
+            "channel": one,
+            "channel_title": channel_title(one),
+            "state": state,
+            "state_title": delivery_title(state),
+        }
         for one, state in channels
     ]
     return row.created_at, 1, entry
@@ -209,7 +235,11 @@ def _readings(rows: list[Any], read: Reader, me: UUID) -> list[Entry]:
 def _reading(group: list[Any], read: Reader, me: UUID) -> Entry:
     last = group[-1]
     who = _("You") if last.person_id == me else last.name
-    title = _("%(who)s read it", who=who) if len(group) == 1 else _("%(who)s read %(count)d messages", who=who, count=len(group))
+    title = (
+        _("%(who)s read it", who=who)
+        if len(group) == 1
+        else _("%(who)s read %(count)d messages", who=who, count=len(group))
+    )
     text = " · ".join(dict.fromkeys(row.title for row in group))
     return last.read_at, 2, _entry("read", title, read, last.read_at, text=text)
 
@@ -218,7 +248,11 @@ def _nobody(event: Any, decided: list[Any], said: why.Said, read: Reader) -> Ent
     details = [why.reason_of(one.reason, one.channel, one.detail, said) for one in decided]
     title = _("%(who)s was told: %(event)s", who=names([]).capitalize(), event=event_title(event.name))
     text = details[0] if details else ""
-    return event.created_at, 1, _entry("failed", title, read, event.created_at, text=text, details=details[1:])
+    return (
+        event.created_at,
+        1,
+        _entry("failed", title, read, event.created_at, text=text, details=details[1:]),
+    )
 
 
 def _entry(

@@ -26,7 +26,10 @@ def sentences(me: Member, now: datetime) -> list[str]:
     at = _example(me.choice.quiet, me.zone, now)
     if at is None:
         return [_said(me, Priority.high, now, _("Now")), _said(me, Priority.medium, now, _("Now"))]
-    return [_said(me, Priority.high, at, _day(at, now, me.zone)), _said(me, Priority.urgent, at, _("Then, too,"))]
+    return [
+        _said(me, Priority.high, at, _day(at, now, me.zone)),
+        _said(me, Priority.urgent, at, _("Then, too,")),
+    ]
 
 
 def _example(quiet: QuietHours | None, zone: str, now: datetime) -> datetime | None:
@@ -36,7 +39,10 @@ def _example(quiet: QuietHours | None, zone: str, now: datetime) -> datetime | N
     tz = ZoneInfo(zone)
     today = now.astimezone(tz).date()
     for days in range(8):
-        at = datetime.combine(today + timedelta(days=days), quiet.start, tzinfo=tz).astimezone(now.tzinfo) + INTO
+        at = (
+            datetime.combine(today + timedelta(days=days), quiet.start, tzinfo=tz).astimezone(now.tzinfo)
+            + INTO
+        )
         for moment in (at, at - INTO + timedelta(minutes=1)):
             if moment > now and release_at(quiet, zone, moment):
                 return moment

@@ -24,10 +24,18 @@ Choices = dict[tuple[str, str], bool | None]
 
 def channel_rows(reachable: set[str]) -> list[dict[str, Any]]:
     """The columns; `reachable` are the channels with an address that can be used."""
-    missing = {"email": _("there is no mail address for you yet; add one below."), "sms": _("there is no mobile number for you yet; add one below.")}
+    missing = {
+        "email": _("there is no mail address for you yet; add one below."),
+        "sms": _("there is no mobile number for you yet; add one below."),
+    }
     inbox = {"key": "inapp", "title": channel_title("inapp"), "available": True, "reason": ""}
     return [inbox] + [
-        {"key": one, "title": channel_title(one), "available": one in reachable, "reason": "" if one in reachable else missing[one]}
+        {
+            "key": one,
+            "title": channel_title(one),
+            "available": one in reachable,
+            "reason": "" if one in reachable else missing[one],
+        }
         for one in OUTWARD
     ]
 
@@ -48,7 +56,13 @@ def category_rows(me: Member, role: str) -> list[dict[str, Any]]:
 
 
 def _always() -> dict[str, Any]:
-    return {"channel": "inapp", "title": channel_title("inapp"), "on": True, "fixed": True, "reason": _("Your inbox always has everything.")}
+    return {
+        "channel": "inapp",
+        "title": channel_title("inapp"),
+        "on": True,
+        "fixed": True,
+        "reason": _("Your inbox always has everything."),
+    }
 
 
 def _box(me: Member, category: str, channel: str) -> dict[str, Any]:

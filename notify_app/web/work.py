@@ -163,7 +163,12 @@ def _decide(chosen: list[UUID], verb: str, reason: str) -> tuple[int, list[str]]
     with step(who.organisation_id) as work:
         ref = f"OFFICE-{new_id().hex[-8:].upper()}"
         actor = apply.Actor(who.role, who.person_id)
-        known = [row.id for row in work.all("SELECT id FROM work_item WHERE organisation_id = :org AND id = ANY(:ids)", ids=chosen)]
+        known = [
+            row.id
+            for row in work.all(
+                "SELECT id FROM work_item WHERE organisation_id = :org AND id = ANY(:ids)", ids=chosen
+            )
+        ]
         applied, refusals = apply.decide_batch(work, known, verb, reason, ref, actor)
         problems = route(work, applied.drafts, Origin(work.now, actor_id=who.person_id)).problems
         work.news.append(Changed(work.organisation_id, "work", tuple(str(item.id) for item in applied.items)))
@@ -179,7 +184,9 @@ def _outcome(verb: str, done: int) -> str:
 # --- reading -------------------------------------------------------------------------------------------------------
 
 
-def _page(filters: Filters, *, error: str | None = None, chosen: list[str] | None = None, reason: str = "") -> str:
+def _page(
+    filters: Filters, *, error: str | None = None, chosen: list[str] | None = None, reason: str = ""
+) -> str:
     who = viewer()
     with step(who.organisation_id) as work:
         read = reader(work.now)
@@ -190,7 +197,11 @@ def _page(filters: Filters, *, error: str | None = None, chosen: list[str] | Non
     return render_template(
         "work.html",
         items=[_row(row, who, read) for row in rows],
-        filters={"state": _state_options(filters, who), "person": _person_options(filters, technicians), "q": filters.q},
+        filters={
+            "state": _state_options(filters, who),
+            "person": _person_options(filters, technicians),
+            "q": filters.q,
+        },
         filtered=bool(filters.state or filters.person or filters.q),
         total=total,
         newer=filters.url(after=Cursor.of(rows[0])) if newer else None,
@@ -246,7 +257,9 @@ def _rows(work: Step, filters: Filters, clauses: str, values: dict[str, Any]) ->
 
 def _total(work: Step, clauses: str, values: dict[str, Any]) -> int | None:
     """How many there are, if that is a number that somebody would read."""
-    statement = f"SELECT count(*) AS n FROM (SELECT 1 FROM work_item w WHERE {clauses} LIMIT :most) AS counted"  # noqa: S608
+    statement = (
+        f"SELECT count(*) AS n FROM (SELECT 1 FROM work_item w WHERE {clauses} LIMIT :most) AS counted"  # noqa: S608
+    )
     row = work.one(statement, **values, most=COUNT_UP_TO + 1)
     return row.n if row.n <= COUNT_UP_TO else None
 
@@ -288,5 +301,8 @@ def _state_options(filters: Filters, who: Viewer) -> list[dict[str, Any]]:
 def _person_options(filters: Filters, technicians: list[Any]) -> list[dict[str, Any]]:
     if not technicians:
         return []
-    options = [option("", _("All technicians"), filters.person), option(NOBODY, _("Nobody assigned"), filters.person)]
+    options = [
+        option("", _("All technicians"), filters.person),
+        option(NOBODY, _("Nobody assigned"), filters.person),
+    ]
     return options + [option(str(one.id), one.name, filters.person) for one in technicians]

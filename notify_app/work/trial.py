@@ -47,7 +47,9 @@ def _put(step: Step, event_id: UUID, person_id: UUID, channel: str, address: str
     )
     if line is None:  # the office has switched its messages off
         return
-    outbox.put(step, [outbox.Row(new_id(), person_id, channel, address, str(event_id), line.priority, None, line.id)])
+    outbox.put(
+        step, [outbox.Row(new_id(), person_id, channel, address, str(event_id), line.priority, None, line.id)]
+    )
     step.run(
         "INSERT INTO decision (organisation_id, event_id, person_id, channel, outcome, reason, detail) "
         "VALUES (:org, :event, :person, :channel, 'told', :reason, CAST(:detail AS jsonb))",
