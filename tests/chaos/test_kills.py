@@ -1,0 +1,414 @@
+"""Each role killed in the middle of 200 events: nothing lost, nothing doubled, nothing stuck.
+
+A kill counts only when work of that role was seen in flight by a process that then stood still until it died; a test
+that cannot show this fails. Two planted bugs show that what is checked would be seen.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import Any
+
+import pytest
+from rq.registry import StartedJobRegistry
+
+from notify_app.processes import children_of
+from notify_app.queue import QUEUES, HubQueue
+from tests.channels.stubs import free_port
+from tests.chaos.checks import findings
+from tests.chaos.house import House, eventually, freeze, thaw
+from tests.chaos.load import Load
+from tests.chaos.office import Office
+
+pytestmark = [pytest.mark.chaos, pytest.mark.xdist_group("chaos"), pytest.mark.timeout(180)]
+
+EVENTS = 200
+_PAUSE = threading.Event()
+
+
+def done(house: House, office: Office, load: Load, *, doubt: bool = False) -> None:
+    """All was accepted, all has come to rest, and the checks find nothing."""
+    load.finish()
+    house.until_quiet(office)
+    assert findings(house, office, load, doubt=doubt) == []
+
+
+def working(house: House, office: Office) -> bool:
+    """Whether work of this office still waits or is in hand."""
+    row = house.left(office)
+    return bool(row.now_due or row.sending)
+
+
+def test_without_a_fault_nothing_ends_and_nothing_is_in_doubt(house: House, office: Office) -> None:
+    before = {name: len(house.log(name)) for name in house.names()}
+    kept = house.said()
+    load = house.load(office, EVENTS).start()
+    done(house, office, load)
+    assert load.statuses() == {202: EVENTS}
+    assert house.said() == kept, "a process ended by itself"
+    errors = [
+        line
+        for name in house.names()
+        for line in house.log(name)[before[name] :].splitlines()
+        if " ERROR " in line
+    ]
+    assert errors == []
+
+
+# --- the web server ----------------------------------------------------------------------------------------------------
+
+
+def test_web_worker_dies_before_and_after_its_commit(house: House, office: Office) -> None:
+    load = house.load(office, EVENTS).start()
+
+    load.wait(20)
+    worker, _ = house.caught(
+        house.web_worker,
+        lambda: house.transactions("web", "INSERT INTO inbound"),
+        "a request between its insert and its commit",
+    )
+    open_before = load.unanswered
+    assert load.going_on
+    house.kill(worker)
+    load.wait_for(lambda it: bool(open_before & it.torn.keys()))
+
+    load.wait(80)
+    worker, durable = house.caught(
+        house.web_worker,
+        lambda: _durable_and_unanswered(house, office, load),
+        "a request between commit and answer",
+    )
+    assert load.going_on
+    house.kill(worker)
+    load.wait_for(lambda it: set(durable) <= it.torn.keys())
+
+    done(house, office, load)
+    assert set(load.statuses()) <= {200, 202}
+    for message in durable:
+        assert [answer.status for answer in load.answers[message]] == [200], (
+            "a repetition was taken for something new"
+        )
+
+
+def _durable_and_unanswered(house: House, office: Office, load: Load) -> list[str]:
+    """Messages that are in the database and whose answer has not left the (frozen) server."""
+    rows = house.database.all(
+        "SELECT external_id FROM inbound WHERE organisation_id = %(org)s AND external_id = ANY(%(open)s)",
+        org=office.id,
+        open=list(load.unanswered),
+    )
+    if not rows:
+        return []
+    _PAUSE.wait(0.02)  # an answer that had left already is read meanwhile
+    return sorted({row.external_id for row in rows} & load.unanswered)
+
+
+def test_web_server_dies_with_all_its_requests(house: House, office: Office) -> None:
+    load = house.load(office, EVENTS).start()
+    load.wait(60)
+    worker, caught = house.caught(house.web_worker, lambda: load.unanswered, "a request without an answer")
+    master = house.process("web")
+    assert load.going_on
+    house.kill(master)
+    load.wait_for(lambda it: bool(caught & it.torn.keys()))
+    done(house, office, load)
+    assert not worker.lives(), "a worker outlived the server that it belonged to"
+    assert set(load.statuses()) <= {200, 202}
+
+
+# --- the workers -------------------------------------------------------------------------------------------------------
+
+
+def test_route_worker_dies_in_a_transaction(house: House, office: Office) -> None:
+    load = house.load(office, EVENTS).start()
+    for accepted in (30, 100):
+        load.wait(accepted)
+        worker, rows = house.caught(
+            lambda: house.process("route-worker"),
+            lambda: _locked(house, office),
+            "an inbound row being routed",
+        )
+        house.kill(worker)
+        eventually(
+            lambda rows=rows: not set(rows) & set(_locked_rows(house, office)),
+            "the dead worker's lock is gone",
+        )
+        state = {
+            row.state
+            for row in house.database.all("SELECT state FROM inbound WHERE id = ANY(%(ids)s)", ids=rows)
+        }
+        assert state <= {"accepted", "applied"}
+    done(house, office, load)
+    assert load.statuses() == {202: EVENTS}
+
+
+def _locked(house: House, office: Office) -> list[Any]:
+    """The inbound rows that the frozen route worker has under lock, in a transaction that cannot end any more."""
+    return _locked_rows(house, office) if house.transactions("route-worker") else []
+
+
+def _locked_rows(house: House, office: Office) -> list[Any]:
+    waiting = "SELECT id FROM inbound WHERE organisation_id = %(org)s AND state = 'accepted'"
+    free = {row.id for row in house.database.all(f"{waiting} FOR UPDATE SKIP LOCKED", org=office.id)}
+    return [row.id for row in house.database.all(waiting, org=office.id) if row.id not in free]
+
+
+def test_delivery_workers_die_in_the_middle_of_messages(house: House, office: Office) -> None:
+    load = house.load(office, EVENTS).pause(100)
+    urgent = _email_addresses(office, load, "repair_approved") - _email_addresses(office, load, "reward")
+    ordinary = _email_addresses(office, load, "repair_in_progress")
+    asked = next(
+        tell for post in load.posts for tell in post.tells if tell.event == "repair_pending_approval"
+    )
+    number = office.people[asked.person]["sms"]
+    house.aws.fail(number, "hang:accepted", times=1)
+    holds = {
+        ("urgent", "dot"): house.smtp.hold(urgent, "dot"),
+        ("bulk", "dot"): house.smtp.hold(ordinary, "dot"),
+        ("bulk", "rcpt"): house.smtp.hold(ordinary, "rcpt"),
+    }
+    load.start()
+    for hold in holds.values():
+        hold.wait()
+    eventually(lambda: house.aws.to(number), "an SMS is accepted and not answered")
+    held = {key: _in_hand(house, office, hold.held[0], phase=key[1]) for key, hold in holds.items()}
+    silent = house.aws.to(number)[0]
+    load.go_on()
+    assert working(house, office)
+
+    for role in ("urgent-worker", "bulk-worker"):
+        house.kill(house.process(role))
+    house.behave()
+
+    done(house, office, load, doubt=True)
+    for (_, phase), delivery in held.items():
+        state, outcomes, copies = _end_of(house, delivery)
+        assert (state, outcomes) == ("sent", ["ambiguous", "accepted"])
+        assert copies == (2 if phase == "dot" else 1), "sent again under the same Message-ID"
+    assert house.aws.to(number).count(silent) == 1, "an ordinary SMS in doubt was sent again"
+
+
+def _email_addresses(office: Office, load: Load, event: str) -> set[str]:
+    people = {tell.person for post in load.posts for tell in post.tells if tell.event == event}
+    return {office.people[person]["email"] for person in people}
+
+
+def _in_hand(house: House, office: Office, address: str, *, phase: str) -> Any:
+    """The delivery whose conversation the server holds: its row says that it is being sent."""
+    rows = house.database.all(
+        "SELECT id FROM delivery WHERE organisation_id = %(org)s AND address = %(address)s AND state = 'sending'",
+        org=office.id,
+        address=address,
+    )
+    accepted = {str(row.id) for row in rows} & {key for mail in house.smtp.messages for key in [_key(mail)]}
+    waiting = accepted if phase == "dot" else {str(row.id) for row in rows} - accepted
+    assert waiting, f"nothing is being sent to {address}"
+    return min(waiting)
+
+
+def _key(mail: Any) -> str:
+    return mail.message_id.strip("<>").partition("@")[0]
+
+
+def _end_of(house: House, delivery: str) -> tuple[str, list[str], int]:
+    row = house.database.one(
+        "SELECT state, (SELECT array_agg(outcome ORDER BY number) FROM attempt a WHERE a.delivery_id = d.id) AS outcomes "
+        "FROM delivery d WHERE id = %(id)s",
+        id=delivery,
+    )
+    return row.state, row.outcomes, sum(_key(mail) == delivery for mail in house.smtp.messages)
+
+
+# --- the scheduler -----------------------------------------------------------------------------------------------------
+
+
+def test_scheduler_dies_between_taking_an_entry_and_putting_it_back(house: House, office: Office) -> None:
+    load = house.load(office, EVENTS, senders=2).start()
+    load.wait(20)
+    scheduler, lost = house.caught(
+        lambda: house.process("scheduler"),
+        house.entries_in_hand,
+        "an entry of the schedule taken out",
+        seconds=30,
+    )
+    assert load.going_on or working(house, office)
+    house.kill(scheduler)
+    assert lost <= house.unscheduled(), "what it had in hand is gone with it"
+    eventually(lambda: not house.unscheduled(), "the entry is back")
+    done(house, office, load)
+    assert load.statuses() == {202: EVENTS}
+
+
+# --- Valkey ------------------------------------------------------------------------------------------------------------
+
+
+def test_valkey_dies_and_comes_back_empty(house: House, office: Office) -> None:
+    load = house.load(office, EVENTS).start()
+    load.wait(40)
+    worker, _ = house.caught(
+        lambda: house.process("route-worker"), lambda: _jobs_in_hand(house), "a job in a worker's hand"
+    )
+    house.engines.kill_valkey()
+    thaw(worker)
+    load.wait(min(EVENTS, len(load.accepted) + 40))
+    house.empty_valkey()
+    house.engines.revive("valkey")
+    done(house, office, load)
+    assert load.statuses() == {202: EVENTS}
+    assert not load.torn
+
+
+def _jobs_in_hand(house: House) -> list[str]:
+    with house.valkey() as valkey:
+        return [
+            job
+            for name in QUEUES
+            for job in StartedJobRegistry(name, connection=valkey).get_job_ids(cleanup=False)
+        ]
+
+
+def test_valkey_is_flushed_again_and_again(house: House, office: Office) -> None:
+    load = house.load(office, EVENTS).start()
+    load.wait(10)
+    lost = flushes = 0
+    with house.valkey() as valkey:
+        while load.going_on or lost < 3:
+            assert working(house, office) or load.going_on, f"{flushes} flushes lost only {lost} waiting jobs"
+            lost += _flush(valkey)
+            flushes += 1
+            _PAUSE.wait(0.05)
+    done(house, office, load)
+    assert load.statuses() == {202: EVENTS}
+
+
+def _flush(valkey: Any) -> int:
+    """FLUSHALL; how many waiting jobs and marks of wake-ups went with it, counted in the same instant."""
+    with valkey.pipeline(transaction=True) as all_at_once:
+        for name in QUEUES:
+            all_at_once.llen(HubQueue(name, connection=valkey).key)
+        all_at_once.flushall()
+        return sum(all_at_once.execute()[:-1])
+
+
+def test_without_valkey_all_is_accepted_and_delivered_by_looking(house: House, office: Office) -> None:
+    house.engines.kill_valkey()
+    load = house.load(office, 50).start()
+    done(house, office, load)
+    assert load.statuses() == {202: 50}
+    assert not load.torn
+    assert not load.unreachable
+    late = house.database.one(
+        "SELECT extract(epoch FROM percentile_cont(0.95) WITHIN GROUP (ORDER BY a.started_at - i.received_at)) AS p95 "
+        "FROM attempt a JOIN delivery d ON d.id = a.delivery_id JOIN event e ON e.id::text = d.group_key "
+        "JOIN inbound i ON i.id = e.inbound_id WHERE a.organisation_id = %(org)s AND a.number = 1",
+        org=office.id,
+    )
+    assert late.p95 < 10
+
+
+# --- PostgreSQL --------------------------------------------------------------------------------------------------------
+
+
+def test_postgres_crashes_under_everybody(house: House, office: Office) -> None:
+    load = house.load(office, EVENTS).pause(60)
+    hold = house.smtp.hold(_email_addresses(office, load, "repair_approved"), "dot")
+    load.start()
+    hold.wait()
+    load.wait(60)
+    held = _in_hand(house, office, hold.held[0], phase="dot")
+    load.go_on()
+    router, _ = house.caught(
+        lambda: house.process("route-worker"),
+        lambda: house.transactions("route-worker"),
+        "an inbound row being routed",
+    )
+    web, _ = house.caught(
+        house.web_worker,
+        lambda: house.transactions("web", "INSERT INTO inbound"),
+        "a request before its commit",
+    )
+    assert load.going_on
+    house.engines.kill_postgres()
+    for frozen in (router, web):
+        thaw(frozen)
+    hold.open()  # the worker hears that its message was accepted, and cannot write it down
+    load.wait_for(lambda it: it.statuses()[503] > 0)
+    house.engines.revive("postgres")
+    done(house, office, load)
+    assert set(load.statuses()) <= {200, 202, 503}
+    assert not load.torn
+    assert _end_of(house, held) == ("sent", ["accepted"], 1)
+
+
+# --- frozen, not dead --------------------------------------------------------------------------------------------------
+
+WORK_URGENT = (sys.executable, "worker.py", "work", "urgent")
+
+
+def test_late_result_of_a_frozen_worker_changes_nothing(house: House, office: Office) -> None:
+    assert frozen_worker(house, office, WORK_URGENT) == []
+
+
+def frozen_worker(house: House, office: Office, command: tuple[str, ...]) -> list[str]:
+    """A worker is stopped in the middle of an email for longer than its lease; another takes over; the first goes on
+    and has a result to write. What is wrong then, in sentences."""
+    address = {office.people["tech1"]["email"]}
+    other = house.process("urgent-worker")
+    freeze(other)  # so that the message is the first one's
+    with house.beside("frozen", *command) as worker:
+        first, second = house.smtp.hold(address, "dot"), house.smtp.hold(address, "dot")
+        load = house.load(office, [office.repair(1)[:1]]).start().finish()
+        first.wait(seconds=40)
+        delivery = _in_hand(house, office, *address, phase="dot")
+        freeze(worker)
+        first.open()  # accepted: the answer waits in the frozen worker's socket
+        thaw(other)
+        eventually(lambda: house.pass_time(office) or second.held, "another worker sends it again", 60, 0.05)
+        before = _as_it_stands(house, delivery)
+        assert before.outcomes == ["ambiguous", None]
+        thaw(worker)
+        eventually(
+            lambda: "stale_result" in house.log("frozen") or _as_it_stands(house, delivery) != before,
+            "the frozen worker has settled its result",
+        )
+        after = _as_it_stands(house, delivery)
+        second.open()
+        house.until_quiet(office)
+    changed = [] if after == before else [f"a late result changed {before} to {after}"]
+    return changed + findings(house, office, load, doubt=True)
+
+
+def _as_it_stands(house: House, delivery: str) -> Any:
+    return house.database.one(
+        "SELECT state, reason, attempts, token, provider_id, settled_at, "
+        "(SELECT array_agg(outcome ORDER BY number) FROM attempt a WHERE a.delivery_id = d.id) AS outcomes "
+        "FROM delivery d WHERE id = %(id)s",
+        id=delivery,
+    )
+
+
+# --- planted bugs: the checks must see them ----------------------------------------------------------------------------
+
+
+def test_settling_without_the_token_is_seen(house: House, office: Office) -> None:
+    planted = (sys.executable, "-m", "tests.chaos.mutants", "settle_without_token", *WORK_URGENT[2:])
+    found = frozen_worker(house, office, planted)
+    assert any(line.startswith("a late result changed") for line in found)
+    assert any("an attempt has no outcome" in line for line in found), found
+
+
+def test_answering_before_the_commit_is_seen(house: House, office: Office) -> None:
+    port = free_port()
+    server = (sys.executable, "-m", "gunicorn", "-c", "notify_app/web/gunicorn_conf.py")
+    with house.beside(
+        "hasty", *server, "tests.chaos.mutants:reply_before_commit()", HUB_BIND=f"127.0.0.1:{port}"
+    ) as web:
+        eventually(lambda: house.answers(port), "the server with the bug answers", 40)
+        load = house.load(office, 80, port=port).start()
+        load.wait(40)
+        house.kill_pid(children_of(web.pid)[0])
+        load.finish()
+        house.until_quiet(office)
+    found = findings(house, office, load)
+    assert any(line.startswith("accepted and lost") for line in found), found
