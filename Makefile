@@ -9,7 +9,7 @@ export PORT HUB_ENV
 
 VENV_PYTHON := .venv/bin/python
 ENVIRONMENT = @command -v "$(PYTHON)" >/dev/null || { echo "Python is not installed: install Python 3.11 or newer, then run make again."; exit 1; }; \
-	"$(PYTHON)" scripts/environment.py
+	"$(PYTHON)" notify_app/environment.py
 
 COMPILE = $(VENV_PYTHON) -m uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --quiet
@@ -43,7 +43,7 @@ bench: environment-dev ## the benchmarks, peers beside ours (ARGS=p4 for one)
 	@$(VENV_PYTHON) -m bench $(ARGS)
 
 screenshots: environment-dev ## every page, phone and desktop, light and dark, into build/screenshots
-	@$(VENV_PYTHON) -m scripts.screenshots $(ARGS)
+	@$(VENV_PYTHON) -m tests.browser.screenshots $(ARGS)
 
 lock: environment-dev ## compile requirements*.in into the pinned .txt files
 	@$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check uv==0.13.9

@@ -72,4 +72,13 @@ def _flask_config(settings: Settings) -> dict[str, object]:
         "RATELIMIT_STORAGE_URI": re.sub(r"^unix://", "redis+unix://", settings.redis_url),
         "RATELIMIT_HEADERS_ENABLED": True,
         "BABEL_DEFAULT_LOCALE": "en",
+        # pages and scripts only: a compressor would hold back the frames of a stream
+        "COMPRESS_MIMETYPES": [
+            "text/html",
+            "text/css",
+            "text/javascript",
+            "application/json",
+            "image/svg+xml",
+        ],
+        "COMPRESS_ALGORITHM": "gzip",
     }

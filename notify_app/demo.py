@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from flask import Flask
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, delete, text
 
 from notify_app import clock, tenancy
 from notify_app.channels.base import Channel
@@ -24,6 +24,7 @@ from notify_app.channels.local import LocalEmail, LocalSms
 from notify_app.config import Settings
 from notify_app.extensions import db
 from notify_app.ids import new_id
+from notify_app.models import Base
 from notify_app.pipeline import envelope, inbox, sql, take
 from notify_app.pipeline.deliver import Deliverer
 from notify_app.pipeline.ingest import secret_name
@@ -37,7 +38,9 @@ from notify_app.work import apply
 __all__ = ["PASSWORD", "SOURCE", "fill", "sign_ins"]
 
 PASSWORD = "demo"  # noqa: S105  (the demo's, printed on the sign-in page)
-SOURCE = "evergreen"
+SOURCE = SLUG = "evergreen"
+# the office bears this name until it is whole, so that a start that was stopped is begun again
+HALF_MADE = "evergreen-half-made"
 WEEK = timedelta(days=7)
 
 # (name, role, account, email, phone); numbers of the form 555-01xx are not valid, these are
@@ -81,9 +84,17 @@ def fill(app: Flask, say: Callable[[str], None]) -> bool:
     """Make the demo office; False if it was there. `say` gets a line for each step."""
     settings: Settings = app.extensions["hub"]
     owner = create_engine(settings.database_owner_url)
+    try:
+        return _fill(owner, settings, say)
+    finally:
+        owner.dispose()
+
+
+def _fill(owner: Engine, settings: Settings, say: Callable[[str], None]) -> bool:
     with owner.begin() as conn:
-        if conn.execute(text("SELECT 1 FROM organisation WHERE slug = 'evergreen'")).one_or_none():
+        if conn.execute(text("SELECT 1 FROM organisation WHERE slug = :slug"), {"slug": SLUG}).one_or_none():
             return False
+        _clear(conn)  # what a start that was stopped half way has left
         conn.execute(text("UPDATE hub_clock SET ahead = :ahead"), {"ahead": -WEEK})
         organisation_id, source_id = _office(conn, settings)
     say("people of Evergreen Auto Glass")
@@ -93,9 +104,28 @@ def fill(app: Flask, say: Callable[[str], None]) -> bool:
     finally:
         with owner.begin() as conn:
             clock.reset(conn)
-        owner.dispose()
         story.close()
+    with owner.begin() as conn:
+        values = {"slug": SLUG, "half": HALF_MADE}
+        conn.execute(text("UPDATE organisation SET slug = :slug WHERE slug = :half"), values)
     return True
+
+
+def _clear(conn: Connection) -> None:
+    clock.reset(conn)
+    row = conn.execute(
+        text("SELECT id FROM organisation WHERE slug = :half"), {"half": HALF_MADE}
+    ).one_or_none()
+    if row is None:
+        return
+    for table in reversed(Base.metadata.sorted_tables):
+        if "organisation_id" in table.columns:
+            conn.execute(delete(table).where(table.c.organisation_id == row.id))
+    conn.execute(text("DELETE FROM organisation WHERE id = :id"), {"id": row.id})
+    conn.execute(
+        text("DELETE FROM account WHERE email = ANY(:emails)"),
+        {"emails": [email for _, _, email, _ in STAFF]},
+    )
 
 
 def sign_ins() -> Iterator[str]:
@@ -125,9 +155,9 @@ def _office(conn: Connection, settings: Settings) -> tuple[UUID, UUID]:
     conn.execute(
         text(
             "INSERT INTO organisation (id, slug, name, zone, locale, currency, branding) VALUES "
-            "(:id, 'evergreen', 'Evergreen Auto Glass', 'America/Los_Angeles', 'en', 'USD', CAST(:branding AS jsonb))"
+            "(:id, :slug, 'Evergreen Auto Glass', 'America/Los_Angeles', 'en', 'USD', CAST(:branding AS jsonb))"
         ),
-        {"id": organisation_id, "branding": json.dumps(branding)},
+        {"id": organisation_id, "slug": HALF_MADE, "branding": json.dumps(branding)},
     )
     conn.execute(
         text(

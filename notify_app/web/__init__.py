@@ -12,7 +12,7 @@ from flask_babel import get_locale
 from notify_app.config import Settings
 from notify_app.extensions import db
 from notify_app.web import guard, identity, problems
-from notify_app.web.extensions import babel, csrf, limiter, login, migrate
+from notify_app.web.extensions import babel, compress, csrf, limiter, login, migrate
 
 __all__ = ["SCREENS", "init_app"]
 
@@ -49,6 +49,7 @@ def init_app(app: Flask) -> None:
     login.init_app(app)
     csrf.init_app(app)
     limiter.init_app(app)
+    compress.init_app(app)
     babel.init_app(app, locale_selector=_locale, timezone_selector=_zone)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     for name in SCREENS:

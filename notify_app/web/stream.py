@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-from flask import Blueprint, Response, current_app, jsonify, request
+from flask import Blueprint, Response, abort, current_app, jsonify, request
 
 from notify_app.live import cursor, hub
 from notify_app.live.stream import HEARTBEAT_SECONDS, Reader, Stream, encode
@@ -29,6 +29,7 @@ STAFF = ("manager", "administrator", "technician")
 @allow("member")
 def show() -> Response:
     """Open a stream after `Last-Event-ID`, or `?after=` where a browser has forgotten the header."""
+    _same_account()
     after = request.headers.get("Last-Event-ID") or request.args.get("after", "")
     live = hub.of(current_app._get_current_object())  # type: ignore[attr-defined]
     stream = live.open(_reader(viewer()), after)
@@ -43,8 +44,15 @@ def show() -> Response:
 @allow("member")
 def state() -> Response:
     """What a page asks after its stream was refused: 401 when the session is over, else the unread count."""
+    _same_account()
     unread, _ = cursor.state([(one.organisation_id, one.person_id) for one in viewer().memberships])
     return jsonify({"unread": unread})
+
+
+def _same_account() -> None:
+    """An old tab of somebody who has signed out must not show the frames of who signed in after them."""
+    if request.args.get("account", str(viewer().account_id)) != str(viewer().account_id):
+        abort(401)
 
 
 def _reader(who: Viewer) -> Reader:

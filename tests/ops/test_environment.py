@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPT = ROOT / "scripts" / "environment.py"
+SCRIPT = ROOT / "notify_app" / "environment.py"
 
 
 def run(
@@ -95,7 +95,7 @@ def test_every_target_of_the_makefile_is_in_its_help():
 
 
 def test_a_missing_python_is_said_by_make_itself(project):
-    for name in ("Makefile", "scripts"):
+    for name in ("Makefile", "notify_app"):
         (project / name).symlink_to(ROOT / name)
     done = subprocess.run(
         ["make", "run", "PYTHON=no-such-python"], cwd=project, capture_output=True, text=True, check=False

@@ -1,6 +1,6 @@
 """Makes .venv and installs one requirements file into it; does nothing when that is done already.
 
-    python3 scripts/environment.py requirements.txt
+    python3 notify_app/environment.py requirements.txt
 
 Runs before anything is installed, so: standard library only, and syntax that an old Python 3 understands too,
 because the first thing it has to do is to say that that Python is too old.
