@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from notify_app import domains
 from notify_app.domains.base import Draft
 from notify_app.domains.hub import NOT_REACHED
 from notify_app.ids import new_id
@@ -13,6 +14,7 @@ from notify_app.pipeline import outbox
 from notify_app.pipeline.audience import Member, members
 from notify_app.pipeline.route import Origin, Override, route
 from notify_app.pipeline.step import Step
+from notify_app.pipeline.wording import title_of
 from notify_app.policy.routing import OUTWARD
 
 __all__ = ["block", "instead"]
@@ -35,7 +37,7 @@ def block(work: Step, channel: str, address: str, reason: str) -> None:
 def instead(work: Step, delivery: Any, reason: str) -> None:
     """Take the next usable channel for what this delivery carried; where there is none, tell the office."""
     carried = work.one(
-        "SELECT n.id, n.title, n.name, n.category, n.item_id, e.id AS event_id FROM delivery_item i "
+        "SELECT n.id, n.title, n.name, n.category, n.item_id, e.payload FROM delivery_item i "
         "JOIN notification n ON n.organisation_id = i.organisation_id AND n.id = i.notification_id "
         "JOIN event e ON e.organisation_id = n.organisation_id AND e.id = n.event_id "
         "WHERE i.organisation_id = :org AND i.delivery_id = :id ORDER BY n.id LIMIT 1",
@@ -109,5 +111,7 @@ def _tell_office(work: Step, delivery: Any, member: Member, carried: Any, reason
     key = f"not_reached:{delivery.group_key}:{delivery.person_id}"
     if work.one("SELECT 1 FROM event WHERE organisation_id = :org AND dedupe_key = :key", key=key):
         return
-    draft = Draft(NOT_REACHED.name, {"who": member.name, "about": carried.title, "why": reason})
+    known = domains.event(carried.name)
+    about = title_of(known.title, carried.payload) if known else carried.title
+    draft = Draft(NOT_REACHED.name, {"who": member.name, "about": about, "why": reason})
     route(work, [draft], Origin(work.now), Override(item_id=carried.item_id, dedupe_key=key))

@@ -24,10 +24,13 @@ from notify_app.pipeline import inbox, links, outbox, wording
 from notify_app.pipeline.audience import Member, audience, members
 from notify_app.pipeline.step import Step
 from notify_app.policy.formats import pack
-from notify_app.policy.reasons import Reason
+from notify_app.policy.reasons import Reason, sentence
 from notify_app.policy.routing import Matter, Plan, plan
 
 __all__ = ["Origin", "Override", "Routed", "route"]
+
+
+SPOKEN = {"sms": "SMS"}
 
 
 @dataclass(frozen=True)
@@ -146,6 +149,9 @@ def _one(
         member = people.get(person_id)
         if member is None or member.left:
             note.add(person_id if member else None, "", "not_told", Reason.person_left)
+            drafts += _tell_office(
+                draft, member.name if member else "somebody", says.title(), sentence(Reason.person_left)
+            )
             continue
         drafts += _person(step, says, member, draft, override, event_id, item_id, note, rows)
     if says.problems:
@@ -220,16 +226,17 @@ def _person(
         note.add(member.id, told.channel, told.outcome, told.reason, told.detail)
     if not decided.unreached:
         return []
-    why = "; ".join(
-        sorted(
-            {
-                f"{told.channel}: {told.reason.value.replace('_', ' ')}"
-                for told in decided.record
-                if told.outcome == "not_told" and told.channel
-            }
-        )
-    )
-    return _tell_office(draft, member.name, title, why or "no phone number and no email address is known")
+    return _tell_office(draft, member.name, says.title(), _why(decided))
+
+
+def _why(decided: Plan) -> str:
+    """In sentences, why no channel is left."""
+    said = [
+        sentence(told.reason, {**told.detail, "channel": SPOKEN.get(told.channel, told.channel)})
+        for told in decided.record
+        if told.outcome == "not_told" and told.channel
+    ]
+    return " ".join(dict.fromkeys(said)) or "Neither a phone number nor an email address is known."
 
 
 def _tell_office(draft: Draft, who: str, about: str, why: str) -> list[Draft]:

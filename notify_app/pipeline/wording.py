@@ -27,7 +27,7 @@ from notify_app.pipeline.step import Step, hub
 from notify_app.policy.formats import unpack
 from notify_app.policy.office import Branding, OfficeSettings, read
 
-__all__ = ["TemplateProblem", "Wording", "Words", "check_files"]
+__all__ = ["TemplateProblem", "Wording", "Words", "check_files", "title_of"]
 
 BODIES = {"email": ("subject", "email_html", "email_text"), "sms": ("sms",)}
 KEYS = {"email_html": "html", "email_text": "text", "sms": "text", "subject": "subject"}
@@ -70,11 +70,7 @@ class Wording:
 
     def title(self) -> str:
         """The event's own title: what it is called where nobody in particular reads it."""
-        items = self.payload.get("items")
-        about = [self.payload.get("item"), *(items if isinstance(items, list) else [])]
-        numbers = [str(one["number"]) for one in about if isinstance(one, Mapping) and one.get("number")]
-        more = ", ..." if len(numbers) > MOST_NUMBERS else ""
-        return f"{self.type.title}: {', '.join(numbers[:MOST_NUMBERS])}{more}" if numbers else self.type.title
+        return title_of(self.type.title, self.payload)
 
     def bodies(self, channel: str, member: Member, action: str) -> dict[str, str]:
         """The channel's body: subject, html and text of an email, or the text of an SMS."""
@@ -122,6 +118,15 @@ class Wording:
         said = f"{self.type.name}: {failure}"
         if said not in self.problems:
             self.problems.append(said)
+
+
+def title_of(title: str, payload: Mapping[str, Any]) -> str:
+    """An event's title with the numbers of what it is about: "Repair approved: R-1042"."""
+    items = payload.get("items")
+    about = [payload.get("item"), *(items if isinstance(items, list) else [])]
+    numbers = [str(one["number"]) for one in about if isinstance(one, Mapping) and one.get("number")]
+    more = ", ..." if len(numbers) > MOST_NUMBERS else ""
+    return f"{title}: {', '.join(numbers[:MOST_NUMBERS])}{more}" if numbers else title
 
 
 def _filled(payload: Mapping[str, Any], sample: Mapping[str, Any]) -> dict[str, Any]:
