@@ -37,6 +37,7 @@ __all__ = [
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "build" / "bench.jsonl"
+LETTERS = "ABCDEFGH"
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -182,15 +183,20 @@ class Report:
         """The figure of the line of this name."""
         return next(line.value for line in self.lines if line.what == what)
 
+    def _limits(self) -> list[str]:
+        """The lines that others stand against."""
+        return [line.what for line in self.lines if any(other.of == line.what for other in self.lines)]
+
     def print(self) -> None:
         """The table, for people."""
         print(f"\n{self.name.upper()}  {self.title}")
         print(f"    {_machine_line()}, load {self.load[0]:.2f}, {self.effort.name}\n")
-        rows = [("", "", "lowest-highest", "against", "", "goal", "")]
-        rows += [_cells(line) for line in self.lines]
-        widths = [max(len(row[at]) for row in rows) for at in range(7)]
+        marks = {what: f"[{letter}]" for letter, what in zip(LETTERS, self._limits(), strict=False)}
+        rows = [("", "", "", "lowest-highest", "", "goal", "")]
+        rows += [_cells(line, marks) for line in self.lines]
+        widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
         for row in rows:
-            print("    " + "  ".join(_put(row[at], widths[at], at) for at in range(7)).rstrip())
+            print("    " + "  ".join(_put(cell, widths[at], at) for at, cell in enumerate(row)).rstrip())
         for line in self.lines:
             if line.note:
                 print(f"    {line.what}: {line.note}")
@@ -212,15 +218,16 @@ class Report:
             file.write(json.dumps(found) + "\n")
 
 
-def _cells(line: Line) -> tuple[str, ...]:
+def _cells(line: Line, marks: dict[str, str]) -> tuple[str, ...]:
     spread = f"{_number(min(line.values))}-{_number(max(line.values))}" if len(line.values) > 1 else ""
-    ratio = "" if line.ratio is None else f"{line.ratio:.2f} x"
+    ratio = "" if line.ratio is None else f"{line.ratio:.2f} x {marks[line.of]}"
     verdict = "" if line.met is None else "met" if line.met else "MISSED"
-    return line.what, f"{_number(line.value)} {line.unit}", spread, line.of, ratio, line.goal, verdict
+    figure = f"{_number(line.value)} {line.unit}"
+    return marks.get(line.what, ""), line.what, figure, spread, ratio, line.goal, verdict
 
 
 def _put(text: str, width: int, at: int) -> str:
-    return text.rjust(width) if at in (1, 2, 4) else text.ljust(width)
+    return text.rjust(width) if at in (2, 3, 4) else text.ljust(width)
 
 
 def _number(value: float) -> str:

@@ -10,6 +10,7 @@ import cProfile
 import pstats
 import random
 import sysconfig
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,14 +20,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import redis.connection
+from sqlalchemy import event
 
 from bench import messages
 from bench.harness import ROOT, Effort, Report
 from bench.p6_delivery import fill
 from bench.stand import Stand, stand
 from bench.workers import Nothing
+from notify_app.extensions import db
 from notify_app.pipeline import ingest, signature, take
 from notify_app.pipeline.deliver import Deliverer
 from notify_app.queue import BULK
@@ -151,25 +153,40 @@ def _deliver(here: Stand, _first: int, _count: int) -> int:
 
 @contextmanager
 def _counting() -> Iterator[Counter[str]]:
-    """How often somebody waits for an answer of PostgreSQL (any thread) or sends something to Valkey."""
+    """How often PostgreSQL answers (libpq's own trace says when it is ready for the next request), and how often
+    something is sent to Valkey."""
     asked: Counter[str] = Counter()
-    wait, send = psycopg.Connection.wait, redis.connection.AbstractConnection.send_packed_command
+    send = redis.connection.AbstractConnection.send_packed_command
 
-    def counted_wait(self: Any, *args: Any, **more: Any) -> Any:
-        asked["database"] += 1
-        return wait(self, *args, **more)
-
-    def counted_send(self: Any, *args: Any, **more: Any) -> Any:
+    def counted(self: Any, *args: Any, **more: Any) -> Any:
         asked["valkey"] += 1
         return send(self, *args, **more)
 
-    psycopg.Connection.wait = counted_wait  # type: ignore[method-assign]
-    redis.connection.AbstractConnection.send_packed_command = counted_send  # type: ignore[method-assign]
-    try:
-        yield asked
-    finally:
-        psycopg.Connection.wait = wait  # type: ignore[method-assign]
-        redis.connection.AbstractConnection.send_packed_command = send  # type: ignore[method-assign]
+    def traced(connection: Any, *_: Any) -> None:
+        connection.pgconn.trace(trace.fileno())
+
+    def finished(connection: Any, *_: Any) -> None:
+        connection.pgconn.untrace()  # which writes what is still in its buffer
+
+    engines = list(db.engines.values())
+    with tempfile.NamedTemporaryFile() as trace:
+        for engine in engines:
+            engine.dispose()
+            event.listen(engine, "connect", traced)
+            event.listen(engine, "close", finished)
+        redis.connection.AbstractConnection.send_packed_command = counted  # type: ignore[method-assign]
+        try:
+            yield asked
+        finally:
+            redis.connection.AbstractConnection.send_packed_command = send  # type: ignore[method-assign]
+            for engine in engines:
+                engine.dispose()
+                event.remove(engine, "connect", traced)
+                event.remove(engine, "close", finished)
+        # opened anew: the descriptor's own place in the file is where libpq stopped writing
+        asked["database"] = (
+            Path(trace.name).read_text(encoding="utf-8", errors="replace").count("\tReadyForQuery")
+        )
 
 
 def _packages(profile: cProfile.Profile) -> dict[str, float]:
