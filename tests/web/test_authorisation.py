@@ -1,0 +1,223 @@
+"""Who may call what: a table of every route by every kind of visitor, generated against the URL map.
+
+A route that is not in the table fails. What belongs to another organisation is answered exactly like what does not
+exist, and nothing is written by any refused call.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from flask import Flask
+
+from tests.pages import Browser, Page
+from tests.web.conftest import Shop
+
+pytestmark = pytest.mark.proves("C5", "F4")
+
+# endpoint → who gets in: a = the office's Alice, b = the technician Bob on the item, t = Tess who is not on it
+INSIDE = {
+    "alert.acknowledge": "ab",
+    "dashboard.show": "a",
+    "home.show": "abt",
+    "inbox.read": "b",
+    "inbox.read_all": "abt",
+    "inbox.show": "abt",
+    "inbox.unread": "b",
+    "item.act": "a",
+    "item.act_on_job": "b",
+    "item.act_on_repair": "",
+    "item.job": "b",
+    "item.repair": "",
+    "item.show": "a",
+    "notification.show": "ab",
+    "organisation.choose": "abt",
+    "outbox.frame": "a",
+    "outbox.show": "a",
+    "preferences.add_address": "abt",
+    "preferences.move_address": "b",
+    "preferences.remove_address": "b",
+    "preferences.save": "abt",
+    "preferences.save_quiet": "abt",
+    "preferences.show": "abt",
+    "preferences.test": "abt",
+    "stream.show": "abt",
+    "stream.state": "abt",
+    "work.decide": "a",
+    "work.show": "abt",
+}
+# not for a session: machines, the door itself, private links, what everybody may see
+OUTSIDE = {
+    "health.show",
+    "hooks.receive",
+    "link.act",
+    "link.show",
+    "openapi.show",
+    "sign_in.enter",
+    "sign_in.leave",
+    "sign_in.show",
+    "static",
+    "theme.save",
+}
+LETTERS = "abt"
+
+
+@pytest.fixture
+def scene(shop: Shop) -> dict[str, UUID]:
+    """Something of everything in the first organisation: an item, a line of Bob's, an address, a mail."""
+    shop.hub.over("local")
+    repair = shop.hub.repair("R-1", customer="dana", technician="bob").approved()
+    line = shop.line("bob", "repair_approved")
+    build = shop.hub.build
+    bob = shop.hub.people["bob"].id
+    address = build.all("SELECT id FROM address WHERE person_id = :person AND channel = 'email'", person=bob)[
+        0
+    ].id
+    mail = build.all("SELECT id FROM delivery WHERE person_id = :person AND channel = 'email'", person=bob)[
+        0
+    ].id
+    return {
+        "item": repair.item_id,
+        "inbox": line.id,
+        "preferences": address,
+        "outbox": mail,
+        "alert": line.event_id,
+        "notification": line.id,
+    }
+
+
+def test_every_route_stands_in_the_table(app: Flask) -> None:
+    assert {rule.endpoint for rule in app.url_map.iter_rules()} == set(INSIDE) | OUTSIDE
+
+
+def calls(app: Flask, ids: dict[str, UUID]) -> list[tuple[str, str, str]]:
+    """(endpoint, method, path) of every route that needs a session, with these ids in its place."""
+    found = []
+    for rule in app.url_map.iter_rules():
+        if rule.endpoint in OUTSIDE:
+            continue
+        room = rule.endpoint.partition(".")[0]
+        values = {"id": ids.get(room, uuid4()), "action": "start"}
+        with app.test_request_context():
+            from flask import url_for
+
+            path = url_for(rule.endpoint, **{name: values[name] for name in rule.arguments})
+        found += [
+            (rule.endpoint, method, path) for method in sorted((rule.methods or set()) & {"GET", "POST"})
+        ]
+    return sorted(found, key=lambda one: "remove" in one[0])  # what is removed cannot be moved any more
+
+
+def call(browser: Browser, method: str, path: str, **fields: Any) -> Page:
+    if method == "POST":
+        token = browser.get("/preferences").form("/preferences").fields.get("csrf_token", [""])
+        return browser.post(path, csrf_token=token if isinstance(token, str) else token[0], **fields)
+    if path == "/stream":
+        with browser.client.get(path, base_url=browser.site, buffered=False) as response:
+            return Page(response.status_code, "", "", response.headers)
+    return browser.get(path, follow=False)
+
+
+def everything(shop: Shop) -> str:
+    """A hash of all rows of the first organisation, sessions aside."""
+    rows: dict[str, list[str]] = {}
+    for table in (
+        "work_item",
+        "change",
+        "event",
+        "notification",
+        "delivery",
+        "address",
+        "preference_choice",
+        "preference",
+        "person",
+        "inbox_counter",
+    ):
+        found = shop.hub.build.all(
+            f"SELECT * FROM {table} WHERE organisation_id = :org", org=shop.hub.organisation.id
+        )
+        rows[table] = sorted(str(tuple(row)) for row in found)
+    return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()
+
+
+def test_nobody_gets_in_without_signing_in(app: Flask, shop: Shop, scene: dict[str, UUID]) -> None:
+    before, stranger = everything(shop), shop.hub.stranger()
+    for endpoint, method, path in calls(app, scene):
+        answer = stranger.get(path, follow=False) if method == "GET" else stranger.post(path)
+        led_to_the_door = answer.status == 303 and "/sign-in" in answer.location
+        assert led_to_the_door or answer.status in (400, 401), (endpoint, answer.status)
+    assert everything(shop) == before
+
+
+@pytest.mark.parametrize("letter", LETTERS)
+def test_each_role_gets_in_where_the_table_says_and_nowhere_else(
+    app: Flask, shop: Shop, scene: dict[str, UUID], letter: str
+) -> None:
+    who = {"a": shop.alice, "b": shop.bob, "t": shop.tess}[letter]
+    for endpoint, method, path in calls(app, scene):
+        fields = {"channel": "email", "organisation": shop.hub.organisation.id} if method == "POST" else {}
+        answer = call(who, method, path, **fields)
+        inside = answer.status not in (401, 403, 404)
+        assert inside == (letter in INSIDE[endpoint]), (endpoint, method, answer.status)
+
+
+def test_another_organisation_finds_exactly_what_does_not_exist(
+    app: Flask, shop: Shop, scene: dict[str, UUID]
+) -> None:
+    before = everything(shop)
+    for who in (shop.charlie, shop.cleo):
+        for endpoint, method, path in calls(app, scene):
+            if not any(str(one) in path for one in scene.values()):
+                continue
+            missing = path
+            for one in scene.values():
+                missing = missing.replace(str(one), str(uuid4()))
+            theirs, nothing = call(who, method, path), call(who, method, missing)
+            assert theirs.status == nothing.status, (endpoint, theirs.status, nothing.status)
+            assert theirs.status in (403, 404), (endpoint, theirs.status)
+            assert plain(theirs.html, path) == plain(nothing.html, missing), endpoint
+    assert everything(shop) == before
+
+
+def plain(html: str, path: str) -> str:
+    """A page without what differs from request to request."""
+    kept = [line for line in html.splitlines() if "csrf" not in line and path not in line]
+    return "\n".join(kept)
+
+
+def test_lists_show_nothing_of_another_organisation(shop: Shop, scene: dict[str, UUID]) -> None:
+    for path in ("/dashboard", "/work", "/inbox?show=all", "/outbox", "/preferences"):
+        text = shop.charlie.get(path).html
+        for word in ("R-1", "Bob Marsh", "Dana Whitfield", str(scene["item"])):
+            assert word not in text, (path, word)
+
+
+def test_ids_of_another_organisation_are_refused_in_every_field(shop: Shop, scene: dict[str, UUID]) -> None:
+    before = everything(shop)
+    charlie = shop.charlie
+    for path, fields in (
+        ("/work/decide", {"item": str(scene["item"]), "decision": "approve"}),
+        ("/organisation", {"organisation": str(shop.hub.organisation.id)}),
+    ):
+        assert call(charlie, "POST", path, **fields).status in (303, 400, 404, 409, 422), path
+    assert "R-1" not in charlie.get("/work").html
+    assert everything(shop) == before
+
+
+def test_every_form_refuses_a_missing_and_a_foreign_token(
+    app: Flask, shop: Shop, scene: dict[str, UUID]
+) -> None:
+    app.config["WTF_CSRF_ENABLED"] = True
+    before = everything(shop)
+    foreign = shop.tess.get("/preferences").form("/preferences").fields["csrf_token"]
+    token: Callable[[Any], str] = lambda value: value if isinstance(value, str) else value[0]  # noqa: E731
+    for endpoint, method, path in calls(app, scene):
+        if method == "POST":
+            assert shop.alice.post(path).status == 400, endpoint
+            assert shop.alice.post(path, csrf_token=token(foreign)).status == 400, endpoint
+    assert everything(shop) == before
