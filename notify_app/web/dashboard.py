@@ -19,9 +19,10 @@ from notify_app.policy import formats
 from notify_app.web import health
 from notify_app.web.guard import allow
 from notify_app.web.identity import Viewer, viewer
-from notify_app.web.item import final
-from notify_app.web.words import PRIORITIES, Reader, channel_title, event_title, item_url, names, reader
-from notify_app.web.work import NOBODY, TROUBLE
+from notify_app.web.item_page import final
+from notify_app.web.reader import Reader, reader
+from notify_app.web.words import PRIORITIES, channel_title, event_title, item_url, names
+from notify_app.web.work_list import NOBODY, TROUBLE
 
 __all__ = ["blueprint"]
 

@@ -9,7 +9,8 @@ from flask_babel import gettext as _
 from flask_babel import ngettext
 
 from notify_app.pipeline.step import Step
-from notify_app.web.words import Reader, channel_title
+from notify_app.web.reader import Reader
+from notify_app.web.words import channel_title
 
 __all__ = ["lines"]
 

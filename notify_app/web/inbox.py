@@ -22,8 +22,9 @@ from notify_app.pipeline import inbox
 from notify_app.pipeline.step import Step, step
 from notify_app.web.guard import allow
 from notify_app.web.identity import Viewer, viewer
+from notify_app.web.reader import Reader, reader
 from notify_app.web.sign_in import safe_next
-from notify_app.web.words import Reader, hold_inbox_state, note, reader, uuid_or_none, wants_json
+from notify_app.web.words import flash_undo, hold_inbox_state, note, uuid_or_none, wants_json
 
 __all__ = ["blueprint"]
 
@@ -87,7 +88,7 @@ def _by_day(lines: list[tuple[Any, str]], read: Reader) -> list[dict[str, Any]]:
 def read(id: UUID) -> ResponseReturnValue:
     """Mark a line as read, here and on every other screen of this person."""
     _mark(id, inbox.mark_read)
-    return _answer({"text": _("Marked as read."), "undo_url": url_for(".unread", id=id)})
+    return _answer(_("Marked as read."), url_for(".unread", id=id))
 
 
 @blueprint.post("/inbox/<uuid:id>/unread")
@@ -95,7 +96,7 @@ def read(id: UUID) -> ResponseReturnValue:
 def unread(id: UUID) -> ResponseReturnValue:
     """The way back."""
     _mark(id, inbox.mark_unread)
-    return _answer({"text": _("Marked as unread."), "undo_url": url_for(".read", id=id)})
+    return _answer(_("Marked as unread."), url_for(".read", id=id))
 
 
 @blueprint.post("/inbox/read-all")
@@ -106,7 +107,7 @@ def read_all() -> ResponseReturnValue:
         with step(one.organisation_id) as work:
             if inbox.mark_all_read(work, one.person_id):
                 _tell_office(work)
-    return _answer({"text": _("Everything is marked as read.")})
+    return _answer(_("Everything is marked as read."))
 
 
 def _mark(id: UUID, verb: Callable[[Step, UUID, list[UUID]], int]) -> None:
@@ -124,13 +125,15 @@ def _tell_office(work: Step) -> None:
     work.news.append(Changed(work.organisation_id, "read"))
 
 
-def _answer(message: dict[str, str]) -> ResponseReturnValue:
+def _answer(text: str, undo_url: str = "") -> ResponseReturnValue:
+    who = viewer()
     if wants_json():
-        unread_now, _cursor = cursor.state(
-            [(one.organisation_id, one.person_id) for one in viewer().memberships]
-        )
+        unread_now, _cursor = cursor.state([(one.organisation_id, one.person_id) for one in who.memberships])
         return jsonify({"unread": unread_now})
-    flash(message, "ok")  # type: ignore[arg-type]
+    if undo_url:
+        flash_undo(text, undo_url)
+    else:
+        flash(text, "ok")
     return redirect(
         safe_next(request.form.get("next")) if request.form.get("next") else url_for(".show"), 303
     )

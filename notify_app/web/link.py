@@ -25,7 +25,7 @@ from notify_app.pipeline.step import Step, hub, step
 from notify_app.policy.office import Branding, read
 from notify_app.secrets import Secrets
 from notify_app.web.guard import allow
-from notify_app.web.words import Reader
+from notify_app.web.reader import Reader
 from notify_app.work import apply
 
 __all__ = ["blueprint"]

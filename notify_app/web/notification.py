@@ -22,8 +22,8 @@ from notify_app.pipeline import inbox
 from notify_app.pipeline.step import Step, step
 from notify_app.web.guard import allow
 from notify_app.web.identity import Membership, viewer
+from notify_app.web.reader import Reader, reader
 from notify_app.web.words import (
-    Reader,
     channel_title,
     delivery_title,
     hold_inbox_state,
@@ -34,7 +34,6 @@ from notify_app.web.words import (
     option,
     person,
     price,
-    reader,
     role_title,
     safe_action,
     uuid_or_none,

@@ -17,7 +17,8 @@ from flask_babel import gettext as _
 from notify_app.domains.base import Item, WorkKind
 from notify_app.pipeline.step import Step
 from notify_app.policy.formats import unpack
-from notify_app.web.words import Reader, channel_title, delivery_title, event_title, names
+from notify_app.web.reader import Reader
+from notify_app.web.words import channel_title, delivery_title, event_title, names
 from notify_app.work import why
 
 __all__ = ["timeline"]

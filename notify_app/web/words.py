@@ -1,4 +1,4 @@
-"""What the pages share: how times, prices, addresses, states and notifications are said to one reader.
+"""What the pages share: how people, prices, addresses, states and notifications are said.
 
 Everything here makes plain values for the templates. It asks the database for one thing only: the stream's cursor
 that a page with inbox lines must know before it reads them.
@@ -7,14 +7,11 @@ that a page with inbox lines must know before it reads them.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
-from babel.dates import format_date, format_datetime, format_timedelta
-from flask import g, request
+from flask import flash, g, request
 from flask_babel import gettext as _
 
 from notify_app import domains
@@ -23,16 +20,16 @@ from notify_app.domains.base import OFFICE
 from notify_app.live import cursor
 from notify_app.pipeline import links
 from notify_app.pipeline.envelope import safe_link
-from notify_app.policy import formats
-from notify_app.web.identity import Membership, Viewer, viewer
+from notify_app.web.identity import Membership, Viewer
+from notify_app.web.reader import Reader
 
 __all__ = [
     "PRIORITIES",
-    "Reader",
     "category_title",
     "channel_title",
     "delivery_title",
     "event_title",
+    "flash_undo",
     "hold_inbox_state",
     "is_office",
     "item_url",
@@ -43,7 +40,6 @@ __all__ = [
     "option",
     "person",
     "price",
-    "reader",
     "role_title",
     "safe_action",
     "uuid_or_none",
@@ -51,92 +47,6 @@ __all__ = [
 ]
 
 PRIORITIES = {1: "urgent", 2: "high", 3: "medium", 4: "low"}
-MINUTE, HOUR, DAY, WEEK = (timedelta(**{unit: 1}) for unit in ("minutes", "hours", "days", "weeks"))
-UNITS: tuple[tuple[Literal["day", "hour", "minute"], timedelta], ...] = (
-    ("day", DAY),
-    ("hour", HOUR),
-    ("minute", MINUTE),
-)
-
-
-@dataclass(frozen=True)
-class Reader:
-    """Who reads, and when: the hub's time, their zone, their language."""
-
-    now: datetime
-    zone: str
-    locale: str
-
-    def when(self, value: datetime | None) -> dict[str, str] | None:
-        """A time as templates want it; None stays None."""
-        if value is None:
-            return None
-        return {"iso": value.isoformat(), "exact": self.exact(value), "ago": self.ago(value)}
-
-    def exact(self, value: datetime) -> str:
-        """ "22 November 2026, 14:05" in the reader's zone."""
-        local = formats.local(value, self.zone)
-        return format_datetime(local, "d MMMM y, HH:mm", locale=formats.locale_of(self.locale))
-
-    def ago(self, value: datetime) -> str:
-        """ "5 minutes ago"; after a week the date. The page's script keeps the same words fresh."""
-        since = value - self.now
-        if abs(since) < MINUTE:
-            return _("just now")
-        if abs(since) > WEEK:
-            return self._date(value, "d MMM")
-        return self._rounded(since, add_direction=True).replace(".", "")
-
-    def age(self, value: datetime) -> str:
-        """ "3 days", of something that began then."""
-        since = self.now - value
-        return _("just now") if since < MINUTE else self._rounded(since, add_direction=False)
-
-    def _rounded(self, span: timedelta, *, add_direction: bool) -> str:
-        unit, length = next((one for one in UNITS if abs(span) >= one[1]), UNITS[-1])
-        whole = length * int(span / length)
-        return format_timedelta(
-            whole,
-            granularity=unit,
-            threshold=1,
-            add_direction=add_direction,
-            format="short" if add_direction else "long",
-            locale=formats.locale_of(self.locale),
-        )
-
-    def _date(self, value: datetime | date, pattern: str) -> str:
-        on = formats.local(value, self.zone).date() if isinstance(value, datetime) else value
-        return format_date(on, pattern, locale=formats.locale_of(self.locale))
-
-    def on(self, value: datetime) -> date:
-        """The day of a time in the reader's zone."""
-        return formats.local(value, self.zone).date()
-
-    def day_title(self, day: date) -> str:
-        """ "Today", "Yesterday", "Thursday, 19 November", with the year when it is another one."""
-        today = self.on(self.now)
-        if day == today:
-            return _("Today")
-        if day == today - DAY:
-            return _("Yesterday")
-        return self._date(day, "EEEE, d MMMM" if day.year == today.year else "EEEE, d MMMM y")
-
-    def shaped(self, value: Any) -> str:
-        """A fact of a work item: money, time or text."""
-        match value:
-            case formats.Money():
-                return formats.money(value, "long", self.locale)
-            case datetime():
-                return self.exact(value)
-            case date():
-                return formats.day(value, "long", self.locale)
-        return "" if value is None else str(value)
-
-
-def reader(now: datetime) -> Reader:
-    """The signed-in reader of this request."""
-    me = viewer()
-    return Reader(now, me.zone, me.locale)
 
 
 # --- people --------------------------------------------------------------------------------------------------------
@@ -290,6 +200,11 @@ def uuid_or_none(value: str | None) -> UUID | None:
 def wants_json() -> bool:
     """Whether a script asks, which shows the outcome by itself."""
     return request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json"
+
+
+def flash_undo(text: str, undo_url: str, **fields: str) -> None:
+    """Say on the next page that something is done, with the button that takes it back."""
+    flash({"text": text, "undo_url": undo_url, "undo_fields": fields}, "ok")  # type: ignore[arg-type]
 
 
 def hold_inbox_state(who: Viewer) -> None:

@@ -95,7 +95,7 @@ def test_an_alert_ends_when_its_repair_is_closed(shop):
 def test_the_chart_counts_what_left_by_hour_and_channel(shop):
     shop.hub.person("mia", name="Mia Lund", sms="12345")
     shop.hub.repair("R-1", customer="dana", technician="bob").approved()
-    shop.hub.repair("R-2", technician="mia").pending()
+    shop.hub.repair("R-2", customer="dana", technician="mia").pending()
     html = shop.alice.get("/dashboard").html
     assert "Email by the hour: 2 sent, 0 waiting, 0 failed" in html, (
         "Bob's approval, and the office hears of Mia"

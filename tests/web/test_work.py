@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from notify_app.web.work import PAGE
+from notify_app.web.work_list import PAGE
 
 
 def numbers(page):

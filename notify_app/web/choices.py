@@ -16,7 +16,7 @@ from notify_app.domains.base import OFFICE, EventType, Priority
 from notify_app.pipeline.audience import Member
 from notify_app.web.words import category_title, channel_title
 
-__all__ = ["category_rows", "channel_rows", "choices_from", "event_rows"]
+__all__ = ["OUTWARD", "category_rows", "channel_rows", "choices_from", "event_rows"]
 
 OUTWARD = ("email", "sms")
 Choices = dict[tuple[str, str], bool | None]

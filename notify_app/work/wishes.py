@@ -1,0 +1,145 @@
+"""What people want: their choices, quiet hours and addresses, written for one person of the step's organisation.
+
+Stored is only what differs from its default. An address that cannot be used is refused with a sentence; somebody
+else's is answered as if there were none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import time
+from typing import Any
+from uuid import UUID
+
+from notify_app.channels.addresses import clean_email, clean_number
+from notify_app.channels.base import Invalid as BadAddress
+from notify_app.errors import FieldError, Invalid, NotFound
+from notify_app.pipeline.step import Step, hub
+
+__all__ = ["add_address", "addresses", "choose", "earlier", "keep_quiet", "quiet", "remove_address"]
+
+MOST_ADDRESSES = 10  # of one person on one channel
+
+# NULL is the default, which is no row
+FORGET = """
+    DELETE FROM preference_choice c
+    USING unnest(CAST(:scopes AS text[]), CAST(:channels AS text[]), CAST(:on AS boolean[])) AS t(scope, channel, enabled)
+    WHERE c.organisation_id = :org AND c.person_id = :me AND c.scope = t.scope AND c.channel = t.channel AND t.enabled IS NULL
+"""
+KEEP = """
+    INSERT INTO preference_choice (organisation_id, person_id, scope, channel, enabled)
+    SELECT :org, :me, scope, channel, enabled
+    FROM unnest(CAST(:scopes AS text[]), CAST(:channels AS text[]), CAST(:on AS boolean[])) AS t(scope, channel, enabled)
+    WHERE enabled IS NOT NULL
+    ON CONFLICT (organisation_id, person_id, scope, channel) DO UPDATE SET enabled = excluded.enabled
+"""
+QUIET = "SELECT quiet_from, quiet_until, quiet_days FROM preference WHERE organisation_id = :org AND person_id = :me"
+KEEP_QUIET = """
+    INSERT INTO preference (organisation_id, person_id, quiet_from, quiet_until, quiet_days)
+    VALUES (:org, :me, :start, :end, :days)
+    ON CONFLICT (organisation_id, person_id) DO UPDATE
+    SET quiet_from = excluded.quiet_from, quiet_until = excluded.quiet_until, quiet_days = excluded.quiet_days,
+        updated_at = hub_now()
+"""
+ADDRESSES = """
+    SELECT a.id, a.channel, a.value, s.reason AS blocked FROM address a
+    LEFT JOIN suppression s ON s.organisation_id = a.organisation_id AND s.channel = a.channel AND s.value = a.value
+    WHERE a.organisation_id = :org AND a.person_id = :me ORDER BY a.channel, a.position, a.id
+"""
+ADD = """
+    INSERT INTO address (organisation_id, person_id, channel, value, position)
+    SELECT :org, :me, :channel, :value, coalesce(max(position) + 1, 0) FROM address
+    WHERE organisation_id = :org AND person_id = :me AND channel = :channel
+    ON CONFLICT ON CONSTRAINT uq_address_value DO NOTHING
+"""
+PLACE = """
+    UPDATE address a SET position = t.place
+    FROM unnest(CAST(:ids AS uuid[])) WITH ORDINALITY AS t(id, place)
+    WHERE a.organisation_id = :org AND a.person_id = :me AND a.id = t.id
+"""
+ONE = "SELECT channel, value FROM address WHERE organisation_id = :org AND person_id = :me AND id = :id FOR UPDATE"
+
+
+def choose(step: Step, person_id: UUID, chosen: Mapping[tuple[str, str], bool | None]) -> None:
+    """Keep (scope, channel) → on, off, or None for the default."""
+    values = {
+        "me": person_id,
+        "scopes": [scope for scope, _channel in chosen],
+        "channels": [channel for _scope, channel in chosen],
+        "on": list(chosen.values()),
+    }
+    step.run(FORGET, **values)
+    step.run(KEEP, **values)
+
+
+def quiet(step: Step, person_id: UUID) -> Any:
+    """The person's quiet hours, or None while they never thought of any."""
+    return step.one(QUIET, me=person_id)
+
+
+def keep_quiet(
+    step: Step, person_id: UUID, hours: tuple[time, time] | None, days: Sequence[int], zone: str
+) -> None:
+    """Quiet from the first to the second, on windows that begin on `days` (Monday = 0); None is never."""
+    start, end = hours or (None, None)
+    step.run(KEEP_QUIET, me=person_id, start=start, end=end, days=list(days))
+    step.run(
+        "UPDATE person SET zone = :zone WHERE organisation_id = :org AND id = :me AND zone IS DISTINCT FROM :zone",
+        zone=zone,
+        me=person_id,
+    )
+
+
+def addresses(step: Step, person_id: UUID) -> list[Any]:
+    """The person's addresses in the order in which they are tried, with why one is blocked."""
+    return step.all(ADDRESSES, me=person_id)
+
+
+def add_address(step: Step, person_id: UUID, channel: str, given: str) -> str:
+    """Add an address behind the others of its channel; returns its one form. Raises Invalid, NotFound."""
+    value = _clean(channel, given)
+    if sum(row.channel == channel for row in addresses(step, person_id)) >= MOST_ADDRESSES:
+        raise _refused(channel, "You have many addresses already; remove one first.")
+    if not step.run(ADD, me=person_id, channel=channel, value=value):
+        raise _refused(channel, "You have this address already.")
+    return value
+
+
+def _clean(channel: str, given: str) -> str:
+    try:
+        match channel:
+            case "sms":
+                return clean_number(given)
+            case "email":
+                return clean_email(given, allow_test_domains=hub().env != "production")
+    except BadAddress as error:
+        raise _refused(channel, str(error)) from None
+    raise NotFound("There is no channel like that.")
+
+
+def _refused(channel: str, message: str) -> Invalid:
+    return Invalid("The address cannot be used.", FieldError(channel, message))
+
+
+def remove_address(step: Step, person_id: UUID, address_id: UUID) -> Any:
+    """Forget an address; returns its channel and value. Raises NotFound."""
+    row = _own(step, person_id, address_id)
+    step.run("DELETE FROM address WHERE organisation_id = :org AND id = :id", id=address_id)
+    return row
+
+
+def earlier(step: Step, person_id: UUID, address_id: UUID, *, later: bool = False) -> None:
+    """Try an address before the one that was tried before it, or after the next. Raises NotFound."""
+    row = _own(step, person_id, address_id)
+    order = [one.id for one in addresses(step, person_id) if one.channel == row.channel]
+    here = order.index(address_id)
+    there = min(max(here + (1 if later else -1), 0), len(order) - 1)
+    order[here], order[there] = order[there], order[here]
+    step.run(PLACE, me=person_id, ids=order)
+
+
+def _own(step: Step, person_id: UUID, address_id: UUID) -> Any:
+    row = step.one(ONE, me=person_id, id=address_id)
+    if row is None:
+        raise NotFound("There is no such address among yours.")
+    return row
