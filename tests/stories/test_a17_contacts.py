@@ -104,7 +104,7 @@ def test_what_the_office_decided_meanwhile_is_not_asked_any_more(shop, asked):
     shop.silence()
 
 
-def test_a_link_expires(shop, asked):
+def test_a_link_is_worth_nothing_after_a_month(shop, asked):
     repair, path = asked
     stranger = shop.stranger()
     page = stranger.get(path)

@@ -69,7 +69,7 @@ def test_a_webhook_reaches_every_open_tab_and_phone_of_its_reader_and_nobody_els
         assert frame.data["category_title"] == "Assignments"
     tell(shop, "priya", headline="Only for you")
     heard(priya, "Only for you")
-    assert of(priya, "notification") == [priya.frames[-1].data["id"]] or len(of(priya, "notification")) == 1
+    assert len(of(priya, "notification")) == 1
     assert all(tab.quiet("notification") for tab in tabs)
 
 
@@ -115,6 +115,7 @@ def test_the_header_is_newer_than_the_address_a_browser_reconnects_with(shop, st
     begun = stream.position
     tell(shop, "marco", headline="First")
     heard(stream, "First")
+    stream.close()
     tell(shop, "marco", headline="Second")
     back = stage("marco", after=begun, last_event_id=stream.position)
     assert back.next("notification").data["title"] == "Second"
