@@ -139,17 +139,15 @@ def _page(opened: Opened, wanted: str, *, error: str | None = None, reason: str 
         (one for one in answers if one.primary), answers[0]
     )
     other = next((one for one in answers if one.verb != move.verb), None)
-    first_name = opened.about.name.split()[0] if opened.about.name.split() else ""
+    question, button = _asked(move, opened.about.name)
     return _render(
         "confirm",
-        _("%(name)s, do you approve?", name=first_name)
-        if move.primary
-        else _("%(title)s this?", title=move.title),
+        question,
         _("%(organisation)s waits for your answer before it begins.", organisation=_company(opened)),
         opened=opened,
         action={
             "name": move.verb,
-            "title": move.title,
+            "title": button,
             "danger": move.danger,
             "reason": "reason" in move.needs,
             "reason_title": _("Why? A few words are enough."),
@@ -160,9 +158,19 @@ def _page(opened: Opened, wanted: str, *, error: str | None = None, reason: str 
     )
 
 
+def _asked(move: Transition, name: str) -> tuple[str, str]:
+    """The question, and its button: in the words of somebody who pays, not of the office."""
+    first = next(iter(name.split()), name)
+    if move.verb == "approve":
+        return _("%(name)s, do you approve?", name=first), _("Approve")
+    if move.danger:
+        return _("%(name)s, do you decline?", name=first), _("Decline")
+    return _("%(title)s?", title=move.title), move.title
+
+
 def _other(opened: Opened, move: Transition) -> dict[str, str]:
     address = url_for(".show", token=opened.token, answer=move.verb)
-    return {"title": _("%(title)s instead", title=move.title), "url": address}
+    return {"title": _("%(title)s instead", title=_asked(move, "")[1]), "url": address}
 
 
 def _state(opened: Opened) -> Response:

@@ -229,9 +229,9 @@ def _never_considered(event: Any, said: Said, name: str) -> Line:
         return Line(
             f"{who} never considered: not the {_either(type_.audience)} concerned.",
             event.created_at,
-            "result",
+            "rule",
         )
-    return Line(f"{who} never considered: the event named somebody else.", event.created_at, "result")
+    return Line(f"{who} never considered: the event named somebody else.", event.created_at, "rule")
 
 
 # --- what was decided ------------------------------------------------------------------------------------------------
