@@ -32,7 +32,7 @@ def clean_number(address: str, region: str | None = None) -> str:
     try:
         number = phonenumbers.parse(address, region)
     except phonenumbers.NumberParseException:
-        raise Invalid("Write the phone number with + and its country, such as +12025550101.") from None
+        raise Invalid("Write the phone number with + and its country's code, such as +1 or +44.") from None
     if not phonenumbers.is_valid_number(number) or number.extension:
         raise Invalid("There is no such phone number: check its digits and its country.")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
