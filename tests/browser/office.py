@@ -88,11 +88,11 @@ class Office:
             connection.close()
 
     def _signed(self, body: bytes) -> dict[str, str]:
-        id, at = f"msg_{uuid4().hex}", str(int(datetime.now(UTC).timestamp()))
+        msg_id, at = f"msg_{uuid4().hex}", str(int(datetime.now(UTC).timestamp()))
         key = base64.b64decode(self.source.secret.removeprefix("whsec_"))
-        mac = hmac.digest(key, b".".join((id.encode(), at.encode(), body)), "sha256")
+        mac = hmac.digest(key, b".".join((msg_id.encode(), at.encode(), body)), "sha256")
         return {
-            "webhook-id": id,
+            "webhook-id": msg_id,
             "webhook-timestamp": at,
             "webhook-signature": f"v1,{base64.b64encode(mac).decode()}",
         }
