@@ -38,7 +38,9 @@ def channels(decided: Plan) -> list[str]:
         (Priority.low, []),
     ],
 )
-def test_the_priority_decides_the_channels_and_the_inbox_is_always_one(priority: Priority, expected: list[str]) -> None:
+def test_the_priority_decides_the_channels_and_the_inbox_is_always_one(
+    priority: Priority, expected: list[str]
+) -> None:
     decided = decide(priority, *BOTH)
     assert channels(decided) == expected
     assert decided.record[0].channel == "inapp"
@@ -92,7 +94,11 @@ def test_a_person_without_the_planned_address_is_told_on_their_next_channel() ->
 
 @pytest.mark.proves("A16")
 def test_a_second_address_of_the_channel_is_taken_before_another_channel() -> None:
-    reaches = (Reach("sms", "+12065552671", "opted out"), Reach("sms", "+12065552672"), Reach("email", "a@example.com"))
+    reaches = (
+        Reach("sms", "+12065552671", "opted out"),
+        Reach("sms", "+12065552672"),
+        Reach("email", "a@example.com"),
+    )
     assert [one.address for one in decide(Priority.high, *reaches).messages] == ["+12065552672"]
 
 
