@@ -4,6 +4,7 @@ office whom it did not reach (A16). Done before the failed delivery is settled; 
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from notify_app import domains
@@ -15,10 +16,12 @@ from notify_app.pipeline.audience import Member, members
 from notify_app.pipeline.route import Origin, Override, route
 from notify_app.pipeline.step import Step
 from notify_app.pipeline.wording import title_of
+from notify_app.policy.quiet import release_at
 from notify_app.policy.routing import OUTWARD
 
 __all__ = ["block", "instead"]
 
+URGENT = 1
 GIVING_UP = "giving_up"
 HOPEFUL = ("queued", "sending", "sent", "delivered")
 
@@ -67,14 +70,17 @@ def instead(work: Step, delivery: Any, reason: str) -> None:
     if any(one.state in HOPEFUL and one.reason != GIVING_UP for one in siblings):
         return
     tried = {delivery.channel, *(one.channel for one in siblings)}
-    other = _next(member, tried, carried)
+    urgent = delivery.priority == URGENT
+    other = _next(member, tried, carried, urgent=urgent)
     if other:
-        outbox.put(work, [_copy(delivery, carried, *other)])
+        # it may be night by now
+        quiet = None if urgent else release_at(member.choice.quiet, member.zone, work.now)
+        outbox.put(work, [_copy(delivery, carried, *other, not_before=quiet)])
     else:
         _tell_office(work, delivery, member, carried, reason)
 
 
-def _next(member: Member, tried: set[str], carried: Any) -> tuple[str, str] | None:
+def _next(member: Member, tried: set[str], carried: Any, *, urgent: bool) -> tuple[str, str] | None:
     for channel in OUTWARD:
         if channel in tried:
             continue
@@ -88,12 +94,14 @@ def _next(member: Member, tried: set[str], carried: Any) -> tuple[str, str] | No
             True,
         )
         usable = next((one for one in member.reaches if one.channel == channel and not one.blocked), None)
-        if on and usable:
+        if (on or urgent) and usable:
             return channel, usable.address
     return None
 
 
-def _copy(delivery: Any, carried: Any, channel: str, address: str) -> outbox.Row:
+def _copy(
+    delivery: Any, carried: Any, channel: str, address: str, *, not_before: datetime | None
+) -> outbox.Row:
     return outbox.Row(
         id=new_id(),
         person_id=delivery.person_id,
@@ -101,7 +109,7 @@ def _copy(delivery: Any, carried: Any, channel: str, address: str) -> outbox.Row
         address=address,
         group_key=delivery.group_key,
         priority=delivery.priority,
-        not_before=None,
+        not_before=not_before,
         notification_id=carried.id,
         purpose=delivery.purpose,
     )

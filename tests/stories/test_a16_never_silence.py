@@ -149,6 +149,20 @@ def test_two_channels_that_fail_at_once_tell_the_office_once(shop):
     shop.silence()
 
 
+def test_a_fallback_that_would_come_at_night_waits_for_the_morning(shop):
+    shop.customer("gus", sms="+12025550109", email="gus@example.com", zone="UTC")
+    shop.build.quiet(shop.people["gus"], "22:00", "07:00")
+    shop.at("2027-02-10 21:55")
+    shop.world.aws.fail("+12025550109", 500)
+    shop.repair("R-1", customer="gus").completed()
+    shop.wait(timedelta(hours=2))
+    assert shop.delivery("gus", "sms").state == "failed"
+    shop.mail("gus@example.com").nothing()
+    shop.wait(timedelta(hours=8))
+    shop.mail("gus@example.com").says("is ready")
+    shop.silence()
+
+
 def test_words_that_cannot_be_written_for_one_channel_go_by_the_other(shop, monkeypatch):
     from notify_app.pipeline import wording
 
