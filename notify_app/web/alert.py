@@ -14,27 +14,31 @@ from notify_app.pipeline.step import step
 from notify_app.web.guard import allow
 from notify_app.web.identity import viewer
 from notify_app.web.sign_in import safe_next
+from notify_app.web.words import is_office
 
 __all__ = ["blueprint"]
 
 blueprint = Blueprint("alert", __name__)
+
+TOLD = """
+    SELECT 1 FROM notification WHERE organisation_id = :org AND event_id = :event AND (:office OR person_id = :person)
+"""
 
 
 @blueprint.post("/alerts/<uuid:id>/acknowledge")
 @allow("member")
 def acknowledge(id: UUID) -> ResponseReturnValue:
     """Acknowledge the event: 404 where one was not told of it (the office may for all)."""
-    who = viewer()
-    with step(who.organisation_id) as work:
-        told = work.one(
-            "SELECT 1 FROM notification WHERE organisation_id = :org AND event_id = :event "
-            "AND (:office OR person_id = :person)",
-            event=id,
-            office=who.office,
-            person=who.person_id,
-        )
-        if told is None:
-            raise NotFound("There is no such alert.")
-        inbox.acknowledge(work, id, who.person_id, for_all=who.office)
+    _acknowledge(id)
     flash(_("Acknowledged."), "ok")
     return redirect(safe_next(request.form.get("next")), 303)
+
+
+def _acknowledge(id: UUID) -> None:
+    """In the organisation whose event it is, of those that the account belongs to."""
+    for one in viewer().memberships:
+        with step(one.organisation_id) as work:
+            if work.one(TOLD, event=id, office=is_office(one), person=one.person_id):
+                inbox.acknowledge(work, id, one.person_id, for_all=is_office(one))
+                return
+    raise NotFound("There is no such alert.")

@@ -39,7 +39,7 @@ FIGURES = """
       (SELECT count(*) FROM work_item w WHERE organisation_id = :org AND status = 'approved' AND NOT EXISTS (
           SELECT FROM item_person i WHERE i.organisation_id = :org AND i.item_id = w.id AND i.role = 'technician')) AS unassigned,
       (SELECT count(*) FROM notification n JOIN event e ON e.organisation_id = n.organisation_id AND e.id = n.event_id
-        WHERE n.organisation_id = :org AND e.created_at > :week AND n.priority = 1 AND n.read_at IS NULL
+        WHERE n.organisation_id = :org AND e.created_at > :week AND e.priority = 1 AND n.read_at IS NULL
           AND n.withdrawn_at IS NULL) AS unread_urgent,
       (SELECT count(*) FROM delivery WHERE organisation_id = :org AND created_at > :day
           AND state IN ('failed', 'bounced', 'unknown')) AS failed,

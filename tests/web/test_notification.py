@@ -109,6 +109,18 @@ def test_an_urgent_one_can_be_acknowledged_where_it_is_read(shop):
     assert shop.line("bob", "repair_approved").acknowledged_at is not None
 
 
+@pytest.mark.proves("C5")
+def test_an_alert_of_ones_other_organisation_can_be_acknowledged_too_and_a_strangers_cannot(shop):
+    shop.other.person("bob2", name="Bob Marsh", account_of=shop.hub.people["bob"])
+    shop.other.repair("H-7", customer={"id": "x", "name": "Xenia"}, technician="bob2").approved()
+    line = shop.hub.build.one("SELECT * FROM notification WHERE name = 'repair_approved'")
+    page = shop.bob.get(f"/inbox/{line.id}")
+    assert shop.tess.post(page.form("/acknowledge").action).status == 400
+    token = shop.tess.get("/inbox").form("/read-all").fields["csrf_token"][0]
+    assert shop.tess.post(page.form("/acknowledge").action, csrf_token=token).status == 404
+    assert "Acknowledged." in shop.bob.submit(page, "/acknowledge").text
+
+
 @pytest.mark.proves("A9", "A10")
 def test_a_number_that_is_none_is_told_as_a_failure_with_its_attempt(shop):
     shop.hub.person("mia", name="Mia Lund", sms="12345")
