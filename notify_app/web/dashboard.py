@@ -33,11 +33,7 @@ ALERTS, EVENTS, WORK = 12, 8, 8
 CHANNELS = ("email", "sms")
 
 FIGURES = """
-    SELECT
-      (SELECT count(*) FROM work_item WHERE organisation_id = :org AND status = ANY(:first)) AS pending,
-      (SELECT min(created_at) FROM work_item WHERE organisation_id = :org AND status = ANY(:first)) AS pending_since,
-      (SELECT count(*) FROM work_item w WHERE organisation_id = :org AND status = 'approved' AND NOT EXISTS (
-          SELECT FROM item_person i WHERE i.organisation_id = :org AND i.item_id = w.id AND i.role = 'technician')) AS unassigned,
+    SELECT w.*,
       (SELECT count(*) FROM notification n JOIN event e ON e.organisation_id = n.organisation_id AND e.id = n.event_id
         WHERE n.organisation_id = :org AND e.created_at > :week AND e.priority = 1 AND n.read_at IS NULL
           AND n.withdrawn_at IS NULL) AS unread_urgent,
@@ -47,6 +43,14 @@ FIGURES = """
         WHERE e.organisation_id = :org AND e.created_at > :day AND x.reason IN ('not_reached', 'nobody')) AS not_reached,
       (SELECT count(*) FROM delivery WHERE organisation_id = :org AND created_at > :week AND state IN ('queued', 'sending')
           AND next_attempt_at < :late) AS late
+    FROM (
+        SELECT count(*) FILTER (WHERE w.status = ANY(:first)) AS pending,
+               min(w.created_at) FILTER (WHERE w.status = ANY(:first)) AS pending_since,
+               count(*) FILTER (WHERE w.status = 'approved' AND NOT EXISTS (
+                   SELECT FROM item_person i
+                   WHERE i.organisation_id = :org AND i.item_id = w.id AND i.role = 'technician')) AS unassigned
+        FROM work_item w WHERE w.organisation_id = :org AND (w.status = ANY(:first) OR w.status = 'approved')
+    ) w
 """
 CHART = """
     SELECT channel, CAST(floor(extract(epoch FROM created_at - :start) / 3600) AS int) AS hour, state, count(*) AS n

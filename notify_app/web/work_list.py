@@ -40,9 +40,9 @@ HAS_TECHNICIAN = """
     EXISTS (SELECT FROM item_person i WHERE i.organisation_id = w.organisation_id AND i.item_id = w.id AND i.role = 'technician')
 """
 HAS_WORDS = """
-    (w.number ILIKE :like OR w.title ILIKE :like OR EXISTS (SELECT FROM item_person i
-       JOIN person p ON p.organisation_id = i.organisation_id AND p.id = i.person_id
-      WHERE i.organisation_id = w.organisation_id AND i.item_id = w.id AND p.name ILIKE :like))
+    (w.number ILIKE :like OR w.title ILIKE :like OR w.id IN (SELECT i.item_id FROM person p
+       JOIN item_person i ON i.organisation_id = p.organisation_id AND i.person_id = p.id
+      WHERE p.organisation_id = :org AND p.name ILIKE :like))
 """
 HAS_TROUBLE = """
     EXISTS (SELECT FROM event e WHERE e.organisation_id = w.organisation_id AND e.item_id = w.id
