@@ -106,12 +106,12 @@ def _act(id: UUID, action: str, audience: str) -> ResponseReturnValue:
     try:
         done, problems = _do(id, action, values, member)
     except (Refused, Conflict) as error:
-        return _page(id, audience, error=str(error)), 409
+        return _page(id, audience, error=str(error), error_action=action, values=values), 409
     except Invalid as error:
         sentence = " ".join(one.message for one in error.fields) or str(error)
         # a missing reason is said beside its field, in the form that was sent; the rest above the page
-        beside = action if any(one.field == "reason" for one in error.fields) else ""
-        return _page(id, audience, error=sentence, error_action=beside, values=values), 422
+        beside = any(one.field == "reason" for one in error.fields)
+        return _page(id, audience, error=sentence, error_action=action, beside=beside, values=values), 422
     flash(done, "ok")
     for problem in problems:
         flash(problem, "warning")
@@ -156,9 +156,12 @@ def _page(
     *,
     error: str | None = None,
     error_action: str = "",
+    beside: bool = False,
     values: dict[str, str] | None = None,
 ) -> str:
     member = _member(id, audience)
     with step(member.organisation_id) as work:
         shown = item_page.values(work, id, member)
-    return render_template("item.html", **shown, error=error, error_action=error_action, values=values or {})
+    return render_template(
+        "item.html", **shown, error=error, error_action=error_action, beside=beside, values=values or {}
+    )

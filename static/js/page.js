@@ -34,6 +34,10 @@ function light() {
   stream.on('state', show);
 }
 
+// the answer to a form that could not be used stands at the form's address, where there is nothing to read
+const { address } = document.documentElement.dataset;
+if (address) history.replaceState(null, '', address);
+
 if (document.documentElement.dataset.account) {
   light();
   stream.on('count', showUnread);
