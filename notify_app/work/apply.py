@@ -117,9 +117,10 @@ def upsert(step: Step, kind: WorkKind, source_id: UUID, data: Any, at: datetime,
         after = replace(after, version=before.version + 1)
         _update(step, after, at)
     _write_people(step, before, after)
-    _record(step, before, after, "reported", actor)
+    reason = getattr(data, "reason", None) or ""
+    _record(step, before, after, "reported", actor, reason)
     _withdraw_moot(step, before, after)
-    return Applied((after,), tuple(kind.on_change(before, after, getattr(data, "reason", None) or "", False)))
+    return Applied((after,), tuple(kind.on_change(before, after, reason, False)))
 
 
 def _lock_by_ref(step: Step, kind: WorkKind, source_id: UUID, external_id: str) -> Any:

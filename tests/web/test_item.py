@@ -68,6 +68,11 @@ def test_the_timeline_tells_what_failed_and_whom_nobody_told(shop):
     assert "You were told:" in text
 
 
+def test_the_timeline_tells_why_a_source_has_denied_it(shop):
+    pending(shop).denied("We claim on insurance first")
+    assert "Reason: We claim on insurance first" in shop.alice.get(path(shop)).text
+
+
 def test_the_timeline_tells_who_has_read_it(shop):
     pending(shop)
     shop.bob.get(f"/inbox/{shop.line('bob', 'repair_assigned').id}")
