@@ -9,12 +9,15 @@ Each changes one thing that the product promises; the suite must go red with it,
 from __future__ import annotations
 
 import sys
+import threading
 from typing import Any
+from uuid import UUID
 
 from flask import Flask
 from sqlalchemy import text
 
 COMMITS_LATER = 0.3  # seconds between the 202 and the commit
+ROUTES_LATER = 0.1  # seconds between the two transactions
 
 
 def reply_before_commit() -> Flask:
@@ -53,7 +56,29 @@ def _without(statement: str, part: str) -> str:
     return statement.replace(part, "")
 
 
-WORKERS = {"settle_without_token": settle_without_token}
+def route_in_two_transactions() -> None:
+    """A worker that marks a message as applied, and applies it afterwards."""
+    from notify_app.pipeline import take
+    from notify_app.pipeline.step import step
+
+    def in_two(organisation_id: UUID, inbound_id: UUID) -> bool:
+        with step(organisation_id) as work:
+            row = take._lock(work, inbound_id)
+            if row is None or take._must_wait(work, row):
+                return False
+            work.run("UPDATE inbound SET state = 'applied', settled_at = hub_now() WHERE id = :id", id=row.id)
+        threading.Event().wait(ROUTES_LATER)
+        with step(organisation_id) as work:
+            take._handle(work, row)
+        return True
+
+    take.take = in_two
+
+
+WORKERS = {
+    "settle_without_token": settle_without_token,
+    "route_in_two_transactions": route_in_two_transactions,
+}
 
 if __name__ == "__main__":
     import worker
