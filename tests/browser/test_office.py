@@ -20,7 +20,13 @@ def figure(page: Page, key: str) -> Locator:
 def pending(office: Office, *numbers: str, **facts: object) -> None:
     """Repairs of Dana's that wait for approval."""
     for number in numbers:
-        facts = {"vehicle": "2021 Subaru Outback", "damage": "chip", "price": "149.50", "customer": "dana", **facts}
+        facts = {
+            "vehicle": "2021 Subaru Outback",
+            "damage": "chip",
+            "price": "149.50",
+            "customer": "dana",
+            **facts,
+        }
         office.report(number, status="pending", **facts)
     office.settle()
 
@@ -146,7 +152,9 @@ def test_several_are_denied_only_with_a_reason(office: Office, visit: Visits, sc
 # --- one repair ----------------------------------------------------------------------------------------------------
 
 
-def test_a_repair_goes_its_way_from_approval_to_completion(office: Office, visit: Visits, screen: str) -> None:
+def test_a_repair_goes_its_way_from_approval_to_completion(
+    office: Office, visit: Visits, screen: str
+) -> None:
     pending(office, "R-1")
     page = live(visit(office.people["alice"], office.path("R-1"), screen=screen))
     page.get_by_role("button", name="Approve").click()
@@ -188,7 +196,9 @@ def test_denying_asks_why_beside_the_field(office: Office, visit: Visits, screen
     page.locator("summary", has_text="Deny…").click()
     reason = page.get_by_label("Reason, told to those concerned")
     page.get_by_role("button", name="Deny", exact=True).click()
-    assert not reason.evaluate("(field) => field.validity.valid"), "an empty reason does not leave the browser"
+    assert not reason.evaluate("(field) => field.validity.valid"), (
+        "an empty reason does not leave the browser"
+    )
     reason.fill("   ")
     page.get_by_role("button", name="Deny", exact=True).click()
     expect(reason).to_have_attribute("aria-invalid", "true")
@@ -239,7 +249,9 @@ def test_an_open_page_shows_what_somebody_else_did_and_keeps_what_is_being_typed
 # --- what was sent -------------------------------------------------------------------------------------------------
 
 
-def test_the_outbox_shows_each_message_as_its_reader_sees_it(office: Office, visit: Visits, screen: str) -> None:
+def test_the_outbox_shows_each_message_as_its_reader_sees_it(
+    office: Office, visit: Visits, screen: str
+) -> None:
     pending(office, "R-1")
     for status in ("in_progress", "completed"):
         office.report("R-1", status=status)
