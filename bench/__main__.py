@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import signal
 import sys
 
 from bench.harness import FULL, SHORT
@@ -27,6 +28,7 @@ def main() -> int:
     asked = parser.parse_args()
     if unknown := [name for name in asked.names if name not in NAMES]:
         parser.error(f"{', '.join(unknown)}: there is {', '.join(NAMES)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended, files are removed
     for name in asked.names or NAMES:
         report = importlib.import_module(NAMES[name]).run(SHORT if asked.short else FULL)
         report.print()
