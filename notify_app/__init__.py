@@ -46,6 +46,11 @@ def create_app(settings: Settings | None = None, *, pages: bool = True) -> Flask
     if pages:
         from notify_app import cli, web
 
+        if settings.trusted_proxies:
+            from werkzeug.middleware.proxy_fix import ProxyFix
+
+            hops = settings.trusted_proxies
+            app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
         web.init_app(app)
         cli.init_app(app)
     return app
@@ -53,7 +58,16 @@ def create_app(settings: Settings | None = None, *, pages: bool = True) -> Flask
 
 def _flask_config(settings: Settings) -> dict[str, object]:
     secure = settings.base_url.startswith("https://")
-    pool = {"pool_pre_ping": True, "pool_timeout": 3, "pool_size": 5, "max_overflow": 20}
+    # nobody waits for ever for a lock that a frozen process holds: a page says so after seconds, a worker goes on
+    limits = "-c lock_timeout=3s -c statement_timeout=15s -c idle_in_transaction_session_timeout=30s"
+    pool = {
+        "pool_pre_ping": True,
+        "pool_timeout": 3,
+        # what is over the size is closed after each use; to open it again costs more than most requests
+        "pool_size": 20,
+        "max_overflow": 5,
+        "connect_args": {"options": limits},
+    }
     # an error of the database is logged without the people's data that its statement carried
     pool |= {"hide_parameters": True}
     return {

@@ -87,6 +87,9 @@ class Settings:
         "How long one drain job runs before it wakes its successor.",
         default=timedelta(seconds=20),
     )
+    trusted_proxies: int = _setting(
+        "HUB_TRUSTED_PROXIES", "Proxies in front whose X-Forwarded headers are believed.", default=0
+    )
     send_threads: int = _setting(
         "HUB_SEND_THREADS", "Messages that one delivery worker sends at once.", default=16
     )

@@ -280,6 +280,7 @@ def upgrade() -> None:
         sa.Column("channel", sa.Text(), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
         sa.Column("position", sa.SmallInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("from_source", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column(
             "created_at", sa.DateTime(timezone=True), server_default=sa.text("hub_now()"), nullable=False
         ),
@@ -439,6 +440,13 @@ def upgrade() -> None:
         sa.UniqueConstraint("organisation_id", "dedupe_key", name="uq_event_dedupe"),
         sa.UniqueConstraint("organisation_id", "inbound_id", "ordinal", name="uq_event_inbound"),
     )
+    op.create_index(
+        "ix_event_alert",
+        "event",
+        ["organisation_id", "priority"],
+        unique=False,
+        postgresql_where=sa.text("priority = 1 OR name = 'not_reached'"),
+    )
     op.create_index("ix_event_item", "event", ["organisation_id", "item_id", "id"], unique=False)
     op.create_index("ix_event_recent", "event", ["organisation_id", "created_at"], unique=False)
     op.create_table(
@@ -485,6 +493,7 @@ def upgrade() -> None:
         sa.Column(
             "created_at", sa.DateTime(timezone=True), server_default=sa.text("hub_now()"), nullable=False
         ),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["organisation_id", "item_id"],

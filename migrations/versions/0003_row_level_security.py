@@ -47,7 +47,7 @@ ENGINE = {
     "suppression": "SELECT",
     "inbound": "SELECT, INSERT, UPDATE",
     "notification": "SELECT",
-    "content": "SELECT, DELETE",
+    "content": "SELECT",
     "link": "SELECT, DELETE",
     "delivery": "SELECT, UPDATE",
     "delivery_item": "SELECT",

@@ -89,18 +89,19 @@ def _resume(stream: Stream, person_id: UUID) -> bool:
 def _send(stream: Stream, person_id: UUID, seq: int, after: int, rows: list[Any]) -> None:
     unread = stream.unread[person_id]
     tombstones: dict[str, list[str]] = {}
+    frames: list[tuple[str, dict[str, Any]]] = []
     for row in rows:
         if row.withdrawn_at is not None:
             tombstones.setdefault("withdrawn", []).append(str(row.id))
         elif row.seq > after:
-            stream.send(
-                "notification", {**line(row, stream.name_of(person_id)), "unread": unread}, person_id, seq
-            )
+            frames.append(("notification", {**line(row, stream.name_of(person_id)), "unread": unread}))
         else:
             tombstones.setdefault("read" if row.read_at else "unread", []).append(str(row.id))
     for event, ids in tombstones.items():
         data = {"ids": ids, "unread": unread} | ({"all": False} if event == "read" else {})
-        stream.send(event, data, person_id, seq)
+        frames.append((event, data))
+    for number, (event, data) in enumerate(frames, 1):
+        stream.send(event, data, person_id, seq, last=number == len(frames))
 
 
 def _snapshot(stream: Stream) -> None:

@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from notify_app import domains
 from notify_app.config import Settings
+from notify_app.errors import Unavailable
 from notify_app.extensions import db
 from notify_app.live import catch_up, cursor
 from notify_app.live.announce import CHANNEL
@@ -32,6 +33,9 @@ __all__ = ["Hub", "of"]
 log = logging.getLogger(__name__)
 
 COMPARE_SECONDS = 5.0
+# below the server's own limit of connections, so that webhooks and pages always find one
+MOST_STREAMS = 8_000
+MOST_OF_ONE_ACCOUNT = 20  # tabs share one stream: that many are as many devices
 
 LIVE_SESSIONS = text(
     "SELECT s.id FROM account_session s JOIN account a ON a.id = s.account_id AND a.disabled_at IS NULL "
@@ -53,7 +57,11 @@ class Hub:
     # --- streams ---------------------------------------------------------------------------------------------------
 
     def open(self, reader: Reader, after: str) -> Stream:
-        """Register a stream and bring it up to date. Without a usable cursor it begins with a snapshot."""
+        """Register a stream and bring it up to date. Without a usable cursor it begins with a snapshot.
+        Raises Unavailable beyond MOST_STREAMS; of one account the oldest stream gives way beyond its own limit."""
+        if self.count() >= MOST_STREAMS:
+            raise Unavailable("Too many pages are open at once; this one tries again by itself.")
+        self._make_room(reader.account_id)
         known = cursor_of(reader, after)
         stream = Stream(reader, known or dict.fromkeys(reader.people, 0), fresh=known is None)
         with self._lock:
@@ -68,6 +76,16 @@ class Hub:
         with stream.lock:
             catch_up.bring(stream)
         return stream
+
+    def _make_room(self, account_id: UUID) -> None:
+        with self._lock:
+            every = {stream for streams in self._by_person.values() for stream in streams}
+        mine = sorted(
+            (one for one in every if one.reader.account_id == account_id), key=lambda one: one.opened
+        )
+        for oldest in mine[: max(0, len(mine) + 1 - MOST_OF_ONE_ACCOUNT)]:
+            oldest.close()
+            self.drop(oldest)
 
     def drop(self, stream: Stream) -> None:
         """Forget a stream."""

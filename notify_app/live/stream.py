@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import queue
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,6 +44,7 @@ class Stream:
     unread: dict[UUID, int] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
     closed: bool = False
+    opened: float = field(default_factory=time.monotonic)
     _waiting: queue.Queue[bytes | None] = field(default_factory=lambda: queue.Queue(BACKLOG))
 
     def next(self, timeout: float) -> bytes | None:
@@ -54,6 +56,8 @@ class Stream:
 
     def write(self, frame: bytes) -> None:
         """Hand a frame to the reader, or cut it off when it does not keep up."""
+        if self.closed:
+            return
         try:
             self._waiting.put_nowait(frame)
         except queue.Full:
@@ -62,20 +66,22 @@ class Stream:
     def close(self) -> None:
         """End the stream; the client comes back by itself if it may."""
         self.closed = True
+        # nothing that waits may go out: a later frame without an earlier one would move the client's id past a gap.
+        # What is thrown away is read from the database when the client resumes.
         while True:
             try:
-                self._waiting.put_nowait(None)
-                return
-            except queue.Full:
-                # make room for the end: what is thrown away is read from the database when the client resumes
-                try:
-                    self._waiting.get_nowait()
-                except queue.Empty:
-                    continue
+                self._waiting.get_nowait()
+            except queue.Empty:
+                break
+        self._waiting.put_nowait(None)
 
-    def send(self, event: str, data: Mapping[str, Any], person_id: UUID, seq: int) -> None:
-        """Write a frame of one person and move on to `seq`. Call it with the lock held."""
-        self.counters[person_id] = seq
+    def send(
+        self, event: str, data: Mapping[str, Any], person_id: UUID, seq: int, *, last: bool = True
+    ) -> None:
+        """Write a frame of one person and, with the last one of a change, move on to `seq`. Call it with the lock
+        held. A frame before the last carries the old id: who breaks off there gets the whole change again."""
+        if last:
+            self.counters[person_id] = seq
         shown = dict(data)
         if "unread" in shown:
             self.unread[person_id] = shown["unread"]

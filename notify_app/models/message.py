@@ -99,6 +99,13 @@ class Event(Scoped, Base):
         CheckConstraint("priority BETWEEN 1 AND 4", name="priority"),
         Index("ix_event_item", "organisation_id", "item_id", "id"),
         Index("ix_event_recent", "organisation_id", "created_at"),
+        # the dashboard's alerts: however old, until somebody takes notice
+        Index(
+            "ix_event_alert",
+            "organisation_id",
+            "priority",
+            postgresql_where=sql("priority = 1 OR name = 'not_reached'"),
+        ),
     )
 
 

@@ -156,6 +156,8 @@ class Address(Scoped, Base):
     channel: Mapped[str]
     value: Mapped[str]
     position: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    # the source's own; it replaces it, and leaves alone what the person added
+    from_source: Mapped[bool] = mapped_column(server_default=text("false"))
     created_at: Mapped[datetime] = moment()
 
     __table_args__ = (

@@ -161,6 +161,8 @@ class Link(Scoped, Base):
     person_id: Mapped[UUID]
     item_id: Mapped[UUID]
     created_at: Mapped[datetime] = moment()
+    # it answers once
+    used_at: Mapped[datetime | None]
     # read by the clean-up sweep
     expires_at: Mapped[datetime] = mapped_column(index=True)
 

@@ -17,17 +17,17 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from notify_app.channels.base import Ambiguous, Channel, ChannelFailure, GiveUp, Invalid, Message, Receipt
 from notify_app.extensions import db
 from notify_app.live.announce import Changed, publish
-from notify_app.pipeline import fallback, sql, wording
+from notify_app.pipeline import again, fallback, sql, wording
 from notify_app.pipeline.step import hub, step
-from notify_app.policy.reasons import Reason
+from notify_app.policy.reasons import Reason, sentence
 from notify_app.policy.retry import COUNTED, SCHEDULES, FailureClass, Retry, StopReason, next_attempt
 from notify_app.queue import URGENT, connect
 
@@ -38,6 +38,12 @@ log = logging.getLogger(__name__)
 PRIORITIES = {1: "urgent", 2: "high", 3: "medium", 4: "low"}
 # urgent messages have workers of their own, which a broadcast cannot keep busy
 BANDS = {URGENT: (1, 1), "bulk": (2, 4)}
+LOOK_SECONDS = 1.0  # how often a drain looks for more while it waits for what is being sent
+GRACE_SECONDS = 120.0  # the longest time-outs of a provider's library, and some more
+STILL_MINE = """
+    UPDATE delivery SET lease_until = clock_timestamp() + :lease
+    WHERE organisation_id = :org AND id = :id AND token = :token AND state = 'sending'
+"""
 STOPPED = {
     StopReason.PERMANENT: Reason.provider_refused,
     StopReason.ATTEMPTS: Reason.attempts_used_up,
@@ -113,6 +119,7 @@ class _Run:
     done: int = 0
     dry: bool = False
     renewed_at: float = field(default_factory=time.monotonic)
+    looked_at: float = 0.0
 
 
 class Deliverer:
@@ -139,8 +146,11 @@ class Deliverer:
         begun is finished). Returns how many deliveries were settled or put off."""
         run = _Run(time.monotonic() + seconds)
         while True:
-            closing = stop() or time.monotonic() >= run.until
-            if not closing and not run.dry:
+            # while something hangs the free places go on working, for a while beyond the drain's own time
+            over = time.monotonic() - run.until
+            closing = stop() or over >= (GRACE_SECONDS if run.sending else 0)
+            if not closing and (not run.dry or time.monotonic() - run.looked_at >= LOOK_SECONDS):
+                run.looked_at = time.monotonic()
                 self._fill(run, queue)
             if run.sending:
                 finished, _ = wait(run.sending, timeout=0.2, return_when=FIRST_COMPLETED)
@@ -164,9 +174,11 @@ class Deliverer:
             log.warning("nothing claimed: %s", type(error).__name__)
             rows = []
         run.dry = not rows
-        wanted = [row for row in rows if self._still_wanted(run, row)]
-        for row, message in self._prepare(run, wanted):
-            run.sending[self._pool.submit(self._send, row.channel, message)] = row
+        for row in rows:
+            message = self._prepare(run, row) if self._still_wanted(run, row) else None
+            if message:
+                run.sending[self._pool.submit(self._send, row.channel, message)] = row
+            self._renew(run)
 
     def _claim(self, queue: str, free: int) -> list[Any]:
         first, last = BANDS[queue]
@@ -187,36 +199,41 @@ class Deliverer:
             return True
         state, reason = refused
         detail = row.blocked if reason is Reason.suppressed else None
-        if detail:
-            run.instead.append((row, detail, False))
+        if reason in (Reason.suppressed, Reason.too_old):
+            run.instead.append((row, detail or sentence(reason), False))
         run.results.append(_columns(row) | {"state": state, "reason": reason, "detail": detail})
         return False
 
-    def _prepare(self, run: _Run, rows: list[Any]) -> list[tuple[Any, Message]]:
-        """The messages of these rows, rendered once and kept; what cannot be written is settled as failed."""
-        ready: list[tuple[Any, Message]] = []
-        by_organisation: dict[UUID, list[Any]] = {}
-        for row in rows:
-            by_organisation.setdefault(row.organisation_id, []).append(row)
-        for organisation_id, mine in by_organisation.items():
-            try:
-                with step(organisation_id) as work:
-                    words = wording.Words(work)
-                    written = [(row, _written(words, row)) for row in mine]
-            except (OperationalError, PoolTimeout) as error:
-                log.warning("not prepared: %s", type(error).__name__)
-                run.results += [
-                    _columns(row) | {"state": "queued", "reason": row.reason, "wait": 1.0} for row in mine
-                ]
-                continue
-            for row, message in written:
-                if isinstance(message, Message):
-                    ready.append((row, message))
-                    continue
-                run.instead.append((row, message, False))
-                failed = {"state": "failed", "reason": Reason.template_failed, "detail": message}
-                run.results.append(_columns(row) | failed)
-        return ready
+    def _prepare(self, run: _Run, row: Any) -> Message | None:
+        """The message of a claimed row, written once and kept; None when it is settled otherwise. One row at a time,
+        so that one which cannot be written holds up no other, and only while its lease is ours."""
+        try:
+            with step(row.organisation_id) as work:
+                refused = again.refusal(work, row)
+                written = None if refused else wording.Words(work).message(row)
+                if not work.run(STILL_MINE, id=row.id, token=row.token, lease=self._lease):
+                    return None
+        except (OperationalError, PoolTimeout) as error:
+            log.warning("not prepared: %s", type(error).__name__)
+            run.results.append(_columns(row) | {"state": "queued", "reason": row.reason, "wait": 1.0})
+            return None
+        except Exception as bug:
+            log.exception("delivery %s cannot be written", row.id)
+            written, refused = f"{type(bug).__name__}: {bug}"[:500], None
+        if isinstance(written, Message):
+            return written
+        if refused:
+            if refused.reason is Reason.no_address:
+                run.instead.append((row, sentence(refused.reason, {"channel": row.channel}), False))
+            run.results.append(
+                _columns(row) | {"state": refused.state, "reason": refused.reason, "wait": refused.wait}
+            )
+        else:
+            run.instead.append((row, str(written), False))
+            run.results.append(
+                _columns(row) | {"state": "failed", "reason": Reason.template_failed, "detail": str(written)}
+            )
+        return None
 
     # --- send ------------------------------------------------------------------------------------------------------
 
@@ -260,7 +277,7 @@ class Deliverer:
         try:
             self._otherwise(run)
             with db.engines["engine"].begin() as conn:
-                settled = conn.execute(sql.SETTLE, {"results": json.dumps(run.results)}).all()
+                settled = conn.execute(sql.SETTLE, {"results": _storable(run.results)}).all()
         except (OperationalError, PoolTimeout) as error:
             # kept in hand and tried again until the leases are gone; then the rescue sweep calls them ambiguous
             if time.monotonic() > run.until + self._lease.total_seconds():
@@ -283,10 +300,8 @@ class Deliverer:
             row, reason, blocked = run.instead[0]
             try:
                 with step(row.organisation_id) as work:
-                    if blocked:
-                        fallback.block(work, row.channel, row.address, reason)
-                    fallback.instead(work, row, reason)
-            except SQLAlchemyError:
+                    fallback.instead(work, row, reason, blocked=blocked)
+            except (OperationalError, PoolTimeout):
                 raise
             except Exception:
                 log.exception("delivery %s: no other way was found", row.id)
@@ -308,15 +323,19 @@ def _readdressed(message: Message, address: str) -> Message:
     return message if address == message.address else replace(message, address=address)
 
 
-def _written(words: wording.Words, row: Any) -> Message | str:
-    """One row's message or the sentence why not: a bug in one must not hold up the others."""
-    try:
-        return words.message(row)
-    except SQLAlchemyError:
-        raise
-    except Exception as bug:
-        log.exception("delivery %s cannot be written", row.id)
-        return f"{type(bug).__name__}: {bug}"
+def _storable(results: list[dict[str, Any]]) -> str:
+    """The results as JSON that PostgreSQL takes: a provider's words may hold anything."""
+    return json.dumps(
+        [
+            {
+                name: value.replace("\x00", "").encode("utf-8", "ignore").decode()
+                if isinstance(value, str)
+                else value
+                for name, value in result.items()
+            }
+            for result in results
+        ]
+    )
 
 
 def _columns(row: Any) -> dict[str, Any]:

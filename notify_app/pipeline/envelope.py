@@ -32,7 +32,7 @@ def _link(value: str) -> str:
 
 def safe_link(value: str) -> bool:
     """Whether a link may stand in a message: https, or a path here; nothing a browser reads as something else."""
-    if any(ord(char) <= 32 or ord(char) == 127 for char in value) or "\\" in value:
+    if any(ord(char) <= 32 or ord(char) == 127 or char in "\\<>\"'`" for char in value):
         return False
     if value.startswith("/"):
         return not value.startswith("//")
@@ -184,4 +184,6 @@ def _advice(error: Any) -> str:
 def _refs(kind: str, data: BaseModel) -> tuple[str, ...]:
     if isinstance(data, BatchIn):
         return tuple(sorted({one.id for one in data.items}))
+    if isinstance(data, SendIn):
+        return (data.repair,) if data.repair else ()
     return (str(data.id),) if kind.endswith(".upsert") and hasattr(data, "id") else ()

@@ -27,7 +27,7 @@ HOPEFUL = ("queued", "sending", "sent", "delivered")
 
 
 def block(work: Step, channel: str, address: str, reason: str) -> None:
-    """Never write to this address again, until somebody lifts it."""
+    """Never write to this address again."""
     work.run(
         "INSERT INTO suppression (organisation_id, channel, value, reason) VALUES (:org, :channel, :value, :reason) "
         "ON CONFLICT ON CONSTRAINT uq_suppression_value DO NOTHING",
@@ -37,8 +37,28 @@ def block(work: Step, channel: str, address: str, reason: str) -> None:
     )
 
 
-def instead(work: Step, delivery: Any, reason: str) -> None:
-    """Take the next usable channel for what this delivery carried; where there is none, tell the office."""
+def instead(work: Step, delivery: Any, reason: str, *, blocked: bool = False) -> None:
+    """Take the next usable channel for what this delivery carried; where there is none, tell the office.
+
+    `blocked`: the address is to blame, and is written to no more. Does nothing when the delivery is not this
+    worker's any more: what another one has made of it stands.
+    """
+    # two deliveries of one message may fail at once: the later one sees that the earlier is no hope any more
+    work.one(
+        "SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))",
+        key=f"{delivery.group_key}/{delivery.person_id}",
+    )
+    mine = work.run(
+        "UPDATE delivery SET reason = :reason WHERE organisation_id = :org AND id = :id AND token = :token "
+        "AND state = 'sending'",
+        reason=GIVING_UP,
+        id=delivery.id,
+        token=delivery.token,
+    )
+    if not mine:
+        return
+    if blocked:
+        block(work, delivery.channel, delivery.address, reason)
     carried = work.one(
         "SELECT n.id, n.title, n.name, n.category, n.item_id, e.payload FROM delivery_item i "
         "JOIN notification n ON n.organisation_id = i.organisation_id AND n.id = i.notification_id "
@@ -48,16 +68,6 @@ def instead(work: Step, delivery: Any, reason: str) -> None:
     )
     if carried is None or carried.name == NOT_REACHED.name:
         return
-    # two deliveries of one message may fail at once: the later one sees that the earlier is no hope any more
-    work.one(
-        "SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))",
-        key=f"{delivery.group_key}/{delivery.person_id}",
-    )
-    work.run(
-        "UPDATE delivery SET reason = :reason WHERE organisation_id = :org AND id = :id",
-        reason=GIVING_UP,
-        id=delivery.id,
-    )
     member = members(work, [delivery.person_id])[delivery.person_id]
     siblings = work.all(
         "SELECT channel, state, reason FROM delivery WHERE organisation_id = :org AND person_id = :person "

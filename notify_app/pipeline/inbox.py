@@ -48,7 +48,8 @@ class Line:
     item_id: UUID | None
 
 
-# taken in the order of ids, so that two steps that tell the same people cannot wait for each other
+# taken in the order of ids: two steps that tell the same people wait for each other in turn, not in a circle. (One
+# that withdraws and tells raises twice, and may meet another in a circle: PostgreSQL ends one, which is tried again.)
 RAISE = text(
     """
     INSERT INTO inbox_counter (organisation_id, person_id, seq)
@@ -185,6 +186,14 @@ def withdraw(step: Step, item_id: UUID, names: Sequence[str]) -> int:
 
 
 def _mark(step: Step, person_id: UUID, ids: list[UUID] | None, change: str, when: str, event: str) -> int:
+    found = step.one(
+        "SELECT 1 FROM notification WHERE organisation_id = :org AND person_id = :person AND withdrawn_at IS NULL "
+        f"AND {when} AND (CAST(:ids AS uuid[]) IS NULL OR id = ANY(:ids)) LIMIT 1",
+        person=person_id,
+        ids=ids,
+    )
+    if found is None:
+        return 0
     seq = _raise(step, {person_id: 1})[person_id]
     rows = step.all(
         f"UPDATE notification SET {change}, changed_seq = :seq WHERE organisation_id = :org AND person_id = :person "

@@ -76,7 +76,7 @@ def _authenticate(slug: str, headers: Mapping[str, str], body: bytes) -> _Source
         row = conn.execute(sql.FIND_SOURCE, {"slug": slug}).one_or_none()
     if row is None:
         signature.check([signature.DUMMY_SECRET], headers, body)
-        raise signature.BadSignature("The signature, its time or its secret is not right.")
+        raise signature.BadSignature(signature.REFUSED)
     secrets = Secrets(hub().secret_key)
     keys = [
         secrets.open(key, secret_name(slug)) for key in (row.secret, row.previous_secret) if key is not None

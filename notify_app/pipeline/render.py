@@ -76,6 +76,7 @@ BRANDING = {
     "sender_name": "",
 }
 COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # what neither JSON in PostgreSQL nor an email can hold
 DOCUMENT = re.compile(r"\s*(<!doctype|<html)", re.IGNORECASE)
 
 
@@ -236,6 +237,7 @@ def _ink_on(colour: str) -> str:
 
 
 def _finished(name: str, text: str, shaped: Mapping[str, Any], sms_segments: int) -> str:
+    text = UNSTORABLE.sub("", text)
     match name:
         case "email_html":
             return text.strip()

@@ -206,7 +206,14 @@ def _person(
         matter, member.reaches, member.choice, signs_in=member.signs_in, zone=member.zone, now=step.now
     )
     action = override.action_url or says.action_url() or links.to_item(step, member, item_id)
-    title, text = says.inbox(member, action)
+    try:
+        title, text = says.inbox(member, action)
+    except wording.TemplateProblem as problem:
+        if override.asked:
+            raise
+        why = " ".join([str(problem), *(one.message for one in problem.fields)])
+        note.add(member.id, "", "not_told", Reason.template_failed, {"error": why})
+        return _tell_office(draft, member.name, says.title(), why)
     line = inbox.Line(
         id=new_id(),
         event_id=event_id,

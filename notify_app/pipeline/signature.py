@@ -19,6 +19,9 @@ __all__ = ["DUMMY_SECRET", "BadSignature", "check", "sign"]
 DUMMY_SECRET = "whsec_" + "A" * 32
 
 
+REFUSED = "The signature, its time or its secret is not right. Sign webhook-id.timestamp.body as Standard Webhooks says."
+
+
 class BadSignature(HubError):
     """Not signed with a secret of this source, or outside the five minutes that the standard allows."""
 
@@ -34,9 +37,7 @@ def check(secrets: Iterable[str], headers: Mapping[str, str], body: bytes) -> No
     for secret in secrets:
         if _signed(secret, standard, body):
             return
-    raise BadSignature(
-        "The signature, its time or its secret is not right. Sign webhook-id.timestamp.body as Standard Webhooks says."
-    )
+    raise BadSignature(REFUSED)
 
 
 def _signed(secret: str, headers: dict[str, str], body: bytes) -> bool:

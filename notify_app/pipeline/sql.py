@@ -52,16 +52,20 @@ FIND_INBOUND = text(
 # a private link: whose it is, and until when; the page then works in the scope of its organisation
 FIND_LINK = text(
     """
-    SELECT l.organisation_id, l.person_id, l.item_id, l.expires_at, hub_now() AS now, o.name AS organisation
+    SELECT l.organisation_id, l.id, l.person_id, l.item_id, l.used_at, l.expires_at, hub_now() AS now, o.name AS organisation
     FROM link l JOIN organisation o ON o.id = l.organisation_id WHERE l.token_hash = :hash
     """
 )
 
-# a hint where to work: what is due, oldest first; it is claimed under the organisation's own scope
+# a hint where to work: what is due and behind nothing else of its item, oldest first; it is claimed under the
+# organisation's own scope
 DUE_INBOUND = text(
     """
-    SELECT organisation_id, id FROM inbound
+    SELECT organisation_id, id FROM inbound i
     WHERE state = 'accepted' AND next_attempt_at <= (SELECT hub_now())
+      AND NOT EXISTS (SELECT FROM inbound e WHERE e.state = 'accepted' AND e.item_refs && i.item_refs
+                        AND e.organisation_id = i.organisation_id AND e.source_id = i.source_id
+                        AND (e.received_at, e.id) < (i.received_at, i.id))
     ORDER BY next_attempt_at, id LIMIT :limit
     """
 )
@@ -100,7 +104,6 @@ CLAIM = text(
     """
 )
 
-# one statement for many results (no outcome: nothing was tried, so no attempt is kept); a row whose token is no longer ours is left alone and not returned
 # a drain that is still at work says so; a frozen one does not, and its rows are taken over
 RENEW = text(
     "UPDATE delivery SET lease_until = clock_timestamp() + :lease WHERE state = 'sending' AND token = ANY(:tokens)"
@@ -118,6 +121,8 @@ SETTLE = text(
         SET state = r.state, reason = r.reason, detail = r.detail, token = NULL, lease_until = NULL,
             next_attempt_at = CASE WHEN r.wait IS NULL THEN d.next_attempt_at
                               ELSE hub_now() + make_interval(secs => r.wait) END,
+            due_at = CASE WHEN r.reason = 'quiet_hours' AND r.wait IS NOT NULL
+                     THEN hub_now() + make_interval(secs => r.wait) ELSE d.due_at END,
             failures = d.failures + CASE WHEN r.failed THEN 1 ELSE 0 END,
             attempts = d.attempts - CASE WHEN r.outcome IS NULL THEN 1 ELSE 0 END,
             provider = coalesce(r.provider, d.provider), provider_id = coalesce(r.provider_id, d.provider_id),
@@ -161,8 +166,10 @@ WAITING = text(
                    AND next_attempt_at <= (SELECT hub_now())) AS urgent,
            EXISTS (SELECT FROM delivery WHERE state = 'queued' AND priority > 1
                    AND next_attempt_at <= (SELECT hub_now())) AS bulk,
-           EXISTS (SELECT FROM inbound WHERE state = 'accepted'
-                   AND next_attempt_at <= (SELECT hub_now())) AS route
+           EXISTS (SELECT FROM inbound i WHERE state = 'accepted' AND next_attempt_at <= (SELECT hub_now())
+                   AND NOT EXISTS (SELECT FROM inbound e WHERE e.state = 'accepted' AND e.item_refs && i.item_refs
+                       AND e.organisation_id = i.organisation_id AND e.source_id = i.source_id
+                       AND (e.received_at, e.id) < (i.received_at, i.id))) AS route
     """
 )
 

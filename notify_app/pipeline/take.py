@@ -47,11 +47,22 @@ def drain(seconds: float, stop: Callable[[], bool] = lambda: False) -> int:
         for row in due:
             if time.monotonic() >= until or stop():
                 break
-            done += take(row.organisation_id, row.id)
+            done += _take_or_leave(row)
         settled += done
         if not done:
             break
     return settled
+
+
+def _take_or_leave(row: Any) -> bool:
+    """A lock that is held elsewhere, or two steps that wait for each other, cost this row a round, not the others."""
+    try:
+        return take(row.organisation_id, row.id)
+    except OperationalError as error:
+        if error.connection_invalidated:
+            raise
+        log.warning("inbound %s waits for another round: %s", row.id, type(error.orig).__name__)
+        return False
 
 
 def take(organisation_id: UUID, inbound_id: UUID) -> bool:
@@ -156,7 +167,7 @@ def _batch(work: Step, row: Any, data: envelope.BatchIn) -> list[str]:
     actor = apply.Actor("source", inbound_id=row.id)
     reason = data.reason or "No reason was given."
     applied, refusals = apply.decide_batch(
-        work, [one.id for one in found], verb, reason, data.batch_id, actor
+        work, [one.id for one in found], verb, reason, data.batch_id, actor, row.occurred_at
     )
     problems = [f"{one} is not known here." for one in missing] + refusals
     return problems + _follow(work, row, applied)

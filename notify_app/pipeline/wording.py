@@ -93,7 +93,7 @@ class Wording:
                     FieldError(failure.field, failure.reason),
                 ) from None
             self._note(failure)
-            rendered = self._render(dict.fromkeys(asked), "hub", GENERAL.name, member, action)
+            rendered = self._general(asked, member, action)
         for survived in rendered.failures:
             self._note(survived)
         return rendered.values
@@ -112,6 +112,19 @@ class Wording:
             locale=member.locale,
             sms_segments=self.office.settings.sms_segments,
             lenient=self.urgent,
+        )
+
+    def _general(self, names: tuple[str, ...], member: Member, action: str) -> Rendered:
+        """What is URGENT and has no words of its own: what is known, in the built-in text, whatever was given."""
+        return render(
+            dict.fromkeys(names),
+            {**_known(self.type.title, self.payload), **self.office.context(self, member, action)},
+            domain="hub",
+            event=GENERAL.name,
+            zone=member.zone,
+            locale=member.locale,
+            sms_segments=self.office.settings.sms_segments,
+            lenient=True,
         )
 
     def _note(self, failure: TemplateFailed) -> None:
@@ -215,13 +228,14 @@ class Words:
             says.off = True
         if not active:
             says.row = None
-        missing = [
-            path
-            for path in (*type_.requires, *(row.requires if row else ()))
-            if not domains.present(draft.payload, path)
-        ]
-        if missing and not says.off:
-            self._problem(says, "context", f"{draft.event} needs {', '.join(missing)}.")
+        missing = [path for path in type_.requires if not domains.present(draft.payload, path)]
+        own = [path for path in (row.requires if row else ()) if not domains.present(draft.payload, path)]
+        if (missing or (own and asked)) and not says.off:
+            self._problem(says, "context", f"{draft.event} needs {', '.join((*missing, *own))}.")
+        elif own and not says.off:
+            # what happened is told in the built-in words: an office's template must not hold up the work itself
+            says.row = None
+            says.problems.append(f"The office's own {draft.event} needs {', '.join(own)}.")
         return says
 
     def _problem(self, says: Wording, name: str, message: str) -> None:

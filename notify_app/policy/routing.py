@@ -14,7 +14,17 @@ from notify_app.domains.base import Priority
 from notify_app.policy.quiet import QuietHours, release_at
 from notify_app.policy.reasons import Reason
 
-__all__ = ["CHANNELS_BY_PRIORITY", "OUTWARD", "Choice", "Plan", "Planned", "Reach", "Told", "plan"]
+__all__ = [
+    "CHANNELS_BY_PRIORITY",
+    "OUTWARD",
+    "Choice",
+    "Plan",
+    "Planned",
+    "Reach",
+    "Told",
+    "plan",
+    "switched_off",
+]
 
 # A5; the in-app row is always made and is not listed
 CHANNELS_BY_PRIORITY: Mapping[Priority, tuple[str, ...]] = {
@@ -98,7 +108,7 @@ def plan(
     messages: list[Planned] = []
     muted = False
     for channel in wanted:
-        refusal = _switched_off(matter, choice, channel)
+        refusal = switched_off(matter, choice, channel)
         if refusal:
             muted = True
             record.append(refusal)
@@ -108,7 +118,7 @@ def plan(
         messages += [message] if message else []
     if not messages and not muted and (wanted or not signs_in):
         for channel in OUTWARD:
-            if channel in wanted or _switched_off(matter, choice, channel):
+            if channel in wanted or switched_off(matter, choice, channel):
                 continue
             message, line = _take(matter, channel, reaches, choice, zone, now, Reason.fallback_channel)
             record.append(line)
@@ -122,7 +132,8 @@ def plan(
     return Plan(tuple(messages), tuple(record), unreached)
 
 
-def _switched_off(matter: Matter, choice: Choice, channel: str) -> Told | None:
+def switched_off(matter: Matter, choice: Choice, channel: str) -> Told | None:
+    """Why the person does not want this matter on this channel, or None. URGENT is not asked."""
     if matter.priority is Priority.urgent:
         return None
     by_event = choice.switches.get((f"event:{matter.name}", channel))

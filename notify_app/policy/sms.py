@@ -72,6 +72,9 @@ ELLIPSIS = "..."  # three dots: the one-character ellipsis would force UCS-2 (re
 LINK = re.compile(r"https?://\S+")
 WORD = re.compile(r"\S+")
 
+# longer than any number of segments that an organisation may allow
+LONGEST_TEXT, LONGEST_LINK = 4000, 2000
+
 
 @dataclass(frozen=True, slots=True)
 class Segments:
@@ -127,13 +130,16 @@ def fit(text: str, limit_segments: int = 1, link: str | None = None) -> str:
     `link` is found in the text when it is not given. A link that is too long by itself is left out:
     half a link leads nowhere.
     """
+    link = link or _last_link(text[-LONGEST_LINK:])
+    if len(text) > LONGEST_TEXT:
+        text = f"{text[:LONGEST_TEXT]} {link}"
     text = transliterate(text).strip()
     if _fits(text, limit_segments):
         return text
     folded = fold_accents(text)
     if is_gsm(folded) and not is_gsm(text):
         return fit(folded, limit_segments, link)
-    return _cut(text, limit_segments, link or _last_link(text))
+    return _cut(text, limit_segments, link)
 
 
 def fold_accents(text: str) -> str:
@@ -146,7 +152,8 @@ def fold_accents(text: str) -> str:
 
 def _cut(text: str, limit_segments: int, link: str) -> str:
     body = " ".join(text.replace(link, " ").split(" ")) if link else text
-    body = re.sub(r" {2,}", " ", body).strip()
+    # what cannot fit anyway is not looked at: a long text must not cost the square of its length
+    body = re.sub(r" {2,}", " ", body[: limit_segments * 160 + 160]).strip()
     tail = f"{ELLIPSIS} {link}" if link else ELLIPSIS
     if link and not _fits(tail, limit_segments):
         return _cut(body, limit_segments, "") if not _fits(body, limit_segments) else body

@@ -6,7 +6,7 @@ import importlib
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, abort, current_app, g, request
 from flask_babel import get_locale
 
 from notify_app.config import Settings
@@ -55,11 +55,21 @@ def init_app(app: Flask) -> None:
     for name in SCREENS:
         app.register_blueprint(importlib.import_module(f"notify_app.web.{name}").blueprint)
     problems.init_app(app)
+    app.before_request(_refuse_nul)
     app.before_request(identity.enter_scope)
     app.before_request(guard.enforce)
     app.teardown_request(identity.leave_scope)
     app.after_request(_headers)
     app.context_processor(_everywhere)
+
+
+def _refuse_nul() -> None:
+    """No field of a form or an address may hold a NUL: PostgreSQL stores none, and nobody types one."""
+    if request.endpoint == "hooks.receive":
+        return
+    for values in (request.args, request.form):
+        if any("\x00" in text for pair in values.items(multi=True) for text in pair):
+            abort(400)
 
 
 def _locale() -> str | None:

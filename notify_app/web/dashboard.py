@@ -29,7 +29,7 @@ __all__ = ["blueprint"]
 blueprint = Blueprint("dashboard", __name__)
 
 HOURS = 24
-ALERTS, EVENTS, WORK = 12, 8, 8
+ALERTS, EVENTS, WORK = 100, 8, 8
 CHANNELS = ("email", "sms")
 
 FIGURES = """
@@ -69,7 +69,7 @@ ALERT = """
         FROM notification n JOIN person p ON p.organisation_id = n.organisation_id AND p.id = n.person_id
         WHERE n.organisation_id = e.organisation_id AND n.event_id = e.id AND n.acknowledged_at IS NULL AND n.withdrawn_at IS NULL
     ) n ON n.id IS NOT NULL
-    WHERE e.organisation_id = :org AND e.created_at > :week AND (e.priority = 1 OR e.name = 'not_reached')
+    WHERE e.organisation_id = :org AND (e.priority = 1 OR e.name = 'not_reached')
       AND (w.id IS NULL OR NOT (w.kind || '/' || w.status) = ANY(:closed))
     ORDER BY e.priority, e.created_at DESC LIMIT :limit
 """
@@ -197,7 +197,7 @@ def _chart(
 
 def _alerts(work: Step, who: Viewer, read: Reader) -> list[dict[str, Any]]:
     closed = [f"{kind.name}/{status}" for kind in domains.kinds() for status in final(kind)]
-    rows = work.all(ALERT, me=who.person_id, week=work.now - timedelta(days=7), closed=closed, limit=ALERTS)
+    rows = work.all(ALERT, me=who.person_id, closed=closed, limit=ALERTS)
     return [
         {
             "title": row.title,

@@ -16,7 +16,7 @@ from flask_babel import gettext as _
 
 from notify_app import domains
 from notify_app.domains.base import Item, Transition, WorkKind
-from notify_app.errors import Conflict, Forbidden, Invalid, Refused
+from notify_app.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from notify_app.extensions import db
 from notify_app.live.announce import Changed
 from notify_app.pipeline import sql
@@ -52,11 +52,12 @@ class Opened:
     actor: apply.Actor
     about: Any
     reader: Reader
+    used: bool
 
     @property
     def answers(self) -> list[Transition]:
-        """What can be answered: something only while the item waits for its first answer."""
-        if self.item.status != self.kind.first:
+        """What can be answered: something only while the item waits for its first answer, and once by each link."""
+        if self.item.status != self.kind.first or self.used:
             return []
         return [
             move
@@ -111,7 +112,11 @@ def _open(work: Step, link: Any, token: str) -> Opened:
         raise Refused("Items of this kind are not known to this release.")
     about = work.one(ABOUT, item=link.item_id, person=link.person_id)
     reader = Reader(work.now, about.zone, about.locale)
-    return Opened(token, item, kind, apply.Actor(about.role, link.person_id), about, reader)
+    if all(one.id != link.person_id for one in item.people.values()):
+        raise NotFound("This link's item belongs to somebody else now.")
+    return Opened(
+        token, item, kind, apply.Actor(about.role, link.person_id), about, reader, link.used_at is not None
+    )
 
 
 def _answer(link: Any, token: str, verb: str, reason: str) -> tuple[Transition, Opened]:
@@ -122,10 +127,18 @@ def _answer(link: Any, token: str, verb: str, reason: str) -> tuple[Transition, 
         move = next((one for one in opened.answers if one.verb == verb), None)
         if move is None:
             raise Refused("It waits for no answer like that now.")
+        used = work.run(
+            "UPDATE link SET used_at = hub_now() WHERE organisation_id = :org AND id = :id AND used_at IS NULL",
+            id=link.id,
+        )
+        if not used:
+            raise Refused("This link has given its answer.")
         applied = apply.act(work, link.item_id, verb, {"reason": reason}, opened.actor)
         route(work, applied.drafts, Origin(work.now, actor_id=link.person_id))
         work.news.append(Changed(work.organisation_id, "work", (str(link.item_id),)))
-        return move, Opened(token, applied.items[0], opened.kind, opened.actor, opened.about, opened.reader)
+        return move, Opened(
+            token, applied.items[0], opened.kind, opened.actor, opened.about, opened.reader, True
+        )
 
 
 # --- pages ---------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from flask import Flask, Response, jsonify, render_template, request, url_for
+from flask import Flask, Response, g, jsonify, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
@@ -96,7 +96,9 @@ def _database_away(error: Exception) -> Any:
 
 
 def _bug(error: Exception) -> Any:
-    log.error("unexpected error at %s %s", request.method, request.path, exc_info=error)
+    log.error(
+        "unexpected error at %s %s", request.method, request.endpoint or "an unknown address", exc_info=error
+    )
     if _machine():
         return problem(HubError("Something went wrong here; nothing was kept."), 500)
     return _page(500), 500
@@ -177,6 +179,7 @@ def _words(status: int) -> tuple[str, str, str, str]:
 
 
 def _page(status: int, happened: str = "") -> str:
+    g.failed = True  # the page of an error asks the database for nothing
     title, usual, kept, todo = _words(status)
     action = {"title": _("To the start"), "url": url_for("home.show")}
     if status == 401:

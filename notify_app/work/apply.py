@@ -284,11 +284,18 @@ def _uuid(value: str) -> str:
 
 
 def decide_batch(
-    step: Step, item_ids: Iterable[UUID], verb: str, reason: str, ref: str, actor: Actor
+    step: Step,
+    item_ids: Iterable[UUID],
+    verb: str,
+    reason: str,
+    ref: str,
+    actor: Actor,
+    at: datetime | None = None,
 ) -> tuple[Applied, list[str]]:
     """Approve or deny many items as one batch: one event for each technician's part of it.
 
-    Items whose state does not allow it are left as they are; their sentences are returned beside what was done.
+    `at` is when a source says that it happened: what is known to be later stays. Items whose state does not allow
+    it are left as they are; their sentences are returned beside what was done.
     Locks are taken in the order of ids, so that two batches cannot wait for each other.
     """
     done: list[Item] = []
@@ -298,11 +305,12 @@ def decide_batch(
         before = load(step, item_id, lock=True)
         kind = _kind(before)
         try:
+            _not_older(step, kind, before, at)
             after = replace(_moved(kind, before, verb, {"reason": reason}, actor), batch_ref=ref)
-        except Refused as refusal:
+        except (Refused, Stale) as refusal:
             refusals.append(str(refusal))
             continue
-        applied = _write(step, kind, before, after, verb, reason, actor, in_batch=True)
+        applied = _write(step, kind, before, after, verb, reason, actor, in_batch=True, at=at)
         done += applied.items
         drafts += applied.drafts
     for name in sorted({item.kind for item in done}):
@@ -334,14 +342,23 @@ def _write(
     actor: Actor,
     *,
     in_batch: bool,
+    at: datetime | None = None,
 ) -> Applied:
     if _same(before, after):
         return Applied((before,), ())
-    _update(step, after, None)
+    _update(step, after, at)
     _write_people(step, before, after)
     _record(step, before, after, verb, actor, reason)
     _withdraw_moot(step, before, after)
     return Applied((after,), tuple(kind.on_change(before, after, reason, in_batch)))
+
+
+def _not_older(step: Step, kind: WorkKind, item: Item, at: datetime | None) -> None:
+    known_at = step.one(
+        "SELECT known_at FROM work_item WHERE organisation_id = :org AND id = :id", id=item.id
+    ).known_at
+    if at is not None and at < known_at:
+        raise Stale(f"{kind.title} {item.number} is known as of {known_at.isoformat()}; this is older.")
 
 
 def _withdraw_moot(step: Step, before: Item | None, after: Item) -> None:

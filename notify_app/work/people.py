@@ -48,23 +48,32 @@ def resolve(step: Step, source_id: UUID, given: PersonIn, role: str) -> PersonRe
 
 
 def _replace_address(step: Step, person_id: UUID, channel: str, value: str) -> None:
-    """The source's address becomes the first; what the person added themselves stays behind it."""
+    """The source's address replaces the one that it gave before and becomes the first; what the person added stays."""
     if not value:
         return
+    keys = {"person": person_id, "channel": channel, "value": value}
+    known = step.one(
+        "SELECT 1 FROM address WHERE organisation_id = :org AND person_id = :person AND channel = :channel "
+        "AND value = :value AND position = 0 AND from_source",
+        **keys,
+    )
+    if known:
+        return
     step.run(
-        "UPDATE address SET position = position + 1 WHERE organisation_id = :org AND person_id = :person "
-        "AND channel = :channel AND NOT EXISTS (SELECT FROM address a WHERE a.organisation_id = :org "
-        "AND a.person_id = :person AND a.channel = :channel AND a.value = :value)",
-        person=person_id,
-        channel=channel,
-        value=value,
+        "DELETE FROM address WHERE organisation_id = :org AND person_id = :person AND channel = :channel "
+        "AND value <> :value AND from_source",
+        **keys,
     )
     step.run(
-        "INSERT INTO address (organisation_id, person_id, channel, value) VALUES (:org, :person, :channel, :value) "
-        "ON CONFLICT ON CONSTRAINT uq_address_value DO NOTHING",
-        person=person_id,
-        channel=channel,
-        value=value,
+        "UPDATE address SET position = position + 1 WHERE organisation_id = :org AND person_id = :person "
+        "AND channel = :channel AND value <> :value",
+        **keys,
+    )
+    step.run(
+        "INSERT INTO address (organisation_id, person_id, channel, value, from_source) "
+        "VALUES (:org, :person, :channel, :value, true) "
+        "ON CONFLICT ON CONSTRAINT uq_address_value DO UPDATE SET position = 0, from_source = true",
+        **keys,
     )
 
 

@@ -48,7 +48,20 @@ def _put(step: Step, event_id: UUID, person_id: UUID, channel: str, address: str
     if line is None:  # the office has switched its messages off
         return
     outbox.put(
-        step, [outbox.Row(new_id(), person_id, channel, address, str(event_id), line.priority, None, line.id)]
+        step,
+        [
+            outbox.Row(
+                new_id(),
+                person_id,
+                channel,
+                address,
+                str(event_id),
+                line.priority,
+                None,
+                line.id,
+                purpose="test",
+            )
+        ],
     )
     step.run(
         "INSERT INTO decision (organisation_id, event_id, person_id, channel, outcome, reason, detail) "

@@ -149,14 +149,16 @@ def test_two_channels_that_fail_at_once_tell_the_office_once(shop):
     shop.silence()
 
 
-def test_a_fallback_that_would_come_at_night_waits_for_the_morning(shop):
+@pytest.mark.proves("A8", "A11")
+def test_a_retry_that_would_come_at_night_waits_for_the_morning_and_the_other_channel_with_it(shop):
     shop.customer("gus", sms="+12025550109", email="gus@example.com", zone="UTC")
     shop.build.quiet(shop.people["gus"], "22:00", "07:00")
     shop.at("2027-02-10 21:55")
     shop.world.aws.fail("+12025550109", 500)
     shop.repair("R-1", customer="gus").completed()
     shop.wait(timedelta(hours=2))
-    assert shop.delivery("gus", "sms").state == "failed"
+    held = shop.delivery("gus", "sms")
+    assert (held.state, held.reason) == ("queued", "quiet_hours")
     shop.mail("gus@example.com").nothing()
     shop.wait(timedelta(hours=8))
     shop.mail("gus@example.com").says("is ready")

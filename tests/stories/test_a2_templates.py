@@ -91,11 +91,24 @@ def test_an_inactive_template_cannot_silence_what_is_urgent(shop):
 
 
 @pytest.mark.proves("A2")
-def test_fields_that_a_template_requires_are_checked_before_anything_is_written(shop):
-    shop.build.template(shop.organisation, "repair_in_progress", requires=["item.price"])
+def test_fields_that_a_template_requires_are_checked_and_never_hold_up_the_work_itself(shop):
+    shop.build.template(shop.organisation, "repair_in_progress", requires=["item.price"], subject="Our words")
     answer = shop.post("repair.upsert", {"id": "R-1", "status": "in_progress", "customer": {"id": "dana"}})
     row = shop.inbound(answer)
+    assert row.state == "applied"
     assert "repair_in_progress needs item.price" in row.error
+    assert "Our words" not in shop.mail(DANA_MAIL).says("R-1").subject, "the built-in words"
+    shop.silence()
+
+
+@pytest.mark.proves("A1", "A2")
+def test_a_message_that_somebody_asks_for_needs_what_its_template_requires(shop):
+    shop.build.template(shop.organisation, "general", requires=["gate"])
+    words = {"headline": "Come in", "known": [{"name": "Gate", "value": "north"}]}
+    answer = shop.post(
+        "notification.send", {"template": "general", "context": words, "recipients": [{"id": "marco"}]}
+    )
+    assert "general needs gate" in shop.inbound(answer).error
     assert not shop.events(), "nothing half made"
     shop.silence()
 
