@@ -1,0 +1,107 @@
+"""An office with something on every page, and the list of the pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from playwright.sync_api import Page
+
+from tests.browser.office import Office
+
+USUAL = {
+    "vehicle": "2021 Subaru Outback",
+    "damage": "chip, driver's side",
+    "location": "418 Alder Street, Bellingham",
+    "reason": "The customer will claim on insurance first.",
+    "reward": "Free wiper blades",
+    "redeemed_by": "Dana Whitfield",
+}
+
+
+def furnish(office: Office, words: dict[str, str] | None = None) -> None:
+    """Repairs in every state, told to everybody, partly read, one alert, one reward; `words` replace the usual ones."""
+    said = USUAL | (words or {})
+    facts = {name: said[name] for name in ("vehicle", "damage", "location")}
+    facts |= {"price": "149.50", "scheduled_at": office.tomorrow()}
+    known = {**facts, "customer": "dana", "technician": "marco"}
+    office.report("R-1", status="pending", **known)
+    office.report("R-1", status="approved")
+    office.report("R-1", status="in_progress")
+    office.report("R-1", technician="priya")
+    office.report("R-2", status="pending", **facts, customer="dana")
+    office.report("R-3", status="pending", **known)
+    office.report("R-4", status="approved", **facts, customer="dana")
+    office.report("R-5", status="denied", reason=said["reason"], **known)
+    office.report("R-6", status="completed", **known)
+    office.post(
+        "reward.redeemed",
+        {
+            "technician": {"id": "marco"},
+            "reward": said["reward"],
+            "points": 1200,
+            "redeemed_by": said["redeemed_by"],
+            "redeemed_at": office.tomorrow(),
+        },
+    )
+    office.settle()
+
+
+@dataclass(frozen=True)
+class Place:
+    """One page: who looks ('' is nobody), where it is, and what is opened on it."""
+
+    name: str
+    who: str
+    path: Callable[[Office], str]
+    opens: str = ""
+    status: int = 200
+
+    def prepare(self, page: Page) -> None:
+        """Open what is folded."""
+        for summary in page.locator(self.opens).all() if self.opens else ():
+            summary.click()
+
+
+def at(path: str) -> Callable[[Office], str]:
+    """An address that is always the same."""
+    return lambda _office: path
+
+
+def line(key: str, event: str) -> Callable[[Office], str]:
+    """The newest notification of this event to this person."""
+    return lambda office: f"/inbox/{next(row.id for row in office.lines(key) if row.name == event)}"
+
+
+def asked(office: Office) -> str:
+    """The office asks why the other technician did not hear of it."""
+    return f"{line('marco', 'repair_denied')(office)}?about={office.people['priya'].id}"
+
+
+def message(key: str, channel: str) -> Callable[[Office], str]:
+    """The outbox with the newest message to this person."""
+    return lambda office: f"/outbox?message={office.messages(key, channel)[0].id}"
+
+
+PLACES = (
+    Place("sign-in", "", at("/sign-in")),
+    Place("dashboard", "alice", at("/dashboard"), opens=".chart-numbers summary"),
+    Place("inbox", "marco", at("/inbox")),
+    Place("inbox-empty", "tom", at("/inbox?show=unread")),
+    Place("notification", "marco", line("marco", "repair_assigned")),
+    Place("notification-office", "alice", asked),
+    Place("work", "alice", at("/work"), opens="input[name=item], .decide-deny summary"),
+    Place("work-nothing", "alice", at("/work?q=nothing+is+called+this")),
+    Place("jobs", "marco", at("/work")),
+    Place("item", "alice", lambda office: office.path("R-1"), opens=".moment-why summary, .action summary"),
+    Place("item-pending", "alice", lambda office: office.path("R-3"), opens=".action summary"),
+    Place("job", "priya", lambda office: office.path("R-1", "jobs")),
+    Place("preferences", "marco", at("/preferences"), opens="#overrides summary"),
+    Place("outbox", "alice", at("/outbox")),
+    Place("outbox-email", "alice", message("dana", "email"), opens=".outbox-facts summary"),
+    Place("outbox-sms", "alice", message("dana", "sms")),
+    Place("private-link", "", lambda office: office.private_link("dana")),
+    Place("private-link-gone", "", at("/l/nothing-that-was-ever-made"), status=404),
+    Place("not-found", "marco", at("/inbox/0199a3c4-7b1e-7cc3-8f00-1d2f3a4b5c6d"), status=404),
+    Place("forbidden", "marco", at("/dashboard"), status=403),
+)
