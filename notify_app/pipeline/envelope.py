@@ -97,6 +97,7 @@ class SendIn(StrictInput):
     category: Line | None = None
     action_url: Annotated[str, Field(max_length=2000), AfterValidator(_link)] | None = None
     repair: ExternalId | None = None
+    customer: ExternalId | None = None
     batch_id: ExternalId | None = None
 
     @field_validator("priority")

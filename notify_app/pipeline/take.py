@@ -184,11 +184,12 @@ def _send(work: Step, row: Any, data: envelope.SendIn) -> list[str]:
     """A1: each recipient for themselves; one that fails is named and leaves the others."""
     problems: list[str] = []
     item_id = _item_id(work, row, data)
+    about = _customer(work, row, data)
     priority = Priority.of(data.priority) if data.priority else None
     override = Override(priority, data.category, data.action_url, item_id, asked=True)
     for ordinal, recipient in enumerate(data.recipients):
         # two ordinals each: the message, and what the office may have to hear of it
-        problems += _send_one(work, row, data, recipient, override, ordinal * 2)
+        problems += _send_one(work, row, data, recipient, override, ordinal * 2, about)
     return problems
 
 
@@ -199,12 +200,13 @@ def _send_one(
     recipient: envelope.RecipientIn,
     override: Override,
     ordinal: int,
+    about: dict[str, Any],
 ) -> list[str]:
     name = recipient.id or recipient.person
     person = people.find(work, row.source_id, recipient.id, recipient.person)
     if person is None:
         return [f"recipients[{ordinal // 2}]: {name} is not known in this organisation."]
-    payload = {**data.context, **recipient.context}
+    payload = {**about, **data.context, **recipient.context}
     if data.batch_id:
         payload.setdefault("batch_id", data.batch_id)
     draft = Draft(data.template, payload, to=(person.id,))
@@ -216,6 +218,16 @@ def _send_one(
         work.wakes, work.news = wakes, news
         return [f"recipients[{ordinal // 2}] ({name}): {_sentence(refusal)}"]
     return [f"recipients[{ordinal // 2}] ({name}): {problem}" for problem in routed.problems]
+
+
+def _customer(work: Step, row: Any, data: envelope.SendIn) -> dict[str, Any]:
+    """The link to a customer (A1): their facts for the message, their id with the event."""
+    if data.customer is None:
+        return {}
+    person = people.find(work, row.source_id, data.customer, None)
+    if person is None:
+        raise NotFound(f"customer: {data.customer} is not known here.")
+    return {"customer": {"name": person.name, "phone": person.phone}, "customer_id": str(person.id)}
 
 
 def _item_id(work: Step, row: Any, data: envelope.SendIn) -> UUID | None:

@@ -206,3 +206,18 @@ def test_a_reader_that_is_cut_off_is_sent_nothing_past_a_gap() -> None:
     assert stream.next(0.01) is None
     stream.write(encode("heartbeat", {}))
     assert stream.next(0.01) is None
+
+
+@pytest.mark.proves("A1")
+def test_a_message_that_is_sent_by_name_can_be_about_a_customer(shop):
+    shop.post("repair.upsert", {"id": "R-1", "status": "pending", "customer": {"id": "dana"}})
+    shop.forget()
+    words = {"headline": "Call back, please", "known": [{"name": "When", "value": "today"}]}
+    asked = {"template": "general", "context": words, "recipients": [{"id": "marco"}], "customer": "dana"}
+    shop.post("notification.send", asked)
+    payload = shop.events("general")[0].payload
+    assert payload["customer"]["name"] == "Dana Whitfield"
+    assert payload["customer_id"] == str(shop.people["dana"].id)
+    unknown = shop.post("notification.send", asked | {"customer": "nobody"})
+    assert "customer: nobody is not known here" in shop.inbound(unknown).error
+    shop.forget()

@@ -124,7 +124,7 @@ def test_what_arrives_between_two_pages_moves_nothing(shop):
     assert len(ids(shop.bob.get(older))) == 1
 
 
-@pytest.mark.parametrize("query", ["before=x", "before=", "show=odd", "before=%00", "before=" + "9" * 4000])
+@pytest.mark.parametrize("query", ["before=x", "before=", "show=odd", "before=" + "9" * 4000])
 def test_an_address_that_makes_no_sense_shows_the_newest(shop, query):
     rewards(shop, 1)
     page = shop.bob.get(f"/inbox?{query}")

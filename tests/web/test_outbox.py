@@ -106,7 +106,6 @@ def test_older_messages_follow(local):
     "query",
     [
         "before=x",
-        "after=%00",
         "person=x",
         "channel=x",
         "state=x",

@@ -68,7 +68,6 @@ def test_a_customer_with_a_sign_in_sees_their_own_repairs(shop):
         ("q=%25", []),
         ("q=_", []),
         ("q=%5C", []),
-        ("q=%00", ["R-3", "R-2", "R-1"]),
         ("person=nobody", ["R-2"]),
         ("person=x", ["R-3", "R-2", "R-1"]),
         ("state=trouble", ["R-2"]),
@@ -100,9 +99,7 @@ def test_pages_go_there_and_back_without_gap_or_repetition(shop):
     assert numbers(shop.alice.get(link(second, "prev").replace("&amp;", "&"))) == numbers(first)
 
 
-@pytest.mark.parametrize(
-    "cursor", ["x", "2026-01-01_x", "2026-01-01T00:00:00_" + "0" * 32, "%00", "_", "9" * 3000]
-)
+@pytest.mark.parametrize("cursor", ["x", "2026-01-01_x", "2026-01-01T00:00:00_" + "0" * 32, "_", "9" * 3000])
 @pytest.mark.parametrize("name", ["before", "after"])
 def test_a_cursor_that_is_none_shows_the_first_page(shop, name, cursor):
     many(shop, 1)
