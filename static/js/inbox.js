@@ -198,7 +198,8 @@ function settle(event) {
   row.classList.add('settling');
   face.style.transform = '';
   setTimeout(() => row.classList.remove('swiping', 'settling'), 240);
-  addEventListener('click', (click) => { click.preventDefault(); click.stopPropagation(); }, { capture: true, once: true, signal: AbortSignal.timeout(300) });
+  // the finger's own click would open the notification
+  addEventListener('click', (click) => { if (face.contains(click.target)) { click.preventDefault(); click.stopPropagation(); } }, { capture: true, once: true, signal: AbortSignal.timeout(300) });
   if (event.type === 'pointerup' && dx >= FAR) mark(row, isUnread(row), { withUndo: true });
 }
 list.addEventListener('pointerup', settle);
