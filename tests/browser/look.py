@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
+from tests.browser.chrome import SCREENS
+
 STRUCTURE = r"""() => {
     const wrong = [];
     const say = (what, element) => wrong.push(`${what}: ${element.outerHTML.slice(0, 160)}`);
@@ -141,5 +143,15 @@ def at_night(page: Page) -> None:
     """Let the device be dark, and wait until the page is."""
     page.emulate_media(color_scheme="dark")
     expect(page.locator("body")).to_have_css("background-color", "rgb(14, 17, 23)")
-    # even the shortest transition of a colour takes a frame
+    drawn(page)
+
+
+def on_a(screen: str, page: Page) -> None:
+    """Let the screen be as wide as that of a phone or a desktop, and wait until the page is."""
+    page.set_viewport_size(SCREENS[screen]["viewport"])
+    drawn(page)
+
+
+def drawn(page: Page) -> None:
+    """A new width, and even the shortest transition of a colour, takes a frame."""
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, Response, expect
 
 from tests.browser import look
-from tests.browser.chrome import SCREENS, Visits, live
+from tests.browser.chrome import Visits, live
 from tests.browser.every_page import PLACES, Place, furnish
 from tests.browser.office import Office
 from tests.browser.site import Site
@@ -50,7 +50,7 @@ def test_it_is_small_and_whole_for_everybody(furnished: Office, visit: Visits, p
     wrong = look.structure(page) + look.contrast(page)
     look.at_night(page)
     wrong += [f"at night: {one}" for one in look.contrast(page)]
-    page.set_viewport_size(SCREENS["desktop"]["viewport"])
+    look.on_a("desktop", page)
     wrong += [f"on a desktop: {one}" for one in look.structure(page) + look.contrast(page)]
     assert not wrong, "\n".join(wrong)
 
@@ -117,8 +117,8 @@ def hostile(site: Site) -> Office:
 def test_words_that_are_scripts_are_shown_and_not_run(hostile: Office, visit: Visits, place: Place) -> None:
     page = visit(hostile.people[place.who] if place.who else None, "about:blank")
     go(visit, hostile, place, page)
-    for size in (SCREENS["desktop"], SCREENS["phone"]):
-        page.set_viewport_size(size["viewport"])
+    for screen in ("desktop", "phone"):
+        look.on_a(screen, page)
         assert not look.structure(page), "long words widen no page"
     place.prepare(page)
     for frame in page.frames:
