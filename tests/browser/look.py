@@ -153,5 +153,8 @@ def on_a(screen: str, page: Page) -> None:
 
 
 def drawn(page: Page) -> None:
-    """A new width, and even the shortest transition of a colour, takes a frame."""
-    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    """A new width takes a frame; what still moves is waited for, because a colour in between is not what is seen."""
+    page.evaluate(
+        "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        ".then(() => Promise.allSettled(document.getAnimations().map((one) => one.finished)))"
+    )
