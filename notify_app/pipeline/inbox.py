@@ -5,9 +5,10 @@ The counter is the stream's cursor: its row lock makes numbers and commits come 
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -19,14 +20,12 @@ from notify_app.pipeline.step import Step
 __all__ = [
     "Line",
     "acknowledge",
-    "acknowledge_item",
     "as_frame",
     "mark_all_read",
     "mark_read",
     "mark_unread",
-    "put",
     "unread",
-    "withdraw",
+    "write",
 ]
 
 PRIORITIES = {1: "urgent", 2: "high", 3: "medium", 4: "low"}
@@ -48,8 +47,7 @@ class Line:
     item_id: UUID | None
 
 
-# taken in the order of ids: two steps that tell the same people wait for each other in turn, not in a circle. (One
-# that withdraws and tells raises twice, and may meet another in a circle: PostgreSQL ends one, which is tried again.)
+# taken in the order of ids: two steps that tell the same people wait for each other in turn, not in a circle
 RAISE = text(
     """
     INSERT INTO inbox_counter (organisation_id, person_id, seq)
@@ -68,29 +66,79 @@ def _raise(step: Step, counts: Mapping[UUID, int]) -> dict[UUID, int]:
     return {row.person_id: row.seq for row in rows}
 
 
-def put(step: Step, lines: Sequence[Line]) -> None:
-    """Insert notifications and announce each to its person."""
-    if not lines:
-        return
+def write(
+    step: Step,
+    lines: Sequence[Line],
+    *,
+    moot: Sequence[Mapping[str, Any]] = (),
+    noticed: Sequence[Mapping[str, Any]] = (),
+) -> None:
+    """Insert notifications, take back what is not true any more, and announce both to their people.
+
+    `moot` holds item_id and names: unread lines of an item whose message has become untrue; what was read stays as
+    history. `noticed` holds item_id and person_id: who acts on an item has taken notice of what they were told of it.
+    Every counter is raised once, all of them in the order of their people: two steps cannot wait in a circle.
+    """
+    if noticed:
+        step.write(NOTICED, noticed)
+    gone = _gone(step, moot)
     counts = Counter(line.person_id for line in lines)
+    counts.update(person_id for person_id, _ in gone)
+    if not counts:
+        return
     last = _raise(step, counts)
-    left = dict(counts)
+    seqs = {person_id: last[person_id] - count for person_id, count in counts.items()}
+
+    def next_of(person_id: UUID) -> int:
+        seqs[person_id] += 1
+        return seqs[person_id]
+
+    withdrawn = [(person_id, next_of(person_id), ids) for (person_id, _), ids in gone.items()]
+    _withdraw(step, withdrawn)
     rows = []
     for line in lines:
-        left[line.person_id] -= 1
-        seq = last[line.person_id] - left[line.person_id]
-        rows.append({"organisation_id": step.organisation_id, **asdict(line), "seq": seq, "changed_seq": seq})
+        seq = next_of(line.person_id)
+        rows.append({**vars(line), "seq": seq, "changed_seq": seq})
     step.insert("notification", rows)
     totals = _unread_counts(step, list(counts))
+    for person_id, seq, ids in withdrawn:
+        data = {"ids": [str(one) for one in ids], "unread": totals[person_id]}
+        step.news.append(Frame(person_id, seq, "withdrawn", data))
     for row in rows:
-        step.news.append(
-            Frame(
-                row["person_id"],
-                row["seq"],
-                "notification",
-                {**as_frame(row, step), "unread": totals[row["person_id"]]},
-            )
-        )
+        data = as_frame(row, step) | {"unread": totals[row["person_id"]]}
+        step.news.append(Frame(row["person_id"], row["seq"], "notification", data))
+
+
+NOTICED = """
+    UPDATE notification n SET acknowledged_at = (SELECT hub_now())
+    FROM json_to_recordset(CAST(:rows AS json)) AS r(item_id uuid, person_id uuid)
+    WHERE n.organisation_id = :org AND n.item_id = r.item_id AND n.person_id = r.person_id AND n.acknowledged_at IS NULL
+"""
+GONE = """
+    SELECT n.item_id, n.person_id, n.id FROM json_to_recordset(CAST(:rows AS json)) AS r(item_id uuid, names text[])
+    JOIN notification n ON n.organisation_id = :org AND n.item_id = r.item_id AND n.name = ANY(r.names)
+    WHERE n.read_at IS NULL AND n.withdrawn_at IS NULL ORDER BY n.id
+"""
+WITHDRAWN = """
+    UPDATE notification n SET withdrawn_at = (SELECT hub_now()), changed_seq = r.seq
+    FROM json_to_recordset(CAST(:rows AS json)) AS r(id uuid, seq bigint)
+    WHERE n.organisation_id = :org AND n.id = r.id
+"""
+
+
+def _gone(step: Step, moot: Sequence[Mapping[str, Any]]) -> dict[tuple[UUID, UUID], list[UUID]]:
+    """(person, item) → the lines that are not true any more."""
+    rows = [row for row in moot if row["names"]]
+    found: dict[tuple[UUID, UUID], list[UUID]] = {}
+    for row in step.all(GONE, rows=json.dumps(rows, default=str)) if rows else ():
+        found.setdefault((row.person_id, row.item_id), []).append(row.id)
+    return found
+
+
+def _withdraw(step: Step, withdrawn: Sequence[tuple[UUID, int, list[UUID]]]) -> None:
+    rows = [{"id": one, "seq": seq} for _, seq, ids in withdrawn for one in ids]
+    if rows:
+        step.write(WITHDRAWN, rows)
 
 
 def as_frame(row: Mapping[str, Any], step: Step) -> dict[str, Any]:
@@ -149,39 +197,6 @@ def acknowledge(step: Step, event_id: UUID, person_id: UUID, *, for_all: bool = 
     )
     mark_read(step, person_id, [row.id for row in rows if row.person_id == person_id])
     step.news.append(Changed(step.organisation_id, "alert"))
-    return len(rows)
-
-
-def acknowledge_item(step: Step, item_id: UUID, person_id: UUID) -> int:
-    """Who acts on an item has taken notice of what they were told of it."""
-    return step.run(
-        "UPDATE notification SET acknowledged_at = hub_now() WHERE organisation_id = :org AND item_id = :item "
-        "AND person_id = :person AND acknowledged_at IS NULL",
-        item=item_id,
-        person=person_id,
-    )
-
-
-def withdraw(step: Step, item_id: UUID, names: Sequence[str]) -> int:
-    """Take back unread lines of an item whose message is not true any more; what was read stays as history."""
-    if not names:
-        return 0
-    rows = step.all(
-        "SELECT person_id, array_agg(id) AS ids FROM notification WHERE organisation_id = :org AND item_id = :item "
-        "AND name = ANY(:names) AND read_at IS NULL AND withdrawn_at IS NULL GROUP BY person_id",
-        item=item_id,
-        names=list(names),
-    )
-    last = _raise(step, {row.person_id: 1 for row in rows})
-    for row in rows:
-        step.run(
-            "UPDATE notification SET withdrawn_at = hub_now(), changed_seq = :seq WHERE organisation_id = :org "
-            "AND id = ANY(:ids)",
-            ids=row.ids,
-            seq=last[row.person_id],
-        )
-        data = {"ids": [str(one) for one in row.ids], "unread": unread(step, row.person_id)}
-        step.news.append(Frame(row.person_id, last[row.person_id], "withdrawn", data))
     return len(rows)
 
 

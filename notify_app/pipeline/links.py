@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-from notify_app.pipeline.audience import Member
-from notify_app.pipeline.step import Step, hub
+from notify_app.ids import new_id
+from notify_app.pipeline.step import hub
 from notify_app.secrets import LINK_LIFE, Secrets
+from notify_app.work.people import Member
+
+if TYPE_CHECKING:
+    from notify_app.pipeline.world import World
 
 __all__ = ["PAGES", "to_item"]
 
@@ -15,23 +20,24 @@ PAGES = {"technician": "/jobs/{id}", "contact": "/repairs/{id}"}
 OFFICE_PAGE = "/work/{id}"
 
 
-def to_item(step: Step, member: Member, item_id: UUID | None) -> str:
+def to_item(world: World, member: Member, item_id: UUID | None) -> str:
     """The path of the item's page for this person; '' where the message is about no item."""
     if item_id is None:
         return ""
     if member.signs_in:
         return PAGES.get(member.role, OFFICE_PAGE).format(id=item_id)
-    return f"/l/{_private(step, member.id, item_id)}"
+    return f"/l/{_private(world, member.id, item_id)}"
 
 
-def _private(step: Step, person_id: UUID, item_id: UUID) -> str:
+def _private(world: World, person_id: UUID, item_id: UUID) -> str:
     token = Secrets(hub().secret_key).new_link()
-    step.run(
-        "INSERT INTO link (organisation_id, token_hash, person_id, item_id, expires_at) "
-        "VALUES (:org, :hash, :person, :item, :until)",
-        hash=Secrets.hash_token(token),
-        person=person_id,
-        item=item_id,
-        until=step.now + LINK_LIFE,
+    world.writes.links.append(
+        {
+            "id": new_id(),
+            "token_hash": Secrets.hash_token(token),
+            "person_id": person_id,
+            "item_id": item_id,
+            "expires_at": world.step.now + LINK_LIFE,
+        }
     )
     return token

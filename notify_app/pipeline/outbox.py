@@ -55,7 +55,6 @@ def put(step: Step, rows: Sequence[Row]) -> None:
         "delivery",
         [
             {
-                "organisation_id": step.organisation_id,
                 "id": row.id,
                 "person_id": row.person_id,
                 "channel": row.channel,
@@ -74,14 +73,11 @@ def put(step: Step, rows: Sequence[Row]) -> None:
     step.insert(
         "delivery_item",
         [
-            {
-                "organisation_id": step.organisation_id,
-                "delivery_id": row.id,
-                "notification_id": row.notification_id,
-            }
+            {"delivery_id": row.id, "notification_id": row.notification_id}
             for row in rows
             if row.notification_id
         ],
+        stamp="",
     )
     for row in rows:
         if row.not_before is None:

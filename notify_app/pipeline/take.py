@@ -1,19 +1,24 @@
-"""Between ingest and routing: take an inbound row, change the world by it, route what follows. One transaction each.
+"""Between ingest and routing: take inbound rows, change the world by them, route what follows. One transaction for many.
 
 Rows of one item are taken in the order of their arrival: a row waits while an earlier one that touches the same
-item is not settled. What the item's state refuses, or what is older than what is known, is final and says so on
-the row. What fails unexpectedly is tried again with growing pauses, then recorded as failed; it never blocks others.
+item is not settled. All that are free are taken together: what they touch is read at once, each is applied in memory
+(a refusal leaves nothing but its record, and its neighbours do not notice), and everything is written at once. What
+the database itself refuses fails for all; then each is taken alone. What the item's state refuses, or what is older
+than what is known, is final and says so on the row. What fails unexpectedly is tried again with growing pauses, then
+recorded as failed; it never blocks others.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from pydantic import BaseModel
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -22,17 +27,17 @@ from notify_app.domains.base import Draft, Priority
 from notify_app.domains.inputs import PersonIn
 from notify_app.errors import HubError, Invalid, NotFound
 from notify_app.extensions import db
-from notify_app.live.announce import Changed
-from notify_app.pipeline import envelope, sql
-from notify_app.pipeline.route import Origin, Override, route
-from notify_app.pipeline.step import Step, step
+from notify_app.pipeline import envelope, sql, world
+from notify_app.pipeline.route import Origin, Override, stage
+from notify_app.pipeline.step import step
+from notify_app.pipeline.world import World
 from notify_app.work import apply, people
 
 __all__ = ["LAST_ATTEMPT", "drain", "take"]
 
 log = logging.getLogger(__name__)
 
-LOOK = 100
+LOOK = 200  # rows in one transaction: more gain little, and hold their items and people for longer
 LAST_ATTEMPT = 6
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (1, 5, 30, 120, 600))
 
@@ -43,84 +48,109 @@ def drain(seconds: float, stop: Callable[[], bool] = lambda: False) -> int:
     while time.monotonic() < until and not stop():
         with db.engines["engine"].connect() as conn:
             due = conn.execute(sql.DUE_INBOUND, {"limit": LOOK}).all()
-        done = 0
-        for row in due:
-            if time.monotonic() >= until or stop():
-                break
-            done += _take_or_leave(row)
+        done = sum(take(organisation, ids) for organisation, ids in _by_organisation(due))
         settled += done
         if not done:
             break
     return settled
 
 
-def _take_or_leave(row: Any) -> bool:
-    """A lock that is held elsewhere, or two steps that wait for each other, cost this row a round, not the others."""
+def _by_organisation(due: Iterable[Any]) -> Iterator[tuple[UUID, list[UUID]]]:
+    together: dict[UUID, list[UUID]] = {}
+    for row in due:
+        together.setdefault(row.organisation_id, []).append(row.id)
+    yield from together.items()
+
+
+def take(organisation_id: UUID, ids: Sequence[UUID]) -> int:
+    """Settle these rows; how many were. What another worker has, or what must wait for an earlier one, is left."""
     try:
-        return take(row.organisation_id, row.id)
+        return _together(organisation_id, ids)
     except OperationalError as error:
         if error.connection_invalidated:
             raise
-        log.warning("inbound %s waits for another round: %s", row.id, type(error.orig).__name__)
-        return False
-
-
-def take(organisation_id: UUID, inbound_id: UUID) -> bool:
-    """Settle one row; False when another worker has it or an earlier one of its item must go first."""
-    try:
-        with step(organisation_id) as work:
-            row = _lock(work, inbound_id)
-            if row is None or _must_wait(work, row):
-                return False
-            _apply(work, row)
-        return True
-    except (OperationalError, InterfaceError, PoolTimeout):
-        raise  # the database's own trouble is nothing of the row's; what the row holds may be refused by it, though
+        # a lock that is held elsewhere, or two steps that wait for each other, cost a round
+        log.warning("%s inbound rows wait for another round: %s", len(ids), type(error.orig).__name__)
+        return 0
+    except (InterfaceError, PoolTimeout):
+        raise  # the database's own trouble is nothing of the rows'; what they hold may be refused by it, though
     except Exception as error:
-        log.exception("inbound %s", inbound_id)
-        return _postpone(organisation_id, inbound_id, error)
+        if len(ids) > 1:
+            return sum(take(organisation_id, [one]) for one in ids)
+        log.exception("inbound %s", ids[0])
+        return _postpone(organisation_id, ids[0], error)
 
 
-def _lock(work: Step, inbound_id: UUID) -> Any:
-    return work.one(
-        "SELECT * FROM inbound WHERE organisation_id = :org AND id = :id AND state = 'accepted' FOR UPDATE SKIP LOCKED",
-        id=inbound_id,
+def _together(organisation_id: UUID, ids: Sequence[UUID]) -> int:
+    with step(organisation_id) as work:
+        known = world.of(work)
+        rows = work.all(LOCK, ids=list(ids))
+        said = [(row, _read(row)) for row in rows]
+        _foresee(known, said)
+        results = [_apply(known, row, data) for row, data in said]
+        known.flush()
+        if results:
+            work.write(SETTLED, results)
+    return len(results)
+
+
+# in the order of their arrival; a row that another worker has not settled yet holds back those behind it
+LOCK = """
+    WITH mine AS (
+        SELECT * FROM inbound WHERE organisation_id = :org AND id = ANY(:ids) AND state = 'accepted'
+        FOR UPDATE SKIP LOCKED
     )
+    SELECT * FROM mine WHERE NOT EXISTS (
+        SELECT FROM inbound e WHERE e.organisation_id = :org AND e.state = 'accepted' AND e.item_refs && mine.item_refs
+        AND e.source_id = mine.source_id AND (e.received_at, e.id) < (mine.received_at, mine.id)
+    ) ORDER BY received_at, id
+"""
+SETTLED = """
+    UPDATE inbound i SET state = r.state, error = r.error, settled_at = (SELECT hub_now()), attempts = i.attempts + 1
+    FROM json_to_recordset(CAST(:rows AS json)) AS r(id uuid, state text, error text)
+    WHERE i.organisation_id = :org AND i.id = r.id
+"""
 
 
-def _must_wait(work: Step, row: Any) -> bool:
-    if not row.item_refs:
-        return False
-    earlier = work.one(
-        "SELECT 1 FROM inbound WHERE organisation_id = :org AND source_id = :source AND state = 'accepted' "
-        "AND item_refs && :refs AND (received_at, id) < (:at, :id) LIMIT 1",
-        source=row.source_id,
-        refs=row.item_refs,
-        at=row.received_at,
-        id=row.id,
-    )
-    return earlier is not None
-
-
-def _apply(work: Step, row: Any) -> None:
-    """Apply in a savepoint, so that a refusal leaves nothing but its record."""
-    state, error = "applied", None
-    wakes, news = set(work.wakes), list(work.news)
+def _read(row: Any) -> BaseModel | HubError:
+    """What the message says, as its type's model; or why it cannot be read (any more)."""
     try:
-        with work.conn.begin_nested():
-            problems = _handle(work, row)
-        error = "\n".join(problems) or None
+        return envelope.read_data(row.type, row.body["data"])
     except HubError as refusal:
-        work.wakes, work.news = wakes, news
+        return refusal
+
+
+def _foresee(known: World, said: Sequence[tuple[Any, BaseModel | HubError]]) -> None:
+    """Read at once what all of these are going to touch."""
+    items, named, addresses = [], [], []
+    for row, data in said:
+        if isinstance(data, HubError):
+            continue
+        kind, _, what = row.type.partition(".")
+        if what == "upsert":
+            items.append((kind, row.source_id, data.id))  # type: ignore[attr-defined]
+        given = [one for _, one in data if isinstance(one, PersonIn)]
+        named += [(row.source_id, one.id) for one in given]
+        addresses += [("email", one.email) for one in given if one.email]
+        addresses += [("sms", one.phone) for one in given if one.phone]
+        if isinstance(data, envelope.SendIn):
+            known.members(UUID(one.person) for one in data.recipients if one.person)
+            named += [(row.source_id, one.id) for one in data.recipients if one.id]
+    known.foresee(items, named, addresses)
+
+
+def _apply(known: World, row: Any, data: BaseModel | HubError) -> dict[str, Any]:
+    """Apply one row in memory; how it is to be settled."""
+    mark = known.mark()
+    try:
+        if isinstance(data, HubError):
+            raise data
+        problems = _handle(known, row, data)
+    except HubError as refusal:
+        known.undo(mark)
         state = "stale" if isinstance(refusal, apply.Stale) else "refused"
-        error = _sentence(refusal)
-    work.run(
-        "UPDATE inbound SET state = :state, error = :error, settled_at = hub_now(), attempts = attempts + 1 "
-        "WHERE organisation_id = :org AND id = :id",
-        id=row.id,
-        state=state,
-        error=error,
-    )
+        return {"id": row.id, "state": state, "error": _sentence(refusal)}
+    return {"id": row.id, "state": "applied", "error": "\n".join(problems) or None}
 
 
 def _sentence(error: HubError) -> str:
@@ -128,121 +158,141 @@ def _sentence(error: HubError) -> str:
     return " ".join([str(error), *(f"{one.field}: {one.message}" for one in fields)])
 
 
-def _handle(work: Step, row: Any) -> list[str]:
-    data = envelope.read_data(row.type, row.body["data"])
+def _handle(known: World, row: Any, data: Any) -> list[str]:
     if isinstance(data, envelope.SendIn):
-        return _send(work, row, data)
+        return _send(known, row, data)
     if isinstance(data, envelope.BatchIn):
-        return _batch(work, row, data)
+        return _batch(known, row, data)
     happening = next(
         (pack.happenings[row.type] for pack in domains.packs() if row.type in pack.happenings), None
     )
     if happening:
-        return _happen(work, row, data, happening[1])
+        return _happen(known, row, data, happening[1])
     kind = domains.kind(row.type.removesuffix(".upsert"))
     if kind is None:
         raise NotFound(f"{row.type} is not known to this release.")
     applied = apply.upsert(
-        work, kind, row.source_id, data, row.occurred_at, apply.Actor("source", inbound_id=row.id)
+        known, kind, row.source_id, data, row.occurred_at, apply.Actor("source", inbound_id=row.id)
     )
-    return _follow(work, row, applied)
+    return _follow(known, row, applied)
 
 
-def _follow(work: Step, row: Any, applied: apply.Applied) -> list[str]:
-    work.news.append(Changed(work.organisation_id, "work", tuple(str(item.id) for item in applied.items)))
-    return route(work, applied.drafts, Origin(row.occurred_at, inbound_id=row.id)).problems
+def _follow(known: World, row: Any, applied: apply.Applied) -> list[str]:
+    return stage(known, applied.drafts, Origin(row.occurred_at, inbound_id=row.id)).problems
 
 
-def _batch(work: Step, row: Any, data: envelope.BatchIn) -> list[str]:
+def _batch(known: World, row: Any, data: envelope.BatchIn) -> list[str]:
     kind = row.type.removesuffix(".batch")
-    found = work.all(
-        "SELECT id, external_id FROM work_item WHERE organisation_id = :org AND kind = :kind AND source_id = :source "
-        "AND external_id = ANY(:refs)",
-        kind=kind,
-        source=row.source_id,
-        refs=[one.id for one in data.items],
-    )
-    missing = sorted({one.id for one in data.items} - {one.external_id for one in found})
+    found = {one.id: known.item_of(kind, row.source_id, one.id) for one in data.items}
+    missing = sorted(name for name, held in found.items() if held is None)
     verb = "approve" if data.decision == "approved" else "deny"
     actor = apply.Actor("source", inbound_id=row.id)
     reason = data.reason or "No reason was given."
     applied, refusals = apply.decide_batch(
-        work, [one.id for one in found], verb, reason, data.batch_id, actor, row.occurred_at
+        known.step,
+        [held.item.id for held in found.values() if held],
+        verb,
+        reason,
+        data.batch_id,
+        actor,
+        row.occurred_at,
     )
     problems = [f"{one} is not known here." for one in missing] + refusals
-    return problems + _follow(work, row, applied)
+    return problems + _follow(known, row, applied)
 
 
-def _happen(work: Step, row: Any, data: Any, make: Callable[..., Any]) -> list[str]:
+def _happen(known: World, row: Any, data: Any, make: Callable[..., Any]) -> list[str]:
     given = {name: value for name, value in data if isinstance(value, PersonIn)}
-    known = {name: people.resolve(work, row.source_id, person, name) for name, person in given.items()}
-    drafts = make(data, known)
-    return route(work, drafts, Origin(row.occurred_at, inbound_id=row.id)).problems
+    those = {name: people.resolve(known, row.source_id, person, name) for name, person in given.items()}
+    return stage(known, make(data, those), Origin(row.occurred_at, inbound_id=row.id)).problems
 
 
-def _send(work: Step, row: Any, data: envelope.SendIn) -> list[str]:
-    """A1: each recipient for themselves; one that fails is named and leaves the others."""
-    problems: list[str] = []
-    item_id = _item_id(work, row, data)
-    about = _customer(work, row, data)
+# --- a message by name ---------------------------------------------------------------------------------------------
+
+
+def _send(known: World, row: Any, data: envelope.SendIn) -> list[str]:
+    """A1: each recipient for themselves; one that fails is named and leaves the others. Those who are told the same
+    share one event."""
     priority = Priority.of(data.priority) if data.priority else None
-    override = Override(priority, data.category, data.action_url, item_id, asked=True)
-    for ordinal, recipient in enumerate(data.recipients):
-        # two ordinals each: the message, and what the office may have to hear of it
-        problems += _send_one(work, row, data, recipient, override, ordinal * 2, about)
+    override = Override(priority, data.category, data.action_url, _item_id(known, row, data), asked=True)
+    about = _customer(known, row, data)
+    problems: list[str] = []
+    together: dict[str, list[tuple[int, envelope.RecipientIn, UUID]]] = {}
+    for number, recipient in enumerate(data.recipients):
+        person = people.find(
+            known, row.source_id, recipient.id, UUID(recipient.person) if recipient.person else None
+        )
+        if person is None:
+            problems.append(f"{_called(number)}: {_name(recipient)} is not known in this organisation.")
+        else:
+            told = json.dumps(recipient.context, sort_keys=True)
+            together.setdefault(told, []).append((number, recipient, person.id))
+    # ordinals: the message, and what the office may have to hear of each recipient
+    ordinal = 0
+    for those in together.values():
+        problems += _send_to(known, row, data, those, override, ordinal, about)
+        ordinal += 1 + len(those)
     return problems
 
 
-def _send_one(
-    work: Step,
+def _called(number: int) -> str:
+    return f"recipients[{number}]"
+
+
+def _name(recipient: envelope.RecipientIn) -> str:
+    return recipient.id or recipient.person or ""
+
+
+def _send_to(
+    known: World,
     row: Any,
     data: envelope.SendIn,
-    recipient: envelope.RecipientIn,
+    those: Sequence[tuple[int, envelope.RecipientIn, UUID]],
     override: Override,
     ordinal: int,
     about: dict[str, Any],
 ) -> list[str]:
-    name = recipient.id or recipient.person
-    person = people.find(work, row.source_id, recipient.id, recipient.person)
-    if person is None:
-        return [f"recipients[{ordinal // 2}]: {name} is not known in this organisation."]
-    payload = {**about, **data.context, **recipient.context}
+    payload = {**about, **data.context, **those[0][1].context}
     if data.batch_id:
         payload.setdefault("batch_id", data.batch_id)
-    draft = Draft(data.template, payload, to=(person.id,))
-    wakes, news = set(work.wakes), list(work.news)
+    draft = Draft(data.template, payload, to=tuple(person for _, _, person in those))
+    mark = known.mark()
     try:
-        with work.conn.begin_nested():
-            routed = route(work, [draft], Origin(row.occurred_at, inbound_id=row.id), override, first=ordinal)
+        routed = stage(known, [draft], Origin(row.occurred_at, inbound_id=row.id), override, first=ordinal)
     except HubError as refusal:
-        work.wakes, work.news = wakes, news
-        return [f"recipients[{ordinal // 2}] ({name}): {_sentence(refusal)}"]
-    return [f"recipients[{ordinal // 2}] ({name}): {problem}" for problem in routed.problems]
+        known.undo(mark)
+        if len(those) > 1:  # one of them may be the reason: each for themselves
+            return [
+                problem
+                for at, one in enumerate(those)
+                for problem in _send_to(known, row, data, [one], override, ordinal + at, about)
+            ]
+        number, recipient, _ = those[0]
+        return [f"{_called(number)} ({_name(recipient)}): {_sentence(refusal)}"]
+    return [
+        f"{_called(number)} ({_name(recipient)}): {problem}"
+        for number, recipient, _ in those
+        for problem in routed.problems
+    ]
 
 
-def _customer(work: Step, row: Any, data: envelope.SendIn) -> dict[str, Any]:
+def _customer(known: World, row: Any, data: envelope.SendIn) -> dict[str, Any]:
     """The link to a customer (A1): their facts for the message, their id with the event."""
     if data.customer is None:
         return {}
-    person = people.find(work, row.source_id, data.customer, None)
+    person = people.find(known, row.source_id, data.customer, None)
     if person is None:
         raise NotFound(f"customer: {data.customer} is not known here.")
     return {"customer": {"name": person.name, "phone": person.phone}, "customer_id": str(person.id)}
 
 
-def _item_id(work: Step, row: Any, data: envelope.SendIn) -> UUID | None:
+def _item_id(known: World, row: Any, data: envelope.SendIn) -> UUID | None:
     if data.repair is None:
         return None
-    found = work.one(
-        "SELECT id FROM work_item WHERE organisation_id = :org AND kind = 'repair' AND source_id = :source "
-        "AND external_id = :external",
-        source=row.source_id,
-        external=data.repair,
-    )
-    if found is None:
+    held = known.item_of("repair", row.source_id, data.repair)
+    if held is None:
         raise NotFound(f"repair: {data.repair} is not known here.")
-    item_id: UUID = found.id
-    return item_id
+    return held.item.id
 
 
 def _postpone(organisation_id: UUID, inbound_id: UUID, error: Exception) -> bool:

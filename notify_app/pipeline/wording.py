@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -181,11 +182,15 @@ class Words:
 
     def __init__(self, step: Step) -> None:
         self._step = step
-        row = step.one("SELECT name, settings, branding FROM organisation WHERE id = :org")
+        row = step.one(
+            "SELECT name, zone, locale, currency, settings, branding FROM organisation WHERE id = :org"
+        )
         self.name: str = row.name
+        self.zone: str = row.zone
+        self.locale: str = row.locale
+        self.currency: str = row.currency
         self.settings = read(OfficeSettings, row.settings)
         self.branding = read(Branding, row.branding)
-        self._rows: dict[str, Any] = {}
 
     @property
     def on(self) -> bool:
@@ -244,12 +249,15 @@ class Words:
         says.problems.append(message)
 
     def _row(self, event: str) -> Any:
-        if event not in self._rows:
-            self._rows[event] = self._step.one(
-                "SELECT * FROM template WHERE organisation_id = :org AND event = :event ORDER BY locale LIMIT 1",
-                event=event,
-            )
-        return self._rows[event]
+        return self._rows.get(event)
+
+    @cached_property
+    def _rows(self) -> dict[str, Any]:
+        """The office's own templates by event; of several languages the first, until messages have a language."""
+        rows = self._step.all(
+            "SELECT * FROM template WHERE organisation_id = :org ORDER BY event, locale DESC"
+        )
+        return {row.event: row for row in rows}
 
     def context(self, says: Wording, member: Member, action: str) -> dict[str, Any]:
         """What every message may say beside its event's own facts."""

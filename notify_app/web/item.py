@@ -15,7 +15,6 @@ from flask_babel import gettext as _
 from notify_app import domains
 from notify_app.domains.base import Item, WorkKind
 from notify_app.errors import Conflict, Invalid, NotFound, Refused
-from notify_app.live.announce import Changed
 from notify_app.pipeline.route import Origin, route
 from notify_app.pipeline.step import step
 from notify_app.web import item_page
@@ -124,7 +123,6 @@ def _do(id: UUID, action: str, values: dict[str, str], member: Membership) -> tu
     with step(member.organisation_id) as work:
         applied = apply.act(work, id, action, values, actor, seen=_seen())
         problems = route(work, applied.drafts, Origin(work.now, actor_id=member.person_id)).problems
-        work.news.append(Changed(work.organisation_id, "work", tuple(str(item.id) for item in applied.items)))
     item = applied.items[0]
     move = _kind(item).transition(action)
     said = _("%(done)s: %(number)s.", done=move.done, number=item.number) if move else _assigned(item)

@@ -18,7 +18,6 @@ from notify_app import domains
 from notify_app.domains.base import Item, Transition, WorkKind
 from notify_app.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from notify_app.extensions import db
-from notify_app.live.announce import Changed
 from notify_app.pipeline import sql
 from notify_app.pipeline.route import Origin, route
 from notify_app.pipeline.step import Step, hub, step
@@ -135,7 +134,6 @@ def _answer(link: Any, token: str, verb: str, reason: str) -> tuple[Transition, 
             raise Refused("This link has given its answer.")
         applied = apply.act(work, link.item_id, verb, {"reason": reason}, opened.actor)
         route(work, applied.drafts, Origin(work.now, actor_id=link.person_id))
-        work.news.append(Changed(work.organisation_id, "work", (str(link.item_id),)))
         return move, Opened(
             token, applied.items[0], opened.kind, opened.actor, opened.about, opened.reader, True
         )

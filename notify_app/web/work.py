@@ -18,7 +18,6 @@ from flask_babel import ngettext
 from notify_app import domains
 from notify_app.errors import Invalid
 from notify_app.ids import new_id
-from notify_app.live.announce import Changed
 from notify_app.pipeline.route import Origin, route
 from notify_app.pipeline.step import step
 from notify_app.web.guard import allow
@@ -87,7 +86,6 @@ def _decide(chosen: list[UUID], verb: str, reason: str) -> tuple[int, list[str]]
         ]
         applied, refusals = apply.decide_batch(work, known, verb, reason, ref, actor)
         problems = route(work, applied.drafts, Origin(work.now, actor_id=who.person_id)).problems
-        work.news.append(Changed(work.organisation_id, "work", tuple(str(item.id) for item in applied.items)))
     return len(applied.items), refusals + problems
 
 

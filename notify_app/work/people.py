@@ -1,119 +1,179 @@
-"""People as sources name them: found or made by (organisation, source, external id), their addresses kept current.
+"""People as routing and packs see them, and as sources name them.
 
-An address that cannot be used is kept as it came: the delivery to it fails and says so (A9), which is seen,
-while a refused webhook would lose the repair itself.
+`members` reads many in one statement. `resolve` brings a person to what a source says of them, in the memory of the
+step (`pipeline.world`); what it changed is written with everything else of the step. An address that cannot be used
+is kept as it came: the delivery to it fails and says so (A9), which is seen, while a refused webhook would lose the
+repair itself.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
-
-from sqlalchemy import text
 
 from notify_app.domains.base import PersonRef
 from notify_app.domains.inputs import PersonIn
+from notify_app.ids import new_id
 from notify_app.pipeline.step import Step
+from notify_app.policy.quiet import QuietHours
+from notify_app.policy.routing import Choice, Reach
 
-__all__ = ["by_ids", "find", "office", "resolve"]
+if TYPE_CHECKING:
+    from notify_app.pipeline.world import World
 
-UPSERT = text(
-    """
-    INSERT INTO person (organisation_id, source_id, external_id, name, role, zone, locale)
-    VALUES (:org, :source, :external, :name, :role, :zone, :locale)
-    ON CONFLICT ON CONSTRAINT uq_person_external DO UPDATE
-    SET name = coalesce(:given_name, person.name), zone = coalesce(:zone, person.zone),
-        locale = coalesce(:locale, person.locale), left_at = NULL
-    RETURNING id, name, role
-    """
+__all__ = ["Member", "find", "members", "read", "read_named", "resolve"]
+
+
+@dataclass(frozen=True)
+class Member:
+    """A person as routing sees them. `zone` and `locale` are the organisation's where they have none of their own."""
+
+    id: UUID
+    name: str
+    role: str
+    zone: str
+    locale: str
+    signs_in: bool
+    left: bool
+    reaches: tuple[Reach, ...]
+    choice: Choice
+    # which of the addresses a source gave: (channel, address)
+    from_source: frozenset[tuple[str, str]] = frozenset()
+
+    @property
+    def ref(self) -> PersonRef:
+        """As packs see them; the phone is the first one, whether it may be written to or not."""
+        phone = next((reach.address for reach in self.reaches if reach.channel == "sms"), "")
+        return PersonRef(self.id, self.name, self.role, phone)
+
+
+# preferences are made on first need: no row means the defaults (A7)
+READ = """
+    SELECT p.id, p.source_id, p.external_id, p.name, p.role, coalesce(p.zone, o.zone) AS zone,
+           coalesce(p.locale, o.locale) AS locale, p.account_id IS NOT NULL AS signs_in, p.left_at IS NOT NULL AS gone,
+           f.quiet_from, f.quiet_until, f.quiet_days,
+           (SELECT json_agg(json_build_array(a.channel, a.value, s.reason, a.from_source) ORDER BY a.position, a.id)
+              FROM address a LEFT JOIN suppression s
+                ON s.organisation_id = a.organisation_id AND s.channel = a.channel AND s.value = a.value
+             WHERE a.organisation_id = p.organisation_id AND a.person_id = p.id) AS reaches,
+           (SELECT json_agg(json_build_array(c.scope, c.channel, c.enabled))
+              FROM preference_choice c
+             WHERE c.organisation_id = p.organisation_id AND c.person_id = p.id) AS switches
+    FROM person p
+    JOIN organisation o ON o.id = p.organisation_id
+    LEFT JOIN preference f ON f.organisation_id = p.organisation_id AND f.person_id = p.id
+    WHERE p.organisation_id = :org
+"""
+BY_ID = f"{READ} AND p.id = ANY(:ids)"
+BY_NAME = (
+    f"{READ} AND (p.source_id, p.external_id) IN "
+    "(SELECT * FROM unnest(CAST(:sources AS uuid[]), CAST(:externals AS text[])))"
 )
 
 
-def resolve(step: Step, source_id: UUID, given: PersonIn, role: str) -> PersonRef:
+def members(step: Step, ids: Iterable[UUID]) -> dict[UUID, Member]:
+    """Those of `ids` that are people of this organisation, by id."""
+    return {row.id: member_of(row) for row in read(step, ids)}
+
+
+def read(step: Step, ids: Iterable[UUID]) -> list[Any]:
+    """Rows for `member_of`, of those of `ids` that are people here."""
+    wanted = list(dict.fromkeys(ids))
+    return step.all(BY_ID, ids=wanted) if wanted else []
+
+
+def read_named(step: Step, names: Iterable[tuple[UUID, str]]) -> list[Any]:
+    """The same for people by (source, external id)."""
+    wanted = list(dict.fromkeys(names))
+    if not wanted:
+        return []
+    return step.all(BY_NAME, sources=[one for one, _ in wanted], externals=[one for _, one in wanted])
+
+
+def member_of(r: Any) -> Member:
+    """The person of a row."""
+    quiet = (
+        QuietHours(r.quiet_from, r.quiet_until, frozenset(r.quiet_days)) if r.quiet_from is not None else None
+    )
+    return Member(
+        id=r.id,
+        name=r.name,
+        role=r.role,
+        zone=r.zone,
+        locale=r.locale,
+        signs_in=r.signs_in,
+        left=r.gone,
+        reaches=tuple(Reach(channel, value, blocked) for channel, value, blocked, _ in r.reaches or ()),
+        choice=Choice({(scope, channel): on for scope, channel, on in r.switches or ()}, quiet),
+        from_source=frozenset((channel, value) for channel, value, _, given in r.reaches or () if given),
+    )
+
+
+def resolve(world: World, source_id: UUID, given: PersonIn, role: str) -> PersonRef:
     """The person that the source means; made on first sight with `role`, brought up to date after."""
-    row = step.one(
-        UPSERT,
-        source=source_id,
-        external=given.id,
-        name=given.name or given.id,
-        given_name=given.name,
-        role=role,
-        zone=given.zone,
-        locale=given.locale,
-    )
-    for channel, value in (("email", given.email), ("sms", given.phone)):
-        if value is not None:
-            _replace_address(step, row.id, channel, value)
-    phone = given.phone or _phone(step, row.id)
-    return PersonRef(row.id, row.name, row.role, phone)
+    known = world.named(source_id, given.id)
+    if known is None:
+        office = world.words
+        member = Member(
+            id=new_id(),
+            name=given.name or given.id,
+            role=role,
+            zone=given.zone or office.zone,
+            locale=given.locale or office.locale,
+            signs_in=False,
+            left=False,
+            reaches=(),
+            choice=Choice(),
+        )
+    else:
+        member = replace(
+            known,
+            name=given.name or known.name,
+            zone=given.zone or known.zone,
+            locale=given.locale or known.locale,
+            left=False,
+        )
+    moved = {
+        channel: value
+        for channel, value in (("email", given.email), ("sms", given.phone))
+        if value and not _is_first(member, channel, value)
+    }
+    for channel, value in moved.items():
+        member = _moved(world, member, channel, value)
+    if member != known:
+        world.keep_person(member, known, source_id, given, moved)
+    return member.ref
 
 
-def _replace_address(step: Step, person_id: UUID, channel: str, value: str) -> None:
-    """The source's address replaces the one that it gave before and becomes the first; what the person added stays."""
-    if not value:
-        return
-    keys = {"person": person_id, "channel": channel, "value": value}
-    known = step.one(
-        "SELECT 1 FROM address WHERE organisation_id = :org AND person_id = :person AND channel = :channel "
-        "AND value = :value AND position = 0 AND from_source",
-        **keys,
-    )
-    if known:
-        return
-    step.run(
-        "DELETE FROM address WHERE organisation_id = :org AND person_id = :person AND channel = :channel "
-        "AND value <> :value AND from_source",
-        **keys,
-    )
-    step.run(
-        "UPDATE address SET position = position + 1 WHERE organisation_id = :org AND person_id = :person "
-        "AND channel = :channel AND value <> :value",
-        **keys,
-    )
-    step.run(
-        "INSERT INTO address (organisation_id, person_id, channel, value, from_source) "
-        "VALUES (:org, :person, :channel, :value, true) "
-        "ON CONFLICT ON CONSTRAINT uq_address_value DO UPDATE SET position = 0, from_source = true",
-        **keys,
-    )
+def _is_first(member: Member, channel: str, value: str) -> bool:
+    first = next((one.address for one in member.reaches if one.channel == channel), None)
+    return first == value and (channel, value) in member.from_source
 
 
-def _phone(step: Step, person_id: UUID) -> str:
-    row = step.one(
-        "SELECT value FROM address WHERE organisation_id = :org AND person_id = :person AND channel = 'sms' "
-        "ORDER BY position, id LIMIT 1",
-        person=person_id,
+def _moved(world: World, member: Member, channel: str, value: str) -> Member:
+    """The source's address becomes the first of its channel and replaces the one that it gave before; what the
+    person added stays."""
+    mine = {(channel, value)}
+    before = {one for one in member.from_source if one[0] == channel} - mine
+    others = tuple(one for one in member.reaches if (one.channel, one.address) not in before | mine)
+    return replace(
+        member,
+        reaches=(Reach(channel, value, world.blocked(channel, value)), *others),
+        from_source=(member.from_source - before) | mine,
     )
-    return row.value if row else ""
 
 
 def find(
-    step: Step, source_id: UUID | None, external_id: str | None, person_id: str | None
+    world: World, source_id: UUID | None, external_id: str | None, person_id: UUID | None
 ) -> PersonRef | None:
     """A known person, by the source's id or the hub's own; None if there is none here or they have left."""
-    row = step.one(
-        "SELECT id FROM person WHERE organisation_id = :org AND left_at IS NULL AND "
-        "((source_id = :source AND external_id = :external) OR id = CAST(:person AS uuid))",
-        source=source_id,
-        external=external_id,
-        person=person_id,
+    member = (
+        world.named(source_id, external_id)
+        if source_id and external_id
+        else world.member(person_id)
+        if person_id
+        else None
     )
-    return by_ids(step, [row.id])[row.id] if row else None
-
-
-def by_ids(step: Step, ids: list[UUID]) -> dict[UUID, PersonRef]:
-    """People of this organisation by id; unknown ones are left out."""
-    rows = step.all(
-        "SELECT p.id, p.name, p.role, coalesce((SELECT value FROM address a WHERE a.organisation_id = :org "
-        "AND a.person_id = p.id AND a.channel = 'sms' ORDER BY position, id LIMIT 1), '') AS phone "
-        "FROM person p WHERE p.organisation_id = :org AND p.id = ANY(:ids)",
-        ids=ids,
-    )
-    return {row.id: PersonRef(row.id, row.name, row.role, row.phone) for row in rows}
-
-
-def office(step: Step) -> list[UUID]:
-    """Managers and administrators."""
-    rows = step.all(
-        "SELECT id FROM person WHERE organisation_id = :org AND role IN ('manager', 'administrator') AND left_at IS NULL"
-    )
-    return [row.id for row in rows]
+    return member.ref if member and not member.left else None

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -58,21 +59,23 @@ def _without(statement: str, part: str) -> str:
 
 def route_in_two_transactions() -> None:
     """A worker that marks a message as applied, and applies it afterwards."""
-    from notify_app.pipeline import take
+    from notify_app.pipeline import take, world
     from notify_app.pipeline.step import step
 
-    def in_two(organisation_id: UUID, inbound_id: UUID) -> bool:
+    def in_two(organisation_id: UUID, ids: Sequence[UUID]) -> int:
         with step(organisation_id) as work:
-            row = take._lock(work, inbound_id)
-            if row is None or take._must_wait(work, row):
-                return False
-            work.run("UPDATE inbound SET state = 'applied', settled_at = hub_now() WHERE id = :id", id=row.id)
+            rows = work.all(take.LOCK, ids=list(ids))
+            work.run(
+                "UPDATE inbound SET state = 'applied', settled_at = hub_now() WHERE id = ANY(:ids)",
+                ids=[row.id for row in rows],
+            )
         threading.Event().wait(ROUTES_LATER)
         with step(organisation_id) as work:
-            take._handle(work, row)
-        return True
+            for row in rows:
+                take._apply(world.of(work), row, take._read(row))
+        return len(rows)
 
-    take.take = in_two
+    take._together = in_two
 
 
 WORKERS = {

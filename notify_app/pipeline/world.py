@@ -1,0 +1,471 @@
+"""What one step knows of its organisation and what it will write: read in bulk, changed in memory, written in bulk.
+
+A step that takes two hundred webhooks asks PostgreSQL as often as one that takes a single click: `foresee` reads the
+items and people that are going to be touched (items under lock, in the order of their ids), the verbs change them
+here, and `flush` writes everything by one statement a table, in an order that is the same everywhere so that two
+steps wait for each other in turn and not in a circle. `undo` takes back what was done since a `mark`: a message that
+is refused leaves nothing, and its neighbours do not notice.
+
+First sights of one item or person wait for each other (an advisory lock each): two steps never make it twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+from notify_app.domains.base import Item
+from notify_app.domains.inputs import PersonIn
+from notify_app.live.announce import Changed
+from notify_app.pipeline import inbox, outbox
+from notify_app.pipeline.step import Step
+from notify_app.pipeline.wording import Words
+from notify_app.policy.formats import pack, unpack
+from notify_app.work import people
+from notify_app.work.people import Member
+
+__all__ = ["Held", "World", "of"]
+
+ItemName = tuple[str, UUID, str]  # kind, source, the source's id
+PersonName = tuple[UUID, str]  # source, the source's id
+UNKNOWN = object()
+
+
+@dataclass(frozen=True)
+class Held:
+    """An item's row under this step; who has which part in it is named by id, since people change too."""
+
+    item: Item
+    known_at: datetime
+    people: Mapping[str, UUID]
+
+
+@dataclass
+class Writes:
+    """Rows that wait for `flush`, table by table."""
+
+    people: list[dict[str, Any]] = field(default_factory=list)
+    addresses: list[dict[str, Any]] = field(default_factory=list)
+    items: list[dict[str, Any]] = field(default_factory=list)
+    parts: list[dict[str, Any]] = field(default_factory=list)
+    changes: list[dict[str, Any]] = field(default_factory=list)
+    noticed: list[dict[str, Any]] = field(default_factory=list)  # whose lines of an item are acknowledged
+    moot: list[dict[str, Any]] = field(default_factory=list)  # messages of an item that are not true any more
+    links: list[dict[str, Any]] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    lines: list[inbox.Line] = field(default_factory=list)
+    deliveries: list[outbox.Row] = field(default_factory=list)
+    decisions: list[dict[str, Any]] = field(default_factory=list)
+
+    def lengths(self) -> list[int]:
+        return [len(getattr(self, one.name)) for one in fields(self)]
+
+    def cut(self, lengths: list[int]) -> None:
+        for one, length in zip(fields(self), lengths, strict=True):
+            del getattr(self, one.name)[length:]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A point to go back to."""
+
+    done: int
+    lengths: list[int]
+    wakes: set[str]
+    news: int
+
+
+def of(step: Step) -> World:
+    """The step's world; made on first need, and written at the latest before the step commits."""
+    if step.world is None:
+        step.world = World(step)
+        step.before_commit.append(step.world.flush)
+    world: World = step.world
+    return world
+
+
+class World:
+    """One organisation as one step sees and changes it."""
+
+    def __init__(self, step: Step) -> None:
+        self.step = step
+        self.writes = Writes()
+        self._members: dict[UUID, Member | None] = {}
+        self._named: dict[PersonName, UUID | None] = {}
+        self._held: dict[UUID, Held | None] = {}
+        self._refs: dict[ItemName, UUID | None] = {}
+        self._blocked: dict[tuple[str, str], str | None] = {}
+        self._done: list[tuple[dict[Any, Any], Any, Any]] = []  # what `undo` puts back: mapping, key, value
+
+    # --- what is read once -----------------------------------------------------------------------------------------
+
+    @cached_property
+    def words(self) -> Words:
+        """Templates, branding and settings."""
+        return Words(self.step)
+
+    @cached_property
+    def office(self) -> tuple[UUID, ...]:
+        """Managers and administrators."""
+        rows = self.step.all(
+            "SELECT id FROM person WHERE organisation_id = :org AND role IN ('manager', 'administrator') "
+            "AND left_at IS NULL ORDER BY id"
+        )
+        self.members(row.id for row in rows)
+        return tuple(row.id for row in rows)
+
+    def foresee(
+        self,
+        items: Iterable[ItemName] = (),
+        named: Iterable[PersonName] = (),
+        addresses: Iterable[tuple[str, str]] = (),
+    ) -> None:
+        """Read what is going to be touched: items under lock, people, and which of new addresses are blocked."""
+        self._read_items(items)
+        self._read_named(named)
+        self.members(person for held in self._held.values() if held for person in held.people.values())
+        self._read_blocked(addresses)
+
+    # --- people ----------------------------------------------------------------------------------------------------
+
+    def members(self, ids: Iterable[UUID]) -> dict[UUID, Member]:
+        """Those of `ids` that are people here, by id."""
+        wanted = list(dict.fromkeys(ids))
+        missing = [one for one in wanted if one not in self._members]
+        if missing:
+            self._remember(people.read(self.step, missing))
+            for one in missing:
+                self._members.setdefault(one, None)
+        return {one: member for one in wanted if (member := self._members[one])}
+
+    def member(self, person_id: UUID) -> Member | None:
+        """One of them."""
+        return self.members([person_id]).get(person_id)
+
+    def named(self, source_id: UUID, external_id: str) -> Member | None:
+        """The person that a source calls so."""
+        self._read_named([(source_id, external_id)])
+        found = self._named[source_id, external_id]
+        return self.member(found) if found else None
+
+    def blocked(self, channel: str, address: str) -> str | None:
+        """Why nothing may be sent to an address, or None."""
+        self._read_blocked([(channel, address)])
+        return self._blocked[channel, address]
+
+    def keep_person(
+        self,
+        member: Member,
+        before: Member | None,
+        source_id: UUID,
+        given: PersonIn,
+        moved: Mapping[str, str],
+    ) -> None:
+        """A person is new, or not what they were; `moved` holds the addresses that became the first of a channel."""
+        self._set(self._members, member.id, member)
+        if before is None:
+            self._set(self._named, (source_id, given.id), member.id)
+        if before is None or _of_person(member) != _of_person(before):
+            self.writes.people.append(
+                {
+                    "id": member.id,
+                    "source_id": source_id,
+                    "external_id": given.id,
+                    "name": member.name,
+                    "role": member.role,
+                    "zone": given.zone,
+                    "locale": given.locale,
+                }
+            )
+        self.writes.addresses += [
+            {"person_id": member.id, "channel": channel, "value": value} for channel, value in moved.items()
+        ]
+
+    def _remember(self, rows: Iterable[Any]) -> None:
+        for row in rows:
+            # what this step has changed already stands above what the database still says
+            self._members.setdefault(row.id, people.member_of(row))
+            if row.source_id:
+                self._named.setdefault((row.source_id, row.external_id), row.id)
+
+    def _read_named(self, named: Iterable[PersonName]) -> None:
+        missing = [one for one in dict.fromkeys(named) if one not in self._named]
+        self._remember(people.read_named(self.step, missing))
+        unknown = [one for one in missing if one not in self._named]
+        if unknown:
+            self._wait_for_first_sights(f"person/{source}/{external}" for source, external in unknown)
+            self._remember(people.read_named(self.step, unknown))
+        for one in unknown:
+            self._named.setdefault(one, None)
+
+    def _read_blocked(self, addresses: Iterable[tuple[str, str]]) -> None:
+        missing = [one for one in dict.fromkeys(addresses) if one not in self._blocked]
+        if not missing:
+            return
+        rows = self.step.all(
+            "SELECT channel, value, reason FROM suppression WHERE organisation_id = :org AND (channel, value) IN "
+            "(SELECT * FROM unnest(CAST(:channels AS text[]), CAST(:values AS text[])))",
+            channels=[channel for channel, _ in missing],
+            values=[value for _, value in missing],
+        )
+        found = {(row.channel, row.value): row.reason for row in rows}
+        self._blocked |= {one: found.get(one) for one in missing}
+
+    # --- items -----------------------------------------------------------------------------------------------------
+
+    def item(self, item_id: UUID, *, lock: bool = False) -> Held | None:
+        """An item with its people, as this step has made it."""
+        return self.items([item_id], lock=lock).get(item_id)
+
+    def items(self, ids: Iterable[UUID], *, lock: bool = False) -> dict[UUID, Held]:
+        """The same for many; locks are taken in the order of ids."""
+        wanted = sorted(set(ids))
+        missing = wanted if lock else [one for one in wanted if one not in self._held]
+        if missing:
+            self._hold("id = ANY(:ids)", lock=lock, ids=missing)
+            for one in missing:
+                self._held.setdefault(one, None)
+        return {one: self._with_people(held) for one in wanted if (held := self._held[one])}
+
+    def item_of(self, kind: str, source_id: UUID, external_id: str) -> Held | None:
+        """The item that a source calls so, under lock; where there is none yet, the right to make it is held."""
+        name = (kind, source_id, external_id)
+        self._read_items([name])
+        found = self._refs[name]
+        return self.item(found) if found else None
+
+    def keep_item(self, item: Item, known_at: datetime | None, name: ItemName | None = None) -> None:
+        """An item is new (under the `name` that its source gave it) or changed. `known_at`: when it was so, by its
+        source; None for a change that is made here and now."""
+        before = self._held.get(item.id)
+        at = known_at or max(self.step.now, before.known_at if before else self.step.now)
+        parts = {role: person.id for role, person in item.people.items()}
+        self._set(self._held, item.id, Held(item, at, parts))
+        if name:
+            self._set(self._refs, name, item.id)
+        self.writes.items.append(
+            {
+                "id": item.id,
+                "kind": item.kind,
+                "source_id": name[1] if name else None,
+                "external_id": name[2] if name else None,
+                "number": item.number,
+                "title": item.title,
+                "status": item.status,
+                "version": item.version,
+                "data": pack(item.data),
+                "batch_ref": item.batch_ref,
+                "known_at": at,
+            }
+        )
+        old = before.people if before else {}
+        self.writes.parts += [
+            {"item_id": item.id, "role": role, "person_id": parts.get(role)}
+            for role in {*old, *parts}
+            if old.get(role) != parts.get(role)
+        ]
+
+    def still_known(self, held: Held, at: datetime) -> None:
+        """An item's source says that nothing has changed until `at`."""
+        self.keep_item(held.item, at)
+
+    def _read_items(self, names: Iterable[ItemName]) -> None:
+        missing = [one for one in dict.fromkeys(names) if one not in self._refs]
+        if not missing:
+            return
+        self._hold_named(missing)
+        unknown = [one for one in missing if one not in self._refs]
+        if unknown:
+            self._wait_for_first_sights(f"{source}/{kind}/{external}" for kind, source, external in unknown)
+            self._hold_named(unknown)
+        for one in unknown:
+            self._refs.setdefault(one, None)
+
+    def _hold_named(self, names: list[ItemName]) -> None:
+        kinds, sources, externals = zip(*names, strict=True)
+        self._hold(
+            "(kind, source_id, external_id) IN (SELECT * FROM unnest(CAST(:kinds AS text[]), CAST(:sources AS uuid[]), "
+            "CAST(:externals AS text[])))",
+            lock=True,
+            kinds=list(kinds),
+            sources=list(sources),
+            externals=list(externals),
+        )
+
+    def _hold(self, which: str, *, lock: bool, **values: Any) -> None:
+        rows = self.step.all(
+            f"SELECT * FROM work_item WHERE organisation_id = :org AND {which} ORDER BY id "
+            f"{'FOR UPDATE' if lock else ''}",
+            **values,
+        )
+        # what this step has changed is under its lock already
+        rows = [row for row in rows if row.id not in self._held or not self._changed(row.id)]
+        if not rows:
+            return
+        parts: dict[UUID, dict[str, UUID]] = {row.id: {} for row in rows}
+        for part in self.step.all(
+            "SELECT item_id, role, person_id FROM item_person WHERE organisation_id = :org AND item_id = ANY(:ids)",
+            ids=list(parts),
+        ):
+            parts[part.item_id][part.role] = part.person_id
+        for row in rows:
+            self._held[row.id] = Held(_item(row), row.known_at, parts[row.id])
+            if row.source_id:
+                self._refs[row.kind, row.source_id, row.external_id] = row.id
+
+    def _changed(self, item_id: UUID) -> bool:
+        return any(row["id"] == item_id for row in self.writes.items)
+
+    def _with_people(self, held: Held) -> Held:
+        known = self.members(held.people.values())
+        refs = {role: known[person].ref for role, person in held.people.items() if person in known}
+        return Held(_peopled(held.item, refs), held.known_at, held.people)
+
+    def _wait_for_first_sights(self, names: Iterable[str]) -> None:
+        self.step.one(
+            "SELECT count(pg_advisory_xact_lock(key)) FROM (SELECT DISTINCT hashtextextended(name, 0) AS key "
+            "FROM unnest(CAST(:names AS text[])) AS t(name) ORDER BY 1) AS k",
+            names=list(names),
+        )
+
+    # --- going back ------------------------------------------------------------------------------------------------
+
+    def _set(self, mapping: dict[Any, Any], key: Any, value: Any) -> None:
+        self._done.append((mapping, key, mapping.get(key, UNKNOWN)))
+        mapping[key] = value
+
+    def mark(self) -> Mark:
+        """The state of now."""
+        return Mark(len(self._done), self.writes.lengths(), set(self.step.wakes), len(self.step.news))
+
+    def undo(self, mark: Mark) -> None:
+        """Back to a mark, as if nothing had been asked since."""
+        while len(self._done) > mark.done:
+            mapping, key, value = self._done.pop()
+            if value is UNKNOWN:
+                del mapping[key]
+            else:
+                mapping[key] = value
+        self.writes.cut(mark.lengths)
+        self.step.wakes = set(mark.wakes)
+        del self.step.news[mark.news :]
+
+    # --- writing ---------------------------------------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Write what waits. Raises what PostgreSQL raises; the step is then to be given up."""
+        writes, self.writes = self.writes, Writes()
+        _write_people(self.step, writes)
+        _write_items(self.step, writes)
+        self.step.insert("change", writes.changes)
+        self.step.insert("link", writes.links)
+        self.step.insert("event", writes.events)
+        inbox.write(self.step, writes.lines, moot=writes.moot, noticed=writes.noticed)
+        outbox.put(self.step, writes.deliveries)
+        self.step.insert("decision", writes.decisions)
+        self._tell_office("work", [row["item_id"] for row in writes.changes])
+        if writes.events:
+            self._tell_office("event", [row["item_id"] for row in writes.events], always=True)
+
+    def _tell_office(self, what: str, items: Iterable[UUID | None], *, always: bool = False) -> None:
+        """One word to the office's open pages for all that this step has done."""
+        touched = tuple(dict.fromkeys(str(one) for one in items if one))
+        if touched or always:
+            self.step.news.append(Changed(self.step.organisation_id, what, touched))
+
+
+def _item(row: Any) -> Item:
+    return Item(
+        row.id, row.kind, row.number, row.title, row.status, row.version, unpack(row.data), {}, row.batch_ref
+    )
+
+
+def _peopled(item: Item, refs: Mapping[str, Any]) -> Item:
+    return replace(item, people=refs)
+
+
+def _of_person(member: Member) -> tuple[Any, ...]:
+    return member.name, member.zone, member.locale, member.left
+
+
+# the name, zone and locale that were not given stay as they are; who is named again has come back
+PEOPLE = """
+    INSERT INTO person (organisation_id, id, source_id, external_id, name, role, zone, locale)
+    SELECT :org, id, source_id, external_id, name, role, zone, locale
+    FROM json_populate_recordset(NULL::person, CAST(:rows AS json)) ORDER BY id
+    ON CONFLICT (organisation_id, id) DO UPDATE
+    SET name = excluded.name, zone = coalesce(excluded.zone, person.zone),
+        locale = coalesce(excluded.locale, person.locale), left_at = NULL
+"""
+GIVEN = "SELECT person_id, channel, value FROM json_populate_recordset(NULL::address, CAST(:rows AS json))"
+# the source's address replaces the one that it gave before and becomes the first; what the person added stays
+ADDRESSES = (
+    f"""
+    DELETE FROM address a USING ({GIVEN}) g WHERE a.organisation_id = :org AND a.person_id = g.person_id
+    AND a.channel = g.channel AND a.value <> g.value AND a.from_source
+    """,
+    f"""
+    UPDATE address a SET position = a.position + 1 FROM ({GIVEN}) g WHERE a.organisation_id = :org
+    AND a.person_id = g.person_id AND a.channel = g.channel AND a.value <> g.value
+    """,
+    f"""
+    INSERT INTO address (organisation_id, person_id, channel, value, from_source)
+    SELECT :org, person_id, channel, value, true FROM ({GIVEN}) g
+    ON CONFLICT ON CONSTRAINT uq_address_value DO UPDATE SET position = 0, from_source = true
+    """,
+)
+ITEMS = """
+    INSERT INTO work_item (organisation_id, id, kind, source_id, external_id, number, title, status, version, data,
+                           batch_ref, known_at)
+    SELECT :org, id, kind, source_id, external_id, number, title, status, version, data, batch_ref, known_at
+    FROM json_populate_recordset(NULL::work_item, CAST(:rows AS json)) ORDER BY id
+    ON CONFLICT (organisation_id, id) DO UPDATE
+    SET number = excluded.number, title = excluded.title, status = excluded.status, version = excluded.version,
+        data = excluded.data, batch_ref = excluded.batch_ref, known_at = excluded.known_at,
+        updated_at = CASE WHEN excluded.version = work_item.version THEN work_item.updated_at ELSE (SELECT hub_now()) END
+"""
+PARTS = (
+    """
+    DELETE FROM item_person p USING json_populate_recordset(NULL::item_person, CAST(:rows AS json)) r
+    WHERE p.organisation_id = :org AND p.item_id = r.item_id AND p.role = r.role
+    """,
+    """
+    INSERT INTO item_person (organisation_id, item_id, role, person_id)
+    SELECT :org, item_id, role, person_id FROM json_populate_recordset(NULL::item_person, CAST(:rows AS json))
+    WHERE person_id IS NOT NULL
+    """,
+)
+
+
+def _write_people(step: Step, writes: Writes) -> None:
+    if writes.people:
+        step.write(PEOPLE, _last(writes.people, ("id",), keep=("zone", "locale")))
+    if writes.addresses:
+        rows = _last(writes.addresses, ("person_id", "channel"))
+        for statement in ADDRESSES:
+            step.write(statement, rows)
+
+
+def _write_items(step: Step, writes: Writes) -> None:
+    if writes.items:
+        step.write(ITEMS, _last(writes.items, ("id",), keep=("source_id", "external_id")))
+    if writes.parts:
+        rows = _last(writes.parts, ("item_id", "role"))
+        for statement in PARTS:
+            step.write(statement, rows)
+
+
+def _last(
+    rows: Iterable[dict[str, Any]], key: tuple[str, ...], *, keep: tuple[str, ...] = ()
+) -> list[dict[str, Any]]:
+    """One row for each key, the last one; what `keep` names is not forgotten by a later row that leaves it out."""
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in rows:
+        at = tuple(row[name] for name in key)
+        before = found.get(at, {})
+        found[at] = row | {name: before[name] for name in keep if row[name] is None and name in before}
+    return list(found.values())
