@@ -90,6 +90,9 @@ class Settings:
     trusted_proxies: int = _setting(
         "HUB_TRUSTED_PROXIES", "Proxies in front whose X-Forwarded headers are believed.", default=0
     )
+    route_threads: int = _setting(
+        "HUB_ROUTE_THREADS", "Transactions that one route worker has open at once.", default=2
+    )
     send_threads: int = _setting(
         "HUB_SEND_THREADS", "Messages that one delivery worker sends at once.", default=16
     )
@@ -106,6 +109,8 @@ class Settings:
             raise SettingsError("HUB_BASE_URL: begin it with https:// (or http://).")
         if not 1 <= self.send_threads <= 256:
             raise SettingsError("HUB_SEND_THREADS: use a number from 1 to 256.")
+        if not 1 <= self.route_threads <= 16:
+            raise SettingsError("HUB_ROUTE_THREADS: use a number from 1 to 16.")
         if min(self.lease, self.poll, self.drain) <= timedelta(0):
             raise SettingsError(
                 "HUB_LEASE_SECONDS, HUB_POLL_SECONDS, HUB_DRAIN_SECONDS: use numbers above 0."

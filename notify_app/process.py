@@ -66,7 +66,7 @@ class WorkerProcess:
     def _work(self, name: str) -> int:
         seconds = self.settings.drain.total_seconds()
         if name == ROUTE:
-            return take.drain(seconds, self._stopping.is_set)
+            return take.drain(seconds, self._stopping.is_set, threads=self.settings.route_threads)
         return self.deliverer.drain(name, seconds, self._stopping.is_set)
 
     def _waiting(self, name: str) -> bool:

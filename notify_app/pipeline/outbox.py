@@ -16,7 +16,7 @@ from notify_app.pipeline.step import Step
 from notify_app.policy.routing import Planned
 from notify_app.queue import BULK, URGENT
 
-__all__ = ["Row", "put"]
+__all__ = ["Row", "put", "put_items", "put_messages"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,12 @@ class Row:
 
 def put(step: Step, rows: Sequence[Row]) -> None:
     """Insert deliveries with what they carry, and wake the workers whose turn it is."""
+    put_messages(step, rows)
+    put_items(step, rows)
+
+
+def put_messages(step: Step, rows: Sequence[Row]) -> None:
+    """The deliveries alone; in the same transaction `put_items` must follow, once their notifications are there."""
     step.insert(
         "delivery",
         [
@@ -70,6 +76,13 @@ def put(step: Step, rows: Sequence[Row]) -> None:
             for row in rows
         ],
     )
+    for row in rows:
+        if row.not_before is None:
+            step.wakes.add(URGENT if row.priority == 1 else BULK)
+
+
+def put_items(step: Step, rows: Sequence[Row]) -> None:
+    """What each delivery carries."""
     step.insert(
         "delivery_item",
         [
@@ -79,6 +92,3 @@ def put(step: Step, rows: Sequence[Row]) -> None:
         ],
         stamp="",
     )
-    for row in rows:
-        if row.not_before is None:
-            step.wakes.add(URGENT if row.priority == 1 else BULK)

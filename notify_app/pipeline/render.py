@@ -25,6 +25,8 @@ from jinja2 import (
     Template,
     TemplateError,
     TemplateNotFound,
+    meta,
+    nodes,
 )
 from jinja2.runtime import Undefined
 from markupsafe import Markup
@@ -44,6 +46,7 @@ __all__ = [
     "render",
     "safe_link",
     "source_of",
+    "speaks_of",
 ]
 
 MESSAGES = Path(__file__).resolve().parents[2] / "templates" / "messages"
@@ -190,6 +193,19 @@ class _Writer:
             return template.render(self.shaped[channel] | more)
         except (TemplateError, TypeError, ValueError) as error:
             raise TemplateFailed(name, str(error)) from error
+
+
+@lru_cache(maxsize=1000)
+def speaks_of(domain: str, event: str, name: str) -> frozenset[str] | None:
+    """Which parts of the context a built-in text reads; None where it cannot be told (it includes another file)."""
+    environment = _environment(lenient=False)
+    try:
+        tree = environment.parse(source_of(domain, event, name))
+    except OSError:
+        return None
+    if next(tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)), None) is not None:
+        return None
+    return frozenset(meta.find_undeclared_variables(tree))
 
 
 def missing_files(domain: str, event: str, names: Mapping[str, str] | None = None) -> list[str]:

@@ -167,7 +167,6 @@ class _Note:
     ) -> None:
         self.rows.append(
             {
-                "id": new_id(),
                 "event_id": self.event_id,
                 "person_id": person_id,
                 "channel": channel or None,

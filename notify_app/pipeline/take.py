@@ -13,11 +13,13 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from flask import current_app
 from pydantic import BaseModel
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -38,28 +40,51 @@ __all__ = ["LAST_ATTEMPT", "drain", "take"]
 log = logging.getLogger(__name__)
 
 LOOK = 200  # rows in one transaction: more gain little, and hold their items and people for longer
+FEW = 20  # fewer are not worth a second thread
 LAST_ATTEMPT = 6
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (1, 5, 30, 120, 600))
 
 
-def drain(seconds: float, stop: Callable[[], bool] = lambda: False) -> int:
-    """Take what is due until nothing is, or `seconds` of real time have passed. Returns how many were settled."""
+def drain(seconds: float, stop: Callable[[], bool] = lambda: False, *, threads: int = 1) -> int:
+    """Take what is due until nothing is, or `seconds` of real time have passed. Returns how many were settled.
+
+    While PostgreSQL writes what one thread has decided, another one decides: `threads` share what is due.
+    """
     until, settled = time.monotonic() + seconds, 0
-    while time.monotonic() < until and not stop():
-        with db.engines["engine"].connect() as conn:
-            due = conn.execute(sql.DUE_INBOUND, {"limit": LOOK}).all()
-        done = sum(take(organisation, ids) for organisation, ids in _by_organisation(due))
-        settled += done
-        if not done:
-            break
+    with ThreadPoolExecutor(threads, thread_name_prefix="route") as pool:
+        while time.monotonic() < until and not stop():
+            with db.engines["engine"].connect() as conn:
+                due = conn.execute(sql.DUE_INBOUND, {"limit": LOOK * threads}).all()
+            done = sum(_share(pool, _portions(due, threads)))
+            settled += done
+            if not done:
+                break
     return settled
 
 
-def _by_organisation(due: Iterable[Any]) -> Iterator[tuple[UUID, list[UUID]]]:
+def _portions(due: Sequence[Any], threads: int) -> list[tuple[UUID, list[UUID]]]:
+    """What is taken together: rows of one organisation, so many that each thread has its part."""
     together: dict[UUID, list[UUID]] = {}
     for row in due:
         together.setdefault(row.organisation_id, []).append(row.id)
-    yield from together.items()
+    size = min(LOOK, max(FEW, -(-len(due) // threads)))
+    return [
+        (organisation, ids[at : at + size])
+        for organisation, ids in together.items()
+        for at in range(0, len(ids), size)
+    ]
+
+
+def _share(pool: ThreadPoolExecutor, portions: Sequence[tuple[UUID, list[UUID]]]) -> Iterable[int]:
+    if len(portions) < 2:  # the usual case on a quiet day: nothing is handed over
+        return [take(organisation, ids) for organisation, ids in portions]
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+
+    def one(portion: tuple[UUID, list[UUID]]) -> int:
+        with app.app_context():
+            return take(*portion)
+
+    return pool.map(one, portions)
 
 
 def take(organisation_id: UUID, ids: Sequence[UUID]) -> int:
@@ -87,11 +112,10 @@ def _together(organisation_id: UUID, ids: Sequence[UUID]) -> int:
         rows = work.all(LOCK, ids=list(ids))
         said = [(row, _read(row)) for row in rows]
         _foresee(known, said)
-        results = [_apply(known, row, data) for row, data in said]
+        for row, data in said:
+            _settle(known, row, data)
         known.flush()
-        if results:
-            work.write(SETTLED, results)
-    return len(results)
+    return len(rows)
 
 
 # in the order of their arrival; a row that another worker has not settled yet holds back those behind it
@@ -104,11 +128,6 @@ LOCK = """
         SELECT FROM inbound e WHERE e.organisation_id = :org AND e.state = 'accepted' AND e.item_refs && mine.item_refs
         AND e.source_id = mine.source_id AND (e.received_at, e.id) < (mine.received_at, mine.id)
     ) ORDER BY received_at, id
-"""
-SETTLED = """
-    UPDATE inbound i SET state = r.state, error = r.error, settled_at = (SELECT hub_now()), attempts = i.attempts + 1
-    FROM json_to_recordset(CAST(:rows AS json)) AS r(id uuid, state text, error text)
-    WHERE i.organisation_id = :org AND i.id = r.id
 """
 
 
@@ -139,18 +158,21 @@ def _foresee(known: World, said: Sequence[tuple[Any, BaseModel | HubError]]) -> 
     known.foresee(items, named, addresses)
 
 
-def _apply(known: World, row: Any, data: BaseModel | HubError) -> dict[str, Any]:
-    """Apply one row in memory; how it is to be settled."""
+def _settle(known: World, row: Any, data: BaseModel | HubError) -> None:
+    """Apply one row in memory, and note how that ended."""
     mark = known.mark()
     try:
-        if isinstance(data, HubError):
-            raise data
-        problems = _handle(known, row, data)
+        state, error = "applied", _apply(known, row, data)
     except HubError as refusal:
         known.undo(mark)
-        state = "stale" if isinstance(refusal, apply.Stale) else "refused"
-        return {"id": row.id, "state": state, "error": _sentence(refusal)}
-    return {"id": row.id, "state": "applied", "error": "\n".join(problems) or None}
+        state, error = ("stale" if isinstance(refusal, apply.Stale) else "refused"), _sentence(refusal)
+    known.writes.settled.append({"id": row.id, "state": state, "error": error or None})
+
+
+def _apply(known: World, row: Any, data: BaseModel | HubError) -> str:
+    if isinstance(data, HubError):
+        raise data
+    return "\n".join(_handle(known, row, data))
 
 
 def _sentence(error: HubError) -> str:

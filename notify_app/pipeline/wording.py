@@ -23,13 +23,15 @@ from notify_app.errors import FieldError, Invalid
 from notify_app.ids import new_id
 from notify_app.pipeline.audience import Member, members
 from notify_app.pipeline.envelope import safe_link
-from notify_app.pipeline.render import Rendered, TemplateFailed, missing_files, render
+from notify_app.pipeline.render import Rendered, TemplateFailed, missing_files, render, speaks_of
 from notify_app.pipeline.step import Step, hub
 from notify_app.policy.formats import unpack
 from notify_app.policy.office import Branding, OfficeSettings, read
 
 __all__ = ["TemplateProblem", "Wording", "Words", "check_files", "title_of"]
 
+INBOX = ("title", "text")
+PERSONAL = {"person", "link"}
 BODIES = {"email": ("subject", "email_html", "email_text"), "sms": ("sms",)}
 KEYS = {"email_html": "html", "email_text": "text", "sms": "text", "subject": "subject"}
 LONGEST_KNOWN = 300
@@ -54,6 +56,7 @@ class Wording:
     payload: Mapping[str, Any]
     off: bool = False
     problems: list[str] = field(default_factory=list)
+    _said: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)  # by zone and locale
 
     @property
     def urgent(self) -> bool:
@@ -66,8 +69,23 @@ class Wording:
 
     def inbox(self, member: Member, action: str) -> tuple[str, str]:
         """Title and text for one person. Raises TemplateProblem unless URGENT."""
-        values = self._write(("title", "text"), member, action)
-        return values["title"], values["text"]
+        reads = member.zone, member.locale
+        if reads in self._said:
+            return self._said[reads]
+        values = self._write(INBOX, member, action)
+        said = values["title"], values["text"]
+        if self._says_the_same_to_all():
+            self._said[reads] = said
+        return said
+
+    def _says_the_same_to_all(self) -> bool:
+        """Whether neither the reader nor their link is spoken of: then who reads in one zone reads the same."""
+        if self.row and any(getattr(self.row, name) for name in INBOX):
+            return False
+        home = domains.pack_of(self.type.name)
+        domain, event = (home.name, self.type.name) if home else ("hub", GENERAL.name)
+        read = [speaks_of(domain, event, name) for name in INBOX]
+        return all(one is not None and not one & PERSONAL for one in read)
 
     def title(self) -> str:
         """The event's own title: what it is called where nobody in particular reads it."""

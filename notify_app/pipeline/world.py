@@ -60,6 +60,7 @@ class Writes:
     lines: list[inbox.Line] = field(default_factory=list)
     deliveries: list[outbox.Row] = field(default_factory=list)
     decisions: list[dict[str, Any]] = field(default_factory=list)
+    settled: list[dict[str, Any]] = field(default_factory=list)  # inbound rows: id, state, error
 
     def lengths(self) -> list[int]:
         return [len(getattr(self, one.name)) for one in fields(self)]
@@ -357,16 +358,22 @@ class World:
     # --- writing ---------------------------------------------------------------------------------------------------
 
     def flush(self) -> None:
-        """Write what waits. Raises what PostgreSQL raises; the step is then to be given up."""
+        """Write what waits. Raises what PostgreSQL raises; the step is then to be given up.
+
+        People's counters come last: who else tells the same people waits from there to the commit.
+        """
         writes, self.writes = self.writes, Writes()
         _write_people(self.step, writes)
         _write_items(self.step, writes)
         self.step.insert("change", writes.changes)
         self.step.insert("link", writes.links)
         self.step.insert("event", writes.events)
-        inbox.write(self.step, writes.lines, moot=writes.moot, noticed=writes.noticed)
-        outbox.put(self.step, writes.deliveries)
         self.step.insert("decision", writes.decisions)
+        outbox.put_messages(self.step, writes.deliveries)
+        if writes.settled:
+            self.step.write(SETTLED, writes.settled)
+        inbox.write(self.step, writes.lines, moot=writes.moot, noticed=writes.noticed)
+        outbox.put_items(self.step, writes.deliveries)
         self._tell_office("work", [row["item_id"] for row in writes.changes])
         if writes.events:
             self._tell_office("event", [row["item_id"] for row in writes.events], always=True)
@@ -392,6 +399,11 @@ def _of_person(member: Member) -> tuple[Any, ...]:
     return member.name, member.zone, member.locale, member.left
 
 
+SETTLED = """
+    UPDATE inbound i SET state = r.state, error = r.error, settled_at = (SELECT hub_now()), attempts = i.attempts + 1
+    FROM json_to_recordset(CAST(:rows AS json)) AS r(id uuid, state text, error text)
+    WHERE i.organisation_id = :org AND i.id = r.id
+"""
 # the name, zone and locale that were not given stay as they are; who is named again has come back
 PEOPLE = """
     INSERT INTO person (organisation_id, id, source_id, external_id, name, role, zone, locale)
