@@ -22,8 +22,10 @@ def new_id() -> UUID:
     """A uuidv7: 48 bits of real milliseconds, the rest random and rising."""
     global _last  # noqa: PLW0603 - the newest id of the process
     with _lock:
-        fresh = (time.time_ns() // 1_000_000) << RANDOM_BITS | _random(RANDOM_BITS - 1)
-        if fresh >> RANDOM_BITS <= _last >> RANDOM_BITS:
+        now = time.time_ns() // 1_000_000
+        if now > _last >> RANDOM_BITS:
+            fresh = now << RANDOM_BITS | _random(RANDOM_BITS - 1)
+        else:
             fresh = _last + 1 + _random(STEP_BITS)
         _last = fresh
     milliseconds, random = fresh >> RANDOM_BITS, fresh & ((1 << RANDOM_BITS) - 1)

@@ -123,7 +123,7 @@ def _one(
     }
     known.writes.events.append(row)
     routed.events.append(event_id)
-    note = _Note(event_id, known.writes.decisions)
+    note = _Note(str(event_id), known.writes.decisions)
     if says.off:
         note.add(None, "", "not_told", Reason.template_inactive)
         return []
@@ -154,7 +154,7 @@ def _one(
 class _Note:
     """Collects decisions of one event."""
 
-    event_id: UUID
+    event_id: str
     rows: list[dict[str, Any]]
 
     def add(

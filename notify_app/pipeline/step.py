@@ -78,6 +78,8 @@ class Step:
 
 def _plain(value: Any) -> Any:
     """A value as the text that PostgreSQL reads into the column's own type."""
+    if type(value) is UUID:  # nearly all of them
+        return str(value)
     if isinstance(value, bytes):
         return f"\\x{value.hex()}"
     return value.value if isinstance(value, Enum) else str(value)

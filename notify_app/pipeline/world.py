@@ -12,7 +12,7 @@ First sights of one item or person wait for each other (an advisory lock each): 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -63,11 +63,11 @@ class Writes:
     settled: list[dict[str, Any]] = field(default_factory=list)  # inbound rows: id, state, error
 
     def lengths(self) -> list[int]:
-        return [len(getattr(self, one.name)) for one in fields(self)]
+        return [len(rows) for rows in vars(self).values()]
 
     def cut(self, lengths: list[int]) -> None:
-        for one, length in zip(fields(self), lengths, strict=True):
-            del getattr(self, one.name)[length:]
+        for rows, length in zip(vars(self).values(), lengths, strict=True):
+            del rows[length:]
 
 
 @dataclass(frozen=True)
@@ -145,11 +145,14 @@ class World:
 
     def member(self, person_id: UUID) -> Member | None:
         """One of them."""
-        return self.members([person_id]).get(person_id)
+        if person_id not in self._members:
+            self.members([person_id])
+        return self._members[person_id]
 
     def named(self, source_id: UUID, external_id: str) -> Member | None:
         """The person that a source calls so."""
-        self._read_named([(source_id, external_id)])
+        if (source_id, external_id) not in self._named:
+            self._read_named([(source_id, external_id)])
         found = self._named[source_id, external_id]
         return self.member(found) if found else None
 
