@@ -11,6 +11,7 @@ from bench.harness import FULL, SHORT
 
 NAMES = {
     "p4": "bench.p4_ingest",
+    "p5": "bench.p5_routing",
     "p6": "bench.p6_delivery",
     "p8": "bench.p8_live",
     "p12": "bench.p12_memory",
