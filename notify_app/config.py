@@ -93,6 +93,9 @@ class Settings:
     route_threads: int = _setting(
         "HUB_ROUTE_THREADS", "Transactions that one route worker has open at once.", default=2
     )
+    reminder_batch: int = _setting(
+        "HUB_REMINDER_BATCH", "Reminders that one transaction settles.", default=50
+    )
     send_threads: int = _setting(
         "HUB_SEND_THREADS", "Messages that one delivery worker sends at once.", default=16
     )
@@ -109,6 +112,8 @@ class Settings:
             raise SettingsError("HUB_BASE_URL: begin it with https:// (or http://).")
         if not 1 <= self.send_threads <= 256:
             raise SettingsError("HUB_SEND_THREADS: use a number from 1 to 256.")
+        if not 1 <= self.reminder_batch <= 1000:
+            raise SettingsError("HUB_REMINDER_BATCH: use a number from 1 to 1000.")
         if not 1 <= self.route_threads <= 16:
             raise SettingsError("HUB_ROUTE_THREADS: use a number from 1 to 16.")
         if min(self.lease, self.poll, self.drain) <= timedelta(0):

@@ -10,6 +10,7 @@ from notify_app import clock, process
 from notify_app.extensions import db
 from notify_app.queue import BULK, ROUTE, URGENT
 from notify_app.sweeps import release as release_sweep
+from notify_app.sweeps import remind as remind_sweep
 from notify_app.sweeps import rescue as rescue_sweep
 from notify_app.sweeps import retain as retain_sweep
 from notify_app.timetable import SCHEDULE, Periodic
@@ -20,6 +21,7 @@ __all__ = [
     "deliver_bulk",
     "deliver_urgent",
     "release",
+    "remind",
     "rescue",
     "retain",
     "retry",
@@ -46,6 +48,11 @@ def deliver_bulk() -> None:
 def release() -> None:
     """Wake whoever has something due."""
     sweep(release_sweep.run)
+
+
+def remind() -> None:
+    """Tell and do what was planned for now (E4)."""
+    sweep(remind_sweep.run)
 
 
 def rescue() -> None:

@@ -27,7 +27,19 @@ from notify_app.models.organisation import (
     Suppression,
 )
 from notify_app.models.wish import Preference, PreferenceChoice, Template
-from notify_app.models.work import Change, Inbound, InboundState, ItemPerson, Link, WorkItem
+from notify_app.models.work import (
+    Change,
+    Inbound,
+    InboundState,
+    ItemPerson,
+    Link,
+    Numbering,
+    Reminder,
+    ReminderState,
+    Task,
+    TaskOutcome,
+    WorkItem,
+)
 
 __all__ = [
     "Account",
@@ -50,16 +62,21 @@ __all__ = [
     "ItemPerson",
     "Link",
     "Notification",
+    "Numbering",
     "Organisation",
     "Outcome",
     "Person",
     "Preference",
     "PreferenceChoice",
     "Priority",
+    "Reminder",
+    "ReminderState",
     "Role",
     "Scoped",
     "Source",
     "Suppression",
+    "Task",
+    "TaskOutcome",
     "Template",
     "WorkItem",
 ]

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     ForeignKeyConstraint,
     Index,
@@ -20,7 +21,19 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from notify_app.models.base import Base, Scoped, identity, moment, of_organisation, states
 
-__all__ = ["Change", "Inbound", "InboundState", "ItemPerson", "Link", "WorkItem"]
+__all__ = [
+    "Change",
+    "Inbound",
+    "InboundState",
+    "ItemPerson",
+    "Link",
+    "Numbering",
+    "Reminder",
+    "ReminderState",
+    "Task",
+    "TaskOutcome",
+    "WorkItem",
+]
 
 
 class InboundState(StrEnum):
@@ -85,6 +98,8 @@ class WorkItem(Scoped, Base):
     title: Mapped[str]
     status: Mapped[str]
     version: Mapped[int] = mapped_column(Integer, server_default=text("1"))
+    # rises when the work begins anew (a permit that is submitted again): each round has its own messages and clocks
+    round: Mapped[int] = mapped_column(Integer, server_default=text("1"))
     data: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     batch_ref: Mapped[str | None]
     # the newest time that its source has reported; what is older is stored, not applied
@@ -145,6 +160,107 @@ class Change(Scoped, Base):
         ),
         ForeignKeyConstraint(["organisation_id", "actor_id"], ["person.organisation_id", "person.id"]),
         UniqueConstraint("organisation_id", "item_id", "version", name="uq_change_version"),
+    )
+
+
+class Numbering(Scoped, Base):
+    """The next number of items that are made here, by the prefix of their kind."""
+
+    __tablename__ = "numbering"
+
+    prefix: Mapped[str] = mapped_column(primary_key=True)
+    next: Mapped[int] = mapped_column(BigInteger, server_default=text("1"))
+
+    __table_args__ = (of_organisation(),)
+
+
+class TaskOutcome(StrEnum):
+    """done: by somebody's act. moot: the item left the state in which it was needed without one."""
+
+    done = "done"
+    moot = "moot"
+
+
+class Task(Scoped, Base):
+    """A step of an item's work that somebody has to take by a time. Its clock starts when it becomes pending."""
+
+    __tablename__ = "task"
+
+    id: Mapped[UUID] = identity()
+    item_id: Mapped[UUID]
+    kind: Mapped[str]
+    name: Mapped[str]
+    step: Mapped[str]
+    round: Mapped[int] = mapped_column(Integer)
+    # whose it is now; nobody's where the item has nobody in that part, or where a whole role is asked
+    assignee_id: Mapped[UUID | None]
+    hours: Mapped[int] = mapped_column(Integer)
+    opened_at: Mapped[datetime] = moment()
+    due_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+    closed_by: Mapped[UUID | None]
+    outcome: Mapped[str | None]
+
+    __table_args__ = (
+        ForeignKeyConstraint(["organisation_id", "item_id"], ["work_item.organisation_id", "work_item.id"]),
+        ForeignKeyConstraint(["organisation_id", "assignee_id"], ["person.organisation_id", "person.id"]),
+        ForeignKeyConstraint(["organisation_id", "closed_by"], ["person.organisation_id", "person.id"]),
+        CheckConstraint(f"outcome IN ({states(TaskOutcome)})", name="outcome"),
+        CheckConstraint("(closed_at IS NULL) = (outcome IS NULL)", name="closed"),
+        # one of each name waits at a time
+        Index(
+            "uq_task_open",
+            "organisation_id",
+            "item_id",
+            "name",
+            unique=True,
+            postgresql_where=text("closed_at IS NULL"),
+        ),
+        # the lists of what waits: all of an office, and one person's
+        Index("ix_task_waiting", "organisation_id", "due_at", postgresql_where=text("closed_at IS NULL")),
+        Index(
+            "ix_task_assignee", "organisation_id", "assignee_id", postgresql_where=text("closed_at IS NULL")
+        ),
+        Index("ix_task_item", "organisation_id", "item_id"),
+    )
+
+
+class ReminderState(StrEnum):
+    """pending until its time; then sent, skipped (not true any more), or failed (its item refused it); or cancelled."""
+
+    pending = "pending"
+    sent = "sent"
+    skipped = "skipped"
+    cancelled = "cancelled"
+    failed = "failed"
+
+
+class Reminder(Scoped, Base):
+    """What is to happen to an item at a time: an event is told, a verb is done by the clock, or both."""
+
+    __tablename__ = "reminder"
+
+    id: Mapped[UUID] = identity()
+    item_id: Mapped[UUID]
+    # the version that planned it, or that last found it still true
+    item_version: Mapped[int] = mapped_column(Integer)
+    key: Mapped[str]
+    event: Mapped[str] = mapped_column(server_default="")
+    verb: Mapped[str] = mapped_column(server_default="")
+    due_at: Mapped[datetime]
+    state: Mapped[str] = mapped_column(server_default="pending")
+    error: Mapped[str | None]
+    created_at: Mapped[datetime] = moment()
+    settled_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["organisation_id", "item_id"], ["work_item.organisation_id", "work_item.id"], ondelete="CASCADE"
+        ),
+        UniqueConstraint("organisation_id", "item_id", "key", name="uq_reminder_key"),
+        CheckConstraint(f"state IN ({states(ReminderState)})", name="state"),
+        # read by the reminder sweep
+        Index("ix_reminder_due", "due_at", postgresql_where=text("state = 'pending'")),
     )
 
 

@@ -45,6 +45,7 @@ class Line:
     text: str
     action_url: str
     item_id: UUID | None
+    dedupe_key: str | None = None
 
 
 # taken in the order of ids: two steps that tell the same people wait for each other in turn, not in a circle

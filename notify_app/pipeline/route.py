@@ -10,11 +10,13 @@ person who cannot be reached, is told to the office (A16).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
+from notify_app.domains import inputs, moves
 from notify_app.domains.base import Draft, Priority
 from notify_app.domains.hub import NOT_REACHED
 from notify_app.ids import new_id
@@ -81,6 +83,7 @@ def stage(
     """
     override = override or Override()
     routed = Routed()
+    drafts = [_typed(known, draft) for draft in drafts]
     audiences = [audience(known, known.words.event(draft.event), draft) for draft in drafts]
     known.members(person for people in audiences for person in people)
     waiting = [(draft, override, people) for draft, people in zip(drafts, audiences, strict=True)]
@@ -91,6 +94,14 @@ def stage(
         waiting += [(more, Override(item_id=wish.item_id), list(known.office)) for more in told]
         ordinal += 1
     return routed
+
+
+def _typed(known: World, draft: Draft) -> Draft:
+    """The draft with the facts of its event typed: what comes as text from a source by name is a time or money too."""
+    type_ = known.words.event(draft.event)
+    if not type_.facts:
+        return draft
+    return replace(draft, payload=inputs.typed(type_.facts, draft.payload, known.words.currency))
 
 
 def _one(
@@ -136,6 +147,9 @@ def _one(
         return _tell_office(draft, f"the {who}", says.title(), f"no {who} is assigned")
     drafts: list[Draft] = []
     for person_id in wanted:
+        if says.type.except_actor and person_id == origin.actor_id:
+            note.add(person_id, "", "not_told", Reason.is_actor)
+            continue
         member = known.member(person_id)
         if member is None or member.left:
             note.add(person_id if member else None, "", "not_told", Reason.person_left)
@@ -211,6 +225,7 @@ def _person(
         text=text,
         action_url=action,
         item_id=item_id,
+        dedupe_key=_matter(known, says, draft, member),
     )
     known.writes.lines.append(line)
     for message in decided.messages:
@@ -220,6 +235,13 @@ def _person(
     if not decided.unreached:
         return []
     return _tell_office(draft, member.name, says.title(), _why(decided))
+
+
+def _matter(known: World, says: wording.Wording, draft: Draft, member: Member) -> str | None:
+    """What makes it the same matter for this person (D3), or None where each time is another."""
+    on = known.step.now.astimezone(ZoneInfo(known.words.zone)).date()
+    key = moves.dedupe_key(says.type, draft.item, draft.step, on)
+    return f"{key}/{member.id}" if key else None
 
 
 def _why(decided: Plan) -> str:

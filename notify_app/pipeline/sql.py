@@ -13,6 +13,7 @@ __all__ = [
     "CLAIM",
     "COUNTERS",
     "DUE_INBOUND",
+    "DUE_REMINDERS",
     "EXPIRED_LEASES",
     "FIND_INBOUND",
     "FIND_LINK",
@@ -67,6 +68,13 @@ DUE_INBOUND = text(
                         AND e.organisation_id = i.organisation_id AND e.source_id = i.source_id
                         AND (e.received_at, e.id) < (i.received_at, i.id))
     ORDER BY next_attempt_at, id LIMIT :limit
+    """
+)
+
+# whose time has come; each is locked under its organisation's own scope
+DUE_REMINDERS = text(
+    """
+    SELECT organisation_id, id FROM reminder WHERE state = 'pending' AND due_at <= :now ORDER BY due_at, id LIMIT :limit
     """
 )
 

@@ -18,13 +18,14 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-from notify_app.domains.base import Item
+from notify_app.domains.base import OFFICE, Item
 from notify_app.domains.inputs import PersonIn
 from notify_app.live.announce import Changed
 from notify_app.pipeline import inbox, outbox
 from notify_app.pipeline.step import Step
 from notify_app.pipeline.wording import Words
 from notify_app.policy.formats import pack, unpack
+from notify_app.policy.reasons import Reason
 from notify_app.work import people
 from notify_app.work.people import Member
 
@@ -44,6 +45,17 @@ class Held:
     people: Mapping[str, UUID]
 
 
+@dataclass(frozen=True)
+class OpenTask:
+    """A step that waits: whose it is, and the round of the work that it belongs to."""
+
+    id: UUID
+    name: str
+    round: int
+    assignee_id: UUID | None
+    due_at: datetime
+
+
 @dataclass
 class Writes:
     """Rows that wait for `flush`, table by table."""
@@ -54,6 +66,8 @@ class Writes:
     parts: list[dict[str, Any]] = field(default_factory=list)
     changes: list[dict[str, Any]] = field(default_factory=list)
     noticed: list[dict[str, Any]] = field(default_factory=list)  # whose lines of an item are acknowledged
+    tasks: list[dict[str, Any]] = field(default_factory=list)
+    reminders: list[dict[str, Any]] = field(default_factory=list)
     moot: list[dict[str, Any]] = field(default_factory=list)  # messages of an item that are not true any more
     links: list[dict[str, Any]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
@@ -100,6 +114,9 @@ class World:
         self._held: dict[UUID, Held | None] = {}
         self._refs: dict[ItemName, UUID | None] = {}
         self._blocked: dict[tuple[str, str], str | None] = {}
+        self._matching: dict[str, tuple[UUID, ...]] = {}
+        self._tasks: dict[UUID, dict[str, OpenTask]] = {}
+        self._plans: dict[UUID, dict[str, str]] = {}
         self._done: list[tuple[dict[Any, Any], Any, Any]] = []  # what `undo` puts back: mapping, key, value
 
     # --- what is read once -----------------------------------------------------------------------------------------
@@ -109,15 +126,18 @@ class World:
         """Templates, branding and settings."""
         return Words(self.step)
 
-    @cached_property
+    @property
     def office(self) -> tuple[UUID, ...]:
         """Managers and administrators."""
-        rows = self.step.all(
-            "SELECT id FROM person WHERE organisation_id = :org AND role IN ('manager', 'administrator') "
-            "AND left_at IS NULL ORDER BY id"
-        )
-        self.members(row.id for row in rows)
-        return tuple(row.id for row in rows)
+        return self.matching("office")
+
+    def matching(self, word: str) -> tuple[UUID, ...]:
+        """Who is meant by an audience word that needs no item: `office`, `everyone`, `role:…`, `grade:…`, joined by +."""
+        if word not in self._matching:
+            roles, grades = _asked(word)
+            rows = self.step.all(MATCHING, roles=roles, grades=grades)
+            self._matching[word] = tuple(row.id for row in rows)
+        return self._matching[word]
 
     def foresee(
         self,
@@ -261,6 +281,7 @@ class World:
                 "title": item.title,
                 "status": item.status,
                 "version": item.version,
+                "round": item.round,
                 "data": pack(item.data),
                 "batch_ref": item.batch_ref,
                 "known_at": at,
@@ -276,6 +297,45 @@ class World:
     def still_known(self, held: Held, at: datetime) -> None:
         """An item's source says that nothing has changed until `at`."""
         self.keep_item(held.item, at)
+
+    def tasks(self, item_id: UUID) -> Mapping[str, OpenTask]:
+        """The steps of an item that wait, by name."""
+        self._read_waiting([item_id])
+        return self._tasks[item_id]
+
+    def keep_tasks(self, item: Item, tasks: Mapping[str, OpenTask], rows: Iterable[dict[str, Any]]) -> None:
+        """What waits for somebody now, and the rows that say how it came to that."""
+        self._set(self._tasks, item.id, dict(tasks))
+        self.writes.tasks += rows
+
+    def plan(self, item_id: UUID) -> Mapping[str, str]:
+        """What is or was planned for an item: key → state."""
+        self._read_waiting([item_id])
+        return self._plans[item_id]
+
+    def keep_plan(self, item: Item, plan: Mapping[str, str], rows: Iterable[dict[str, Any]]) -> None:
+        """What is planned now, and its rows."""
+        self._set(self._plans, item.id, dict(plan))
+        self.writes.reminders += rows
+
+    def _read_waiting(self, ids: Iterable[UUID]) -> None:
+        missing = [one for one in dict.fromkeys(ids) if one not in self._tasks]
+        if not missing:
+            return
+        self._tasks |= {one: {} for one in missing}
+        self._plans |= {one: {} for one in missing}
+        for row in self.step.all(
+            "SELECT item_id, id, name, round, assignee_id, due_at FROM task WHERE organisation_id = :org "
+            "AND item_id = ANY(:ids) AND closed_at IS NULL",
+            ids=missing,
+        ):
+            found = OpenTask(row.id, row.name, row.round, row.assignee_id, row.due_at)
+            self._tasks[row.item_id][row.name] = found
+        for row in self.step.all(
+            "SELECT item_id, key, state FROM reminder WHERE organisation_id = :org AND item_id = ANY(:ids)",
+            ids=missing,
+        ):
+            self._plans[row.item_id][row.key] = row.state
 
     def _read_items(self, names: Iterable[ItemName]) -> None:
         missing = [one for one in dict.fromkeys(names) if one not in self._refs]
@@ -366,8 +426,10 @@ class World:
         People's counters come last: who else tells the same people waits from there to the commit.
         """
         writes, self.writes = self.writes, Writes()
+        _leave_out_what_was_told(self.step, writes)
         _write_people(self.step, writes)
         _write_items(self.step, writes)
+        _write_waiting(self.step, writes)
         self.step.insert("change", writes.changes)
         self.step.insert("link", writes.links)
         self.step.insert("event", writes.events)
@@ -390,7 +452,16 @@ class World:
 
 def _item(row: Any) -> Item:
     return Item(
-        row.id, row.kind, row.number, row.title, row.status, row.version, unpack(row.data), {}, row.batch_ref
+        row.id,
+        row.kind,
+        row.number,
+        row.title,
+        row.status,
+        row.version,
+        unpack(row.data),
+        {},
+        row.batch_ref,
+        row.round,
     )
 
 
@@ -400,6 +471,59 @@ def _peopled(item: Item, refs: Mapping[str, Any]) -> Item:
 
 def _of_person(member: Member) -> tuple[Any, ...]:
     return member.name, member.zone, member.locale, member.left
+
+
+def _leave_out_what_was_told(step: Step, writes: Writes) -> None:
+    """A matter that a person has heard of is not told to them again (D3): neither line nor message, and the record says
+    why. The item is under lock, so nobody else tells it meanwhile; the constraint stands behind that."""
+    keys = [line.dedupe_key for line in writes.lines if line.dedupe_key]
+    if not keys:
+        return
+    rows = step.all(
+        "SELECT dedupe_key FROM notification WHERE organisation_id = :org AND dedupe_key = ANY(:keys)",
+        keys=keys,
+    )
+    known = {row.dedupe_key for row in rows}
+    again: set[UUID] = set()
+    for line in writes.lines:
+        if line.dedupe_key in known:
+            again.add(line.id)
+        elif line.dedupe_key:
+            known.add(line.dedupe_key)
+    if not again:
+        return
+    told = {(str(line.event_id), line.person_id) for line in writes.lines if line.id in again}
+    writes.lines = [line for line in writes.lines if line.id not in again]
+    writes.deliveries = [row for row in writes.deliveries if row.notification_id not in again]
+    writes.decisions = [row for row in writes.decisions if (row["event_id"], row["person_id"]) not in told]
+    writes.decisions += [
+        {
+            "event_id": event,
+            "person_id": person,
+            "channel": None,
+            "outcome": "not_told",
+            "reason": Reason.duplicate.value,
+            "detail": {},
+        }
+        for event, person in told
+    ]
+
+
+MATCHING = """
+    SELECT id FROM person WHERE organisation_id = :org AND left_at IS NULL
+    AND (CAST(:roles AS text[]) IS NULL OR role = ANY(:roles))
+    AND (CAST(:grades AS text[]) IS NULL OR grade = ANY(:grades)) ORDER BY id
+"""
+
+
+def _asked(word: str) -> tuple[list[str] | None, list[str] | None]:
+    """The roles and grades of which a word wants one each; None where any will do."""
+    if word == "everyone":
+        return None, None
+    if word == "office":
+        return list(OFFICE), None
+    parts = dict(part.split(":", 1) for part in word.split("+"))
+    return ([parts["role"]] if "role" in parts else None), ([parts["grade"]] if "grade" in parts else None)
 
 
 SETTLED = """
@@ -434,13 +558,13 @@ ADDRESSES = (
     """,
 )
 ITEMS = """
-    INSERT INTO work_item (organisation_id, id, kind, source_id, external_id, number, title, status, version, data,
-                           batch_ref, known_at)
-    SELECT :org, id, kind, source_id, external_id, number, title, status, version, data, batch_ref, known_at
+    INSERT INTO work_item (organisation_id, id, kind, source_id, external_id, number, title, status, version, round,
+                           data, batch_ref, known_at)
+    SELECT :org, id, kind, source_id, external_id, number, title, status, version, round, data, batch_ref, known_at
     FROM json_populate_recordset(NULL::work_item, CAST(:rows AS json)) ORDER BY id
     ON CONFLICT (organisation_id, id) DO UPDATE
     SET number = excluded.number, title = excluded.title, status = excluded.status, version = excluded.version,
-        data = excluded.data, batch_ref = excluded.batch_ref, known_at = excluded.known_at,
+        round = excluded.round, data = excluded.data, batch_ref = excluded.batch_ref, known_at = excluded.known_at,
         updated_at = CASE WHEN excluded.version = work_item.version THEN work_item.updated_at ELSE (SELECT hub_now()) END
 """
 PARTS = (
@@ -472,6 +596,54 @@ def _write_items(step: Step, writes: Writes) -> None:
         rows = _last(writes.parts, ("item_id", "role"))
         for statement in PARTS:
             step.write(statement, rows)
+
+
+TASKS = """
+    INSERT INTO task (organisation_id, id, item_id, kind, name, step, round, assignee_id, hours, opened_at, due_at,
+                      closed_at, closed_by, outcome)
+    SELECT :org, id, item_id, kind, name, step, round, assignee_id, hours, opened_at, due_at, closed_at, closed_by,
+           outcome
+    FROM json_populate_recordset(NULL::task, CAST(:rows AS json))
+"""
+TASKS_MOVED = """
+    UPDATE task t SET assignee_id = r.assignee_id, closed_at = r.closed_at, closed_by = r.closed_by, outcome = r.outcome
+    FROM json_populate_recordset(NULL::task, CAST(:rows AS json)) r WHERE t.organisation_id = :org AND t.id = r.id
+"""
+# what was given up can be planned again; what has gone has gone
+REMINDERS = """
+    INSERT INTO reminder (organisation_id, id, item_id, item_version, key, event, verb, due_at, state, error, settled_at)
+    SELECT :org, id, item_id, item_version, key, event, verb, due_at, state, error, settled_at
+    FROM json_populate_recordset(NULL::reminder, CAST(:rows AS json))
+    ON CONFLICT ON CONSTRAINT uq_reminder_key DO UPDATE
+    SET item_version = excluded.item_version, state = excluded.state, error = excluded.error,
+        event = CASE WHEN excluded.state = 'pending' THEN excluded.event ELSE reminder.event END,
+        settled_at = excluded.settled_at
+"""
+UNPLANNED = """
+    DELETE FROM reminder m USING json_populate_recordset(NULL::reminder, CAST(:rows AS json)) r
+    WHERE m.organisation_id = :org AND m.item_id = r.item_id AND m.key = r.key
+"""
+
+
+def _write_waiting(step: Step, writes: Writes) -> None:
+    """Closed before opened: one task of each name may wait at a time."""
+    rows: list[dict[str, Any]] = []
+    for one in {row["id"]: row for row in writes.tasks}:
+        of_it = [row for row in writes.tasks if row["id"] == one]
+        rows.append({name: value for row in of_it for name, value in row.items()} | {"new": of_it[0]["new"]})
+    moved = [row for row in rows if not row["new"]]
+    if moved:
+        step.write(TASKS_MOVED, moved)
+    opened = [row for row in rows if row["new"]]
+    if opened:
+        step.write(TASKS, opened)
+    plan = _last(writes.reminders, ("item_id", "key"))
+    gone = [row for row in plan if row["state"] == "deleted"]
+    if gone:
+        step.write(UNPLANNED, gone)
+    kept = [row for row in plan if row["state"] != "deleted"]
+    if kept:
+        step.write(REMINDERS, kept)
 
 
 def _last(

@@ -21,6 +21,8 @@ class OfficeSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     notifications_on: bool = True
+    # what kinds of work offer and this organisation wants done by itself (`Assignment.option`)
+    options: frozenset[Annotated[str, Field(max_length=60)]] = frozenset()
     sms_segments: Annotated[int, Field(ge=1, le=6)] = 1
 
 

@@ -16,6 +16,7 @@ from flask_babel import gettext as _
 from notify_app import domains
 from notify_app.domains.base import Item, PersonRef, Transition, WorkKind
 from notify_app.errors import NotFound
+from notify_app.pipeline import world
 from notify_app.pipeline.step import Step
 from notify_app.web.identity import Membership
 from notify_app.web.reader import Reader, reader
@@ -78,7 +79,7 @@ def values(work: Step, id: UUID, member: Membership) -> dict[str, Any]:
         "item": _head(found, read),
         "people": _people(found, addresses),
         "facts": _facts(found, read),
-        "actions": _actions(found, able),
+        "actions": _actions(work, found, able),
         "timeline": timeline(
             work, found.item, found.kind, read, me=member.person_id, everything=found.office
         ),
@@ -164,8 +165,9 @@ def final(kind: WorkKind) -> set[str]:
     return set(kind.statuses) - {origin for move in kind.transitions for origin in move.origins}
 
 
-def _actions(found: Found, technicians: list[Any]) -> list[dict[str, Any]]:
-    moves = [_move(found, move) for move in apply.allowed(found.kind, found.item, found.actor)]
+def _actions(work: Step, found: Found, technicians: list[Any]) -> list[dict[str, Any]]:
+    verbs = apply.allowed(world.of(work), found.kind, found.item, found.actor)
+    moves = [_move(found, move) for move in verbs if isinstance(move, Transition)]
     return moves + ([_assign(found, technicians)] if _assigns(found) else [])
 
 

@@ -18,7 +18,7 @@ from notify_app import domains
 from notify_app.domains.base import Item, Transition, WorkKind
 from notify_app.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from notify_app.extensions import db
-from notify_app.pipeline import sql
+from notify_app.pipeline import sql, world
 from notify_app.pipeline.route import Origin, route
 from notify_app.pipeline.step import Step, hub, step
 from notify_app.policy.office import Branding, read
@@ -52,17 +52,14 @@ class Opened:
     about: Any
     reader: Reader
     used: bool
+    verbs: list[Transition]
 
     @property
     def answers(self) -> list[Transition]:
         """What can be answered: something only while the item waits for its first answer, and once by each link."""
         if self.item.status != self.kind.first or self.used:
             return []
-        return [
-            move
-            for move in apply.allowed(self.kind, self.item, self.actor)
-            if move.target != self.item.status
-        ]
+        return [move for move in self.verbs if move.target != self.item.status]
 
 
 @blueprint.get("/l/<token>")
@@ -113,9 +110,9 @@ def _open(work: Step, link: Any, token: str) -> Opened:
     reader = Reader(work.now, about.zone, about.locale)
     if all(one.id != link.person_id for one in item.people.values()):
         raise NotFound("This link's item belongs to somebody else now.")
-    return Opened(
-        token, item, kind, apply.Actor(about.role, link.person_id), about, reader, link.used_at is not None
-    )
+    actor = apply.Actor(about.role, link.person_id)
+    moves = [one for one in apply.allowed(world.of(work), kind, item, actor) if isinstance(one, Transition)]
+    return Opened(token, item, kind, actor, about, reader, link.used_at is not None, moves)
 
 
 def _answer(link: Any, token: str, verb: str, reason: str) -> tuple[Transition, Opened]:
@@ -135,7 +132,7 @@ def _answer(link: Any, token: str, verb: str, reason: str) -> tuple[Transition, 
         applied = apply.act(work, link.item_id, verb, {"reason": reason}, opened.actor)
         route(work, applied.drafts, Origin(work.now, actor_id=link.person_id))
         return move, Opened(
-            token, applied.items[0], opened.kind, opened.actor, opened.about, opened.reader, True
+            token, applied.items[0], opened.kind, opened.actor, opened.about, opened.reader, True, []
         )
 
 

@@ -1,9 +1,9 @@
 """Changes to work items: by a source's message, by a person's verb, one at a time for each item.
 
-Each takes the item's lock, compares with the true previous value, makes one version with its history, and
-returns the events that the pack's `on_change` wants. What the item's state does not allow is `Refused` with a
-sentence; what is older than what is known is `Stale`. Changes are made in the step's memory (`pipeline.world`) and
-written with everything else of the step. Nothing here sends or routes.
+Each takes the item's lock, compares with the true previous value, makes one version with its history, its tasks and its
+reminders, and returns the events that the pack's `on_change` wants: in the order that `domains.base` promises. What the
+item's state does not allow is `Refused` with a sentence; what is older than what is known is `Stale`. Changes are made
+in the step's memory (`pipeline.world`) and written with everything else of the step. Nothing here sends or routes.
 """
 
 from __future__ import annotations
@@ -11,22 +11,34 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from notify_app import domains
-from notify_app.domains.base import Batch, Draft, FieldKind, Item, Transition, WorkKind
+from notify_app.domains import inputs, moves
+from notify_app.domains.base import (
+    OFFICE,
+    Batch,
+    Doing,
+    Draft,
+    Item,
+    PersonRef,
+    Values,
+    Verb,
+    WorkKind,
+)
+from notify_app.domains.fields import PERSONS, Field, FieldKind
 from notify_app.domains.inputs import PersonIn
 from notify_app.errors import Conflict, FieldError, Forbidden, HubError, Invalid, NotFound, Refused
 from notify_app.ids import new_id
 from notify_app.pipeline import world
 from notify_app.pipeline.step import Step
 from notify_app.pipeline.world import Held, World
-from notify_app.policy.formats import Money, pack
-from notify_app.work import people
+from notify_app.policy.formats import pack
+from notify_app.work import people, reminders, tasks
+from notify_app.work.assign import filled
 
-__all__ = ["Actor", "Applied", "Stale", "act", "allowed", "decide_batch", "load", "upsert"]
+__all__ = ["Actor", "Applied", "Stale", "act", "allowed", "create", "decide_batch", "load", "upsert"]
 
 
 # a source's clock may be as far ahead as its signatures may; one message from the far future must not make all
@@ -42,11 +54,16 @@ class Stale(HubError):
 
 @dataclass(frozen=True)
 class Actor:
-    """Who changes something: a person with a role, or a source (`person_id` None, role 'source')."""
+    """Who changes something: a person with a role, a source (`person_id` None, role 'source'), or time ('clock')."""
 
     role: str
     person_id: UUID | None = None
     inbound_id: UUID | None = None
+
+    def doing(self, known: World) -> Doing:
+        """As packs see it."""
+        member = known.member(self.person_id) if self.person_id else None
+        return Doing(self.role, known.step.now, member.ref if member else None)
 
 
 @dataclass(frozen=True)
@@ -78,7 +95,7 @@ def upsert(known: World, kind: WorkKind, source_id: UUID, data: Any, at: datetim
     held = known.item_of(kind.name, source_id, data.id)
     if held:
         _not_older(kind, held, at)
-    before = held.item if held else None
+    before = moves.settled(kind, held.item) if held else None
     after = _reported(known, kind, source_id, data, before)
     if before and before.status != after.status and after.status not in kind.source_moves[before.status]:
         raise Refused(
@@ -86,23 +103,19 @@ def upsert(known: World, kind: WorkKind, source_id: UUID, data: Any, at: datetim
             f"{kind.statuses[after.status].lower()}."
         )
     reason = getattr(data, "reason", None) or ""
-    if held is None:
-        return _keep(
-            known, kind, None, after, "reported", reason, actor, at=at, name=(kind.name, source_id, data.id)
-        )
-    if _same(held.item, after):
+    if held is None or before is None:
+        named = (kind.name, source_id, data.id)
+        return _keep(known, kind, None, after, "reported", reason, actor, at=at, name=named)
+    if _same(before, after):
         known.still_known(held, at)
         return Applied((after,), ())
-    after = replace(after, version=held.item.version + 1)
-    return _keep(known, kind, held.item, after, "reported", reason, actor, at=at)
+    after = replace(after, version=before.version + 1)
+    return _keep(known, kind, before, after, "reported", reason, actor, at=at)
 
 
-def _reported(world_: World, kind: WorkKind, source_id: UUID, data: Any, before: Item | None) -> Item:
+def _reported(known: World, kind: WorkKind, source_id: UUID, data: Any, before: Item | None) -> Item:
     given = data.model_fields_set
-    facts = dict(before.data) if before else {}
-    for field in kind.fields:
-        if field.name in given:
-            facts[field.name] = _typed(world_, field.kind, getattr(data, field.name))
+    facts = {one.name: getattr(data, one.name) for one in kind.fields if one.given and one.name in given}
     by_role = dict(before.people) if before else {}
     for role, makes in kind.roles.items():
         if role in given:
@@ -110,37 +123,19 @@ def _reported(world_: World, kind: WorkKind, source_id: UUID, data: Any, before:
             if person is None:
                 by_role.pop(role, None)
             else:
-                by_role[role] = people.resolve(world_, source_id, person, makes)
-    status = data.status if "status" in given and data.status else (before.status if before else kind.first)
-    number = data.number or (before.number if before else data.id)
-    described = kind.describe(_Known(facts))
-    return Item(
-        before.id if before else new_id(),
-        kind.name,
-        number,
-        described or f"{kind.title} {number}",
-        status,
-        before.version if before else 1,
-        facts,
-        by_role,
-        data.batch_id if "batch_id" in given else (before.batch_ref if before else None),
+                by_role[role] = people.resolve(known, source_id, person, makes)
+    status = data.status if "status" in given and data.status else None
+    item = before or moves.blank(kind, new_id(), data.id)
+    after = replace(
+        item,
+        number=data.number or item.number,
+        status=status or item.status,
+        version=item.version or 1,
+        data={**item.data, **inputs.typed(kind.fields, facts, known.words.currency)},
+        people=by_role,
+        batch_ref=data.batch_id if "batch_id" in given else item.batch_ref,
     )
-
-
-class _Known:
-    """Facts by attribute, as a pack's `describe` reads them."""
-
-    def __init__(self, facts: Mapping[str, Any]) -> None:
-        self._facts = facts
-
-    def __getattr__(self, name: str) -> Any:
-        return self._facts.get(name)
-
-
-def _typed(world_: World, kind: FieldKind, value: Any) -> Any:
-    if kind is FieldKind.money and isinstance(value, Decimal):
-        return Money(value, world_.words.currency)
-    return value
+    return moves.follows(kind, before, after)
 
 
 def _same(before: Item, after: Item) -> bool:
@@ -158,68 +153,122 @@ def _facts(item: Item) -> dict[str, Any]:
     }
 
 
-# --- by a person ---------------------------------------------------------------------------------------------------
+# --- by a person, or by time ---------------------------------------------------------------------------------------
 
 
 def act(
-    step: Step, item_id: UUID, verb: str, values: Mapping[str, str], actor: Actor, *, seen: int | None = None
+    step: Step, item_id: UUID, verb: str, values: Mapping[str, Any], actor: Actor, *, seen: int | None = None
 ) -> Applied:
-    """Do a verb to an item: a move of its kind, or `assign`. `seen` is the version that the person looked at.
+    """Do a verb of its kind to an item, or `assign`. `values` are its inputs as a form or JSON has them; `seen` is the
+    version that the person looked at.
 
-    Raises NotFound, Forbidden, Refused (with the state), Invalid (a missing reason), Conflict (changed meanwhile).
+    Raises NotFound, Forbidden, Refused (with the state), Invalid (an input that is missing or cannot be used),
+    Conflict (changed meanwhile).
     """
     known = world.of(step)
-    before = _held(known, item_id, lock=True).item
-    kind = _kind(before)
-    if seen is not None and seen != before.version:
-        raise Conflict(f"{kind.title} {before.number} was changed meanwhile. Look at it again, then decide.")
+    held = _held(known, item_id, lock=True).item
+    kind = _kind(held)
+    if seen is not None and seen != held.version:
+        raise Conflict(f"{kind.title} {held.number} was changed meanwhile. Look at it again, then decide.")
+    before = moves.settled(kind, held)
     if verb == "assign" and kind.assignable:
         after = _assigned(known, kind, before, values, actor)
     else:
-        after = _moved(kind, before, verb, values, actor)
+        after = _done(known, kind, before, _declared(kind, verb), values, actor)
     if actor.person_id:
         known.writes.noticed.append({"item_id": before.id, "person_id": actor.person_id})
-    return _keep(known, kind, before, after, verb, values.get("reason", ""), actor)
+    return _keep(known, kind, before, after, verb, str(values.get("reason") or ""), actor)
 
 
-def allowed(kind: WorkKind, item: Item, actor: Actor) -> list[Transition]:
-    """The moves that this person can make now."""
-    return [move for move in kind.transitions if item.status in move.origins and _may(move, item, actor)]
+def create(step: Step, kind: WorkKind, values: Mapping[str, Any], actor: Actor) -> Applied:
+    """Make an item here, by the kind's verb `create`. Raises NotFound, Forbidden, Invalid, Refused."""
+    known = world.of(step)
+    declared = kind.verb("create")
+    if declared is None:
+        raise NotFound(f"A {kind.title.lower()} is made by its own system.")
+    blank = moves.blank(kind, new_id(), "")
+    _check_right(kind, declared, blank, actor.doing(known))
+    after = _done(
+        known, kind, replace(blank, number=_next_number(step, kind.prefix)), declared, values, actor
+    )
+    return _keep(known, kind, None, after, "create", "", actor)
 
 
-def _may(move: Transition, item: Item, actor: Actor) -> bool:
-    if actor.role not in move.by:
-        return False
-    if actor.role in ("manager", "administrator", "source"):
-        return True
-    return any(person.id == actor.person_id for person in item.people.values())
+def allowed(known: World, kind: WorkKind, item: Item, actor: Actor) -> list[Verb]:
+    """The verbs that this person can do to the item now, in the order of their declaration."""
+    doing = actor.doing(known)
+    verbs: list[Verb] = [*kind.transitions, *kind.verbs]
+    return [
+        one
+        for one in verbs
+        if one.origins and item.status in one.origins and moves.may(kind, one, item, doing)
+    ]
 
 
-def _moved(kind: WorkKind, before: Item, verb: str, values: Mapping[str, str], actor: Actor) -> Item:
-    move = kind.transition(verb)
-    if move is None:
+def _declared(kind: WorkKind, verb: str) -> Verb:
+    declared = kind.verb(verb)
+    if declared is None or not declared.origins:
         raise NotFound(f"A {kind.title.lower()} has no action called {verb}.")
-    if not _may(move, before, actor):
-        raise Forbidden(f"You cannot {move.title.lower()} this {kind.title.lower()}.")
-    if before.status not in move.origins:
-        raise Refused(
-            f"{kind.title} {before.number} is {kind.statuses[before.status].lower()}; "
-            f"{move.title.lower()} is not possible now."
+    return declared
+
+
+def _done(
+    known: World, kind: WorkKind, before: Item, verb: Verb, values: Mapping[str, Any], actor: Actor
+) -> Item:
+    """The item after a verb that nothing refuses."""
+    doing = actor.doing(known)
+    _check_right(kind, verb, before, doing)
+    if verb.origins and before.status not in verb.origins:
+        raise Refused(moves.refusal(kind, verb, before, {}, doing))
+    read = _read(known, verb, values)
+    if sentence := moves.refusal(kind, verb, before, read, doing):
+        raise Refused(sentence)
+    return moves.applied(kind, verb, before, read, doing)
+
+
+def _check_right(kind: WorkKind, verb: Verb, item: Item, doing: Doing) -> None:
+    if not moves.may(kind, verb, item, doing):
+        raise Forbidden(moves.refusal(kind, verb, item, {}, doing))
+
+
+def _read(known: World, verb: Verb, values: Mapping[str, Any]) -> Values:
+    """The inputs, typed; people are looked up."""
+    read = inputs.typed(
+        verb.inputs, inputs.read(verb.form, verb.inputs, _asked_for(verb, values)), known.words.currency
+    )
+    for one in verb.inputs:
+        if one.kind in PERSONS and one.name in read:
+            read[one.name] = _people(known, one, read[one.name])
+    return read
+
+
+def _asked_for(verb: Verb, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A page's form brings more than the verb asks for: what every verb has, empty."""
+    names = {one.name for one in verb.inputs}
+    return {name: value for name, value in values.items() if name in names or value not in (None, "")}
+
+
+def _people(known: World, one: Field, given: Any) -> Any:
+    if one.kind is FieldKind.person:
+        return _person(known, one, given)
+    return tuple(_person(known, one, each) for each in given)
+
+
+def _person(known: World, one: Field, person_id: UUID) -> PersonRef:
+    found = people.find(known, None, None, person_id)
+    if found is None or (one.among and not any(moves.is_one(word, found) for word in one.among)):
+        raise Invalid(
+            "Nobody was chosen.", FieldError(one.name, f"{one.title}: choose a person from the list.")
         )
-    for name in move.needs:
-        if not values.get(name, "").strip():
-            raise Invalid(
-                "Something is missing.", FieldError(name, f"Give a {name}, so that people know why.")
-            )
-    return replace(before, status=move.target, version=before.version + 1)
+    return found
 
 
-def _assigned(known: World, kind: WorkKind, before: Item, values: Mapping[str, str], actor: Actor) -> Item:
+def _assigned(known: World, kind: WorkKind, before: Item, values: Mapping[str, Any], actor: Actor) -> Item:
     role = kind.assignable or ""
-    if actor.role not in ("manager", "administrator"):
+    if actor.role not in OFFICE:
         raise Forbidden(f"Only the office assigns a {kind.title.lower()}.")
     by_role = dict(before.people)
-    chosen = values.get("person", "").strip()
+    chosen = str(values.get("person") or "").strip()
     if not chosen:
         by_role.pop(role, None)
     else:
@@ -227,7 +276,7 @@ def _assigned(known: World, kind: WorkKind, before: Item, values: Mapping[str, s
         if person is None or person.role != kind.roles[role]:
             raise Invalid("Nobody was chosen.", FieldError("person", f"Choose one of the {role}s."))
         by_role[role] = person
-    return replace(before, people=by_role, version=before.version + 1)
+    return moves.follows(kind, before, replace(before, people=by_role, version=before.version + 1))
 
 
 def _uuid(value: str) -> UUID:
@@ -235,6 +284,15 @@ def _uuid(value: str) -> UUID:
         return UUID(value)
     except ValueError:
         raise Invalid("Nobody was chosen.", FieldError("person", "Choose a person from the list.")) from None
+
+
+def _next_number(step: Step, prefix: str) -> str:
+    row = step.one(
+        "INSERT INTO numbering (organisation_id, prefix, next) VALUES (:org, :prefix, 2) "
+        "ON CONFLICT (organisation_id, prefix) DO UPDATE SET next = numbering.next + 1 RETURNING next - 1 AS number",
+        prefix=prefix,
+    )
+    return f"{prefix}-{row.number}"
 
 
 # --- together ------------------------------------------------------------------------------------------------------
@@ -263,11 +321,13 @@ def decide_batch(
     for item_id in sorted(set(item_ids)):
         if item_id not in held:
             raise NotFound("There is no such item.")
-        before = held[item_id].item
-        kind = _kind(before)
+        kind = _kind(held[item_id].item)
+        before = moves.settled(kind, held[item_id].item)
+        declared = _declared(kind, verb)
+        given = {"reason": reason} if "reason" in declared.needs else {}
         try:
             _not_older(kind, held[item_id], at)
-            after = replace(_moved(kind, before, verb, {"reason": reason}, actor), batch_ref=ref)
+            after = replace(_done(known, kind, before, declared, given, actor), batch_ref=ref)
         except (Refused, Stale) as refusal:
             refusals.append(str(refusal))
             continue
@@ -307,6 +367,9 @@ def _keep(
     name: tuple[str, UUID, str] | None = None,
 ) -> Applied:
     """One version with its history; `at` is when its source says that it was so, `name` what it calls a new one."""
+    after = filled(known, kind, after)
+    if kind.check and (sentence := kind.check(after)):
+        raise Refused(sentence)
     if before and _same(before, after):
         return Applied((before,), ())
     known.keep_item(after, at, name)
@@ -323,6 +386,8 @@ def _keep(
     )
     if before and before.status != after.status:
         known.writes.moot.append({"item_id": after.id, "names": domains.moot(after.kind, after.status)})
+    tasks.follow(known, kind, after, verb, actor.person_id)
+    reminders.replan(known, kind, after)
     return Applied((after,), tuple(kind.on_change(before, after, reason, in_batch)))
 
 

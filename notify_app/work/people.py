@@ -33,6 +33,7 @@ class Member:
     id: UUID
     name: str
     role: str
+    grade: str
     zone: str
     locale: str
     signs_in: bool
@@ -46,12 +47,12 @@ class Member:
     def ref(self) -> PersonRef:
         """As packs see them; the phone is the first one, whether it may be written to or not."""
         phone = next((reach.address for reach in self.reaches if reach.channel == "sms"), "")
-        return PersonRef(self.id, self.name, self.role, phone)
+        return PersonRef(self.id, self.name, self.role, phone, self.grade)
 
 
 # preferences are made on first need: no row means the defaults (A7)
 READ = """
-    SELECT p.id, p.source_id, p.external_id, p.name, p.role, coalesce(p.zone, o.zone) AS zone,
+    SELECT p.id, p.source_id, p.external_id, p.name, p.role, p.grade, coalesce(p.zone, o.zone) AS zone,
            coalesce(p.locale, o.locale) AS locale, p.account_id IS NOT NULL AS signs_in, p.left_at IS NOT NULL AS gone,
            f.quiet_from, f.quiet_until, f.quiet_days,
            (SELECT json_agg(json_build_array(a.channel, a.value, s.reason, a.from_source) ORDER BY a.position, a.id)
@@ -101,6 +102,7 @@ def member_of(r: Any) -> Member:
         id=r.id,
         name=r.name,
         role=r.role,
+        grade=r.grade or "",
         zone=r.zone,
         locale=r.locale,
         signs_in=r.signs_in,
@@ -120,6 +122,7 @@ def resolve(world: World, source_id: UUID, given: PersonIn, role: str) -> Person
             id=new_id(),
             name=given.name or given.id,
             role=role,
+            grade="",
             zone=given.zone or office.zone,
             locale=given.locale or office.locale,
             signs_in=False,

@@ -1,0 +1,88 @@
+"""Tasks: what waits for somebody, opened and closed by the item's own state and by nothing else.
+
+`follow` compares what a kind says is pending with what is open. A step that begins in a new round begins anew; one that
+is open follows its assignee without starting its time again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from notify_app.domains import moves
+from notify_app.domains.base import Item, TaskType, WorkKind
+from notify_app.ids import new_id
+from notify_app.pipeline.world import OpenTask, World
+
+__all__ = ["follow"]
+
+
+def follow(known: World, kind: WorkKind, item: Item, verb: str, by: UUID | None) -> None:
+    """Open, close and hand over the item's tasks as its new state asks for. `verb` brought it there ('reported': its
+    source says so), `by` whoever did it."""
+    if not kind.tasks:
+        return
+    before = known.tasks(item.id)
+    wanted = {one.name: one for one in moves.pending(kind, item)}
+    after: dict[str, OpenTask] = {}
+    rows: list[dict[str, Any]] = []
+    for name, task in before.items():
+        if name not in wanted or task.round != item.round:
+            rows.append(_closed(known, kind, task, verb, by))
+    for name, declared in wanted.items():
+        mine = before.get(name)
+        assignee = _assignee(item, declared)
+        if mine is None or mine.round != item.round:
+            after[name], row = _opened(known, item, declared, assignee)
+            rows.append(row)
+            continue
+        after[name] = replace(mine, assignee_id=assignee)
+        if mine.assignee_id != assignee:
+            rows.append(_row(after[name]))
+    if rows:
+        known.keep_tasks(item, after, rows)
+
+
+def _assignee(item: Item, declared: TaskType) -> UUID | None:
+    person = item.people.get(declared.assignee)
+    return person.id if person else None
+
+
+def _opened(
+    known: World, item: Item, declared: TaskType, assignee: UUID | None
+) -> tuple[OpenTask, dict[str, Any]]:
+    due = known.step.now + timedelta(hours=declared.hours)
+    task = OpenTask(new_id(), declared.name, item.round, assignee, due)
+    row = _row(task) | {
+        "new": True,
+        "item_id": item.id,
+        "kind": item.kind,
+        "step": declared.step,
+        "hours": declared.hours,
+        "opened_at": known.step.now,
+    }
+    return task, row
+
+
+def _closed(known: World, kind: WorkKind, task: OpenTask, verb: str, by: UUID | None) -> dict[str, Any]:
+    """Done by one of its own verbs, wherever that was done; moot where something else made it needless."""
+    declared = next((one for one in kind.tasks if one.name == task.name), None)
+    done = verb == "reported" or (declared is not None and verb in declared.verbs)
+    outcome = "done" if done else "moot"
+    return _row(task) | {"closed_at": known.step.now, "closed_by": by, "outcome": outcome}
+
+
+def _row(task: OpenTask) -> dict[str, Any]:
+    return {
+        "id": task.id,
+        "new": False,
+        "name": task.name,
+        "round": task.round,
+        "assignee_id": task.assignee_id,
+        "due_at": task.due_at,
+        "closed_at": None,
+        "closed_by": None,
+        "outcome": None,
+    }
