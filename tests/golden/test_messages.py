@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -85,6 +86,41 @@ def test_every_message_reads_as_it_did_when_it_was_looked_at(
 ) -> None:
     for name, text in rendered(domain, event).items():
         golden(f"{domain}/{event.name}.{name}.{SUFFIX.get(name, 'txt')}", text.rstrip("\n") + "\n")
+
+
+# what one event says in other cases: (pack, event, the case, what its payload has instead)
+LATER = {"title": "Due", "value": datetime(2026, 11, 25, 18, 0, tzinfo=UTC)}
+VARIANTS: list[tuple[str, str, str, dict[str, Any]]] = [
+    ("work_orders", "work_order_update", "changed", {"assigned": False, "changes": [LATER]}),
+    ("work_orders", "work_order_update", "handed_on", {"assigned": None, "handed_to": {"name": "Sol Park"}}),
+    ("work_orders", "status_update", "noted", {"moved": False}),
+    ("work_orders", "office_alert", "without_words", {"issues": None, "technician": None}),
+    ("work_orders", "inventory_alert", "used_up", {"quantity": 0}),
+    ("hub", "task_escalated", "nobody_has_it", {"task": {"title": "Verify the permit", "hours": 4}}),
+    ("hub", "manual_message", "about_nothing", {"item": None}),
+    ("estates", "maintenance_urgent", "nobody_has_it", {"technician": None}),
+    ("estates", "visitor_arrival", "without_a_code", {"access_code": None}),
+    ("permits", "permit_submitted", "without_verifier", {"verifier": None}),
+    ("permits", "permit_approved", "all_verified", {"unverified": []}),
+    ("permits", "permit_overdue", "nobody_has_it", {"task": {"title": "Verify the permit", "hours": 4}}),
+    ("bookings", "booking_cancelled", "without_a_reason", {"reason": None}),
+]
+
+
+@pytest.mark.parametrize(("domain", "name", "case", "change"), VARIANTS, ids=lambda value: str(value)[:30])
+def test_a_message_reads_as_well_in_its_other_cases(
+    domain: str, name: str, case: str, change: dict[str, Any], golden: Callable[[str, str], None]
+) -> None:
+    event = domains.event(name)
+    assert event is not None
+    task = {"task": {"since": None, "assignee": None, **change["task"]}} if "task" in change else {}
+    fields = dict.fromkeys(("title", "text", "sms", "email_text"))
+    changed = {**context(domain, event), **change, **task}
+    for field, text in render(
+        fields, changed, domain=domain, event=name, zone="America/Los_Angeles"
+    ).values.items():
+        assert not RAW.search(text), field
+        golden(f"{domain}/{name}.{case}.{field}.txt", text.rstrip("\n") + "\n")
 
 
 @pytest.mark.parametrize(("domain", "event"), EVENTS, ids=IDS)
