@@ -289,8 +289,8 @@ class PlannedReminder:
     then the event.
 
     An event whose time has passed when it is planned is not told (E3), unless `late`: then it is due at once. A verb is
-    always done: what time has made true stays true. It is the same reminder while what happens and when is the same
-    (`key`), whatever version of the item plans it.
+    done whenever it is planned and its time has come: what time has made true stays true. It is the same reminder while
+    what happens and when is the same (`key`), whatever version of the item plans it.
     """
 
     due_at: datetime
@@ -387,7 +387,7 @@ class DomainPack:
     kinds: tuple[WorkKind, ...] = ()
     reports: tuple[Happening, ...] = field(default_factory=tuple)
 
-    @property
+    @cached_property
     def happenings(self) -> Mapping[str, tuple[type[BaseModel], Callable[[Any, Any], Sequence[Draft]]]]:
         """By webhook type: the model of its data, and what makes its drafts of the data and the people it resolved."""
         return {one.name: (one.model, one.drafts) for one in self.reports}

@@ -23,7 +23,7 @@ from notify_app.domains.base import (
     Verb,
     WorkKind,
 )
-from notify_app.domains.fields import fits
+from notify_app.domains.fields import PERSONS, fits
 from notify_app.policy import formats
 
 __all__ = ["check", "present"]
@@ -115,8 +115,9 @@ def _check_happening(one: Happening, events: Mapping[str, EventType]) -> None:
         raise PackError(f"{at}: it names nobody, and {one.event.name!r} is for nobody")
     if one.event.admin_only and any(word != "administrator" for word in one.by):
         raise PackError(f"{at}: {one.event.name!r} is for administrators only, not for {', '.join(one.by)}")
+    _once(at, "field", ["item", *(field.name for field in (*one.people, *one.event.facts))])
     for field in one.people:
-        if field.kind not in (FieldKind.person, FieldKind.people):
+        if field.kind not in PERSONS:
             raise PackError(f"{at}: {field.name!r} is no person")
         if field.makes not in ROLES:
             raise PackError(f"{at}: {field.name!r} makes people of the unknown role {field.makes!r}")
@@ -228,6 +229,10 @@ class _Kind:
         for one in verb.inputs:
             _check_field(f"{self._at()}, {what}", one)
             self._words(f"those to choose as {one.name!r}", one.among)
+            if one.kind is FieldKind.people:
+                raise PackError(
+                    f"{self._at()}: {what} asks for several people as {one.name!r}; a role has one"
+                )
             if one.kind is FieldKind.person and not one.among:
                 self._roles(what, (one.name,))
 

@@ -166,21 +166,19 @@ class Replanned:
 def replanned(
     kind: WorkKind, item: Item, waiting: Iterable[str], done: Collection[str], now: datetime
 ) -> Replanned:
-    """The plan for the new version of an item. `waiting` are the keys of its reminders that have not gone yet, `done`
-    of those that have. What waits and is planned still stays even if it is due this moment; what has gone comes only
-    at another time. Of what is past when it is planned, the event is left out unless it is `late`, and the verb is due
-    at once."""
+    """The plan for the new version of an item. `waiting` are the keys of its reminders that have not gone yet, `done` of
+    those that have, in this round. What waits and is planned still stays, even if it is due this moment. An event that
+    has been told, or whose time has passed and is not `late`, is left out; a verb is done as long as it is planned."""
     wanted = {one.key: one for one in (kind.reminders(item) if kind.reminders else ())}
     waits = list(waiting)
+    new = [
+        one if one.key not in done and (one.due_at > now or one.late) else replace(one, event="")
+        for key, one in wanted.items()
+        if key not in waits
+    ]
     return Replanned(
         keep=tuple(wanted[key] for key in waits if key in wanted),
-        make=tuple(
-            made
-            for key, one in wanted.items()
-            if key not in waits and key not in done
-            for made in [one if one.due_at > now or one.late else replace(one, event="")]
-            if made.event or made.verb
-        ),
+        make=tuple(one for one in new if one.event or one.verb),
         drop=tuple(key for key in waits if key not in wanted),
     )
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from notify_app import domains
-from notify_app.domains import estates, permits, work_orders
+from notify_app.domains import base, estates, permits, work_orders
 from notify_app.domains.base import Answer, DomainPack, Field, FieldKind, PackError, Verb
+from notify_app.models.organisation import Grade, Role
 from tests.domains.people import NOW, hours, item, person
 
 pytestmark = pytest.mark.proves("C3")
@@ -27,6 +28,12 @@ def load(pack: DomainPack, **change: Any) -> None:
 
 def test_the_packs_hold_together() -> None:
     domains.load()
+
+
+@pytest.mark.proves("F4")
+def test_roles_and_grades_are_those_that_people_can_have() -> None:
+    assert set(base.ROLES) == {role.value for role in Role}
+    assert set(base.GRADES) == {grade.value for grade in Grade}
 
 
 @pytest.mark.parametrize(
@@ -61,6 +68,7 @@ def test_the_packs_hold_together() -> None:
             "'grade:Z'",
         ),
         ({"verbs": (replace(VERIFIER, inputs=(Field("x", "X"), Field("x", "X"))),)}, "'x'"),
+        ({"verbs": (replace(VERIFIER, inputs=(Field("x", "X", FieldKind.people),)),)}, "'x'"),
         ({"tasks": (replace(TASK, while_in=("sent",)),)}, "'sent'"),
         ({"tasks": (replace(TASK, assignee="checker"),)}, "'checker'"),
         ({"tasks": (replace(TASK, event="permit_verifcation"),)}, "'permit_verifcation'"),
@@ -109,6 +117,7 @@ def test_what_is_wrong_with_an_event_is_named(change: dict[str, Any], named: str
         ({"by": ("manager",)}, "manager"),
         ({"people": (Field("who", "Who", makes="contact"),)}, "'who'"),
         ({"people": (Field("who", "Who", FieldKind.people, makes="resident"),)}, "'resident'"),
+        ({"people": (Field("location", "Where", FieldKind.people, makes="contact"),)}, "'location'"),
     ],
 )
 def test_what_is_wrong_with_a_happening_is_named(change: dict[str, Any], named: str) -> None:

@@ -129,6 +129,17 @@ def test_what_has_gone_does_not_come_again_and_what_is_not_wanted_any_more_is_dr
     assert moves.replanned(REPAIR, item(REPAIR), ["old@2026"], [], NOW).drop == ("old@2026",)
 
 
+def test_what_must_be_done_is_done_again_as_long_as_it_is_planned_but_told_once() -> None:
+    over = PlannedReminder(NOW - hours(1), "reward", "complete")
+    kind = replace(REPAIR, reminders=lambda _item: [over])
+    assert moves.replanned(kind, item(kind), [], [], NOW).make == (replace(over, event=""),)
+    assert moves.replanned(kind, item(kind), [], [over.key], NOW - hours(2)).make == (
+        replace(over, event=""),
+    )
+    assert moves.replanned(kind, item(kind), [], [], NOW - hours(2)).make == (over,)
+    assert replace(over, event="").key == over.key
+
+
 # --- one matter, told once -----------------------------------------------------------------------------------------
 
 

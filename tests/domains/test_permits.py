@@ -337,6 +337,13 @@ def test_a_permit_that_begins_within_its_last_two_hours_is_closed_out_at_once_an
     assert [one.event or one.verb for one in late.make] == ["permit_closeout_required", "expire"]
 
 
+@pytest.mark.proves("D5")
+def test_a_permit_that_is_reported_active_after_its_end_expires_however_often() -> None:
+    gone = [one.key for one in permits.reminders(permit("active"))]
+    again = moves.replanned(PERMIT, permit("active"), [], gone, WRITTEN["planned_end"] + hours(1))
+    assert [one.verb for one in again.make] == ["expire"]
+
+
 @pytest.mark.proves("D3")
 def test_a_moved_end_is_announced_again_and_the_same_end_is_not() -> None:
     told = [one.key for one in permits.reminders(permit("active")) if one.event]
