@@ -66,18 +66,20 @@ WORK = Field("work", "Work", FieldKind.paragraph)
 PLACE = Field("location", "Place")
 START = Field("planned_start", "Planned start", FieldKind.moment)
 END = Field("planned_end", "Planned end", FieldKind.moment)
+POINT = Field("name", "Name", required=True)
 POINTS = Field(
     "isolation_points",
     "Isolation points",
     FieldKind.records,
     of=(
-        Field("name", "Name", required=True),
+        POINT,
         Field("verified_by", "Verified by"),
         Field("verified_at", "Verified at", FieldKind.moment),
     ),
     says=_point_says,
 )
 FIELDS = (TYPE, WORK, PLACE, START, END, POINTS)
+NOT_VERIFIED = {"verified_by": None, "verified_at": None}
 
 
 # --- what a change means -------------------------------------------------------------------------------------------
@@ -87,7 +89,11 @@ def told(item: Item, **more: Any) -> dict[str, Any]:
     """The payload of a permit's event: always with its id, number and type (D8)."""
     named = {role: item.people.get(role) for role in ROLES}
     return {
-        "item": {**facts(item, FIELDS), "type": item.data.get("type") or "General work"},
+        "item": {
+            **facts(item, FIELDS),
+            "type": item.data.get("type") or "General work",
+            "isolation_points": [{**NOT_VERIFIED, **one} for one in _points(item)],
+        },
         **{role: {"name": one.name, "phone": one.phone} if one else None for role, one in named.items()},
         "unverified": unverified(item),
         **more,
@@ -96,7 +102,11 @@ def told(item: Item, **more: Any) -> dict[str, Any]:
 
 def unverified(item: Item) -> list[str]:
     """The names of the isolation points that nobody has verified."""
-    return [one["name"] for one in item.data.get("isolation_points") or [] if not one.get("verified_by")]
+    return [one["name"] for one in _points(item) if not one.get("verified_by")]
+
+
+def _points(item: Item) -> list[dict[str, Any]]:
+    return item.data.get("isolation_points") or []
 
 
 def on_change(before: Item | None, after: Item, reason: str, _in_batch: bool) -> list[Draft]:
@@ -222,7 +232,7 @@ def _by_its_maker(item: Item, values: Values, doing: Doing) -> Item:
     return replace(item, people={**item.people, "creator": doing.person})
 
 
-def _points(item: Item) -> dict[str, str]:
+def _left_to_verify(item: Item) -> dict[str, str]:
     return {name: name for name in unverified(item)}
 
 
@@ -230,20 +240,19 @@ def _verify_point(item: Item, values: Values, doing: Doing) -> Item:
     by = doing.person.name if doing.person else ""
     points = [
         {**one, "verified_by": by, "verified_at": doing.at} if one["name"] == values["point"] else one
-        for one in item.data["isolation_points"]
+        for one in _points(item)
     ]
     return replace(item, data={**item.data, "isolation_points": points})
 
 
 def _verified_nothing_yet(item: Item, _values: Values, _doing: Doing) -> Item:
     """What was isolated for one round is looked at again in the next."""
-    points = [
-        {**one, "verified_by": None, "verified_at": None} for one in item.data.get("isolation_points") or []
-    ]
+    points = [{**one, **NOT_VERIFIED} for one in _points(item)]
     return replace(item, data={**item.data, "isolation_points": points}) if points else item
 
 
-WRITTEN = (TYPE, WORK, PLACE, START, END, POINTS)
+# who writes a permit names its points; that they are isolated is for the verifier to say
+WRITTEN = (TYPE, WORK, PLACE, START, END, replace(POINTS, of=(POINT,)))
 MAKERS = (*OFFICE, "creator")
 VERIFIERS = ("role:technician", "office")
 APPROVERS = ("office", "grade:A", "grade:B")
@@ -332,10 +341,7 @@ VERBS = (
         (
             replace(TYPE, required=True),
             replace(WORK, required=True),
-            PLACE,
-            START,
-            END,
-            POINTS,
+            *WRITTEN[2:],
             Field("creator", "For", FieldKind.person, among=VERIFIERS),
         ),
         apply=_by_its_maker,
@@ -366,8 +372,9 @@ VERBS = (
         "Verified",
         ("submitted", "verified", "approved", "active"),
         ("verifier",),
-        (Field("point", "Isolation point", FieldKind.choice, required=True, offers=_points),),
+        (Field("point", "Isolation point", FieldKind.choice, required=True, offers=_left_to_verify),),
         apply=_verify_point,
+        guard=_not_ones_own,
     ),
 )
 

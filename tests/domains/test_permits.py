@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from notify_app import domains
-from notify_app.domains import moves, permits
+from notify_app.domains import inputs, moves, permits
 from notify_app.domains.base import Item
+from notify_app.errors import Invalid
 from tests.domains.people import (
     ABEL,
     ALICE,
@@ -394,6 +395,22 @@ def test_a_point_is_verified_once_and_by_its_verifier_only() -> None:
         point="Breaker Q4",
     )
     assert "cannot" in refused(PERMIT, before, "verify_point", CARLOS, point="Feeder F-12")
+
+
+def test_whoever_writes_a_permit_names_its_points_and_cannot_say_that_they_are_isolated() -> None:
+    create = PERMIT.verb("create")
+    assert create is not None
+    given = {"type": "Hot work", "work": "Weld", "isolation_points": [{"name": "Q4"}]}
+    values = inputs.read(create.form, create.inputs, given)
+    made = do(PERMIT, moves.blank(PERMIT, CARLOS.id, "PTW-3"), "create", CARLOS, **values)
+    assert permits.unverified(made) == ["Q4"]
+    assert permits.told(made)["item"]["isolation_points"] == [{"name": "Q4", **permits.NOT_VERIFIED}]
+    with pytest.raises(Invalid):
+        inputs.read(
+            create.form, create.inputs, {**given, "isolation_points": [{"name": "Q4", "verified_by": "me"}]}
+        )
+    own = permit("approved", people={**PEOPLE, "verifier": CARLOS}, isolation_points=[OPEN_POINT])
+    assert "somebody else" in refused(PERMIT, own, "verify_point", CARLOS, point="Feeder F-12")
 
 
 # --- what does not hold together -----------------------------------------------------------------------------------
