@@ -34,6 +34,7 @@ def init_app(app: Flask) -> None:
         schedule_command,
         template,
         office,
+        events,
     ):
         app.cli.add_command(command)
 
@@ -268,3 +269,11 @@ def _pair(setting: str) -> tuple[str, str]:
         except OSError as error:
             raise click.ClickException(f"{name}: {error}") from None
     return name, value
+
+
+@click.command("events")
+def events() -> None:
+    """Print the catalogue of events, as docs/events.md keeps it (flask events > docs/events.md)."""
+    from notify_app.pipeline import catalogue
+
+    click.echo(catalogue.document(), nl=False)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from notify_app.domains import hub, repairs
+from notify_app.domains import bookings, checks, estates, hub, permits, repairs, work_orders
 from notify_app.domains.base import Category, DomainPack, EventType, PackError, WorkKind
-from notify_app.policy import formats
+from notify_app.domains.checks import present
 
 __all__ = [
     "PACKS",
@@ -27,9 +27,8 @@ __all__ = [
     "present",
 ]
 
-PACKS = (repairs.PACK, hub.PACK)
+PACKS = (repairs.PACK, work_orders.PACK, estates.PACK, permits.PACK, bookings.PACK, hub.PACK)
 Named = TypeVar("Named", Category, EventType, WorkKind)
-CHANNELS = ("inapp", "email", "sms")
 
 
 @dataclass(frozen=True)
@@ -66,51 +65,8 @@ _registry = _build(PACKS)
 def load(packs: tuple[DomainPack, ...] = PACKS) -> None:
     """Check every declaration; raises PackError, which names what is wrong."""
     registry = _build(packs)
-    for one in registry.events.values():
-        _check_event(one, registry)
-    for work in registry.kinds.values():
-        _check_kind(work)
-
-
-def _check_event(one: EventType, registry: _Registry) -> None:
-    if one.category not in registry.categories:
-        raise PackError(f"event {one.name!r}: no category is called {one.category!r}")
-    if one.kind is not None and one.kind not in registry.kinds:
-        raise PackError(f"event {one.name!r}: no kind of work is called {one.kind!r}")
-    roles = registry.kinds[one.kind].roles if one.kind else {}
-    for word in one.audience:
-        if word != "office" and word not in roles:
-            raise PackError(f"event {one.name!r}: nobody is called {word!r} in its audience")
-    statuses = registry.kinds[one.kind].statuses if one.kind else {}
-    for status in one.holds_while or ():
-        if status not in statuses:
-            raise PackError(f"event {one.name!r}: no state is called {status!r}")
-    for channel in one.channels or ():
-        if channel not in CHANNELS:
-            raise PackError(f"event {one.name!r}: no channel is called {channel!r}")
-    for path in one.requires:
-        if not present(one.sample, path):
-            raise PackError(f"event {one.name!r}: its sample has no {path!r}")
-    formats.pack(one.sample)
-
-
-def _check_kind(work: WorkKind) -> None:
-    for move in work.transitions:
-        for status in (*move.origins, move.target):
-            if status not in work.statuses:
-                raise PackError(
-                    f"kind {work.name!r}: the move {move.verb!r} names the unknown state {status!r}"
-                )
-
-
-def present(payload: Mapping[str, Any], path: str) -> bool:
-    """Whether `item.number` (dots go inward) has a value in `payload`; None and '' count as missing."""
-    value: Any = payload
-    for part in path.split("."):
-        if not isinstance(value, Mapping) or part not in value:
-            return False
-        value = value[part]
-    return value is not None and value != ""
+    reports = [one for pack in packs for one in pack.reports]
+    checks.check(registry.events, registry.kinds, registry.categories, reports)
 
 
 def event(name: str) -> EventType | None:

@@ -1,10 +1,22 @@
-"""What the hub itself has to say: somebody could not be reached; a message without a domain of its own."""
+"""What the hub itself has to say, whatever the domain: somebody could not be reached, somebody of the office writes, a
+task is late; and a message without words of its own."""
 
 from __future__ import annotations
 
-from notify_app.domains.base import Category, DomainPack, EventType, Priority
+from datetime import UTC, datetime
+from typing import Any
 
-__all__ = ["GENERAL", "NOT_REACHED", "PACK", "TEST_MESSAGE"]
+from notify_app.domains.base import Category, Dedupe, DomainPack, EventType, Field, FieldKind, Priority
+
+__all__ = [
+    "GENERAL",
+    "MANUAL_MESSAGE",
+    "NOT_REACHED",
+    "PACK",
+    "TASK_ESCALATED",
+    "TASK_OVERDUE",
+    "TEST_MESSAGE",
+]
 
 NOT_REACHED = EventType(
     "not_reached",
@@ -38,9 +50,71 @@ TEST_MESSAGE = EventType(
     "test_message", "Test message", "system", Priority.low, (), ("asked_by",), {"asked_by": "Marco Reyes"}
 )
 
+# B3: written by hand, to whom one chooses, with the priority that one chooses; `item` where it is about one
+MANUAL_MESSAGE = EventType(
+    "manual_message",
+    "Message from the office",
+    "message",
+    Priority.medium,
+    (),
+    ("message", "sender"),
+    {
+        "message": "The keys for Harbor House are at the front desk, ask for Ruth.",
+        "sender": "Alice Moreno",
+        "item": {
+            "id": "0199a3c4-9c52-7d10-a2f4-6b0d1e7f8a21",
+            "number": "WO-2118",
+            "title": "Replace the pump of boiler 2",
+        },
+    },
+    facts=(
+        Field("message", "Message", FieldKind.paragraph, required=True),
+        Field("sender", "From", required=True),
+    ),
+)
+
+# for every kind of work whose tasks name no events of their own
+LATE: dict[str, Any] = {
+    "item": {
+        "id": "0199a3c4-9c52-7d10-a2f4-6b0d1e7f8a21",
+        "number": "WO-2118",
+        "title": "Replace the pump of boiler 2",
+    },
+    "task": {
+        "title": "Say that you have the urgent order",
+        "since": datetime(2026, 11, 24, 22, 5, tzinfo=UTC),
+        "hours": 1,
+        "assignee": "Ines Calder",
+    },
+}
+TASK_OVERDUE = EventType(
+    "task_overdue",
+    "Something waits too long",
+    "task",
+    Priority.high,
+    (),
+    ("item.number", "task.title"),
+    LATE,
+    dedupe=Dedupe.daily,
+)
+TASK_ESCALATED = EventType(
+    "task_escalated",
+    "Somebody else must see to it",
+    "task",
+    Priority.urgent,
+    (),
+    ("item.number", "task.title"),
+    LATE,
+    dedupe=Dedupe.daily,
+)
+
 PACK = DomainPack(
     name="hub",
     title="The hub",
-    categories=(Category("system", "System", "Tests, and messages about messages."),),
-    events=(NOT_REACHED, GENERAL, TEST_MESSAGE),
+    categories=(
+        Category("message", "Messages", "What the office writes to you."),
+        Category("task", "Tasks", "What waits for somebody too long."),
+        Category("system", "System", "Tests, and messages about messages."),
+    ),
+    events=(NOT_REACHED, MANUAL_MESSAGE, TASK_OVERDUE, TASK_ESCALATED, GENERAL, TEST_MESSAGE),
 )

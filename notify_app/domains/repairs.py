@@ -6,17 +6,14 @@ whoever makes it, against the true previous value (A6).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
-
-from pydantic import Field as Constraint
-from pydantic import field_validator
 
 from notify_app.domains.base import (
     OFFICE,
+    REASON,
     Batch,
     Category,
     DomainPack,
@@ -24,13 +21,15 @@ from notify_app.domains.base import (
     EventType,
     Field,
     FieldKind,
+    Happening,
     Item,
-    PersonRef,
     Priority,
+    TaskType,
     Transition,
     WorkKind,
 )
-from notify_app.domains.inputs import Amount, ExternalId, Line, Moment, Paragraph, PersonIn, StrictInput
+from notify_app.domains.fields import facts
+from notify_app.domains.inputs import report_of
 from notify_app.policy.formats import Money
 
 __all__ = ["PACK"]
@@ -42,58 +41,21 @@ STATUSES = {
     "in_progress": "In progress",
     "completed": "Completed",
 }
-Status = Literal["pending", "approved", "denied", "in_progress", "completed"]
-
-
-class RepairIn(StrictInput):
-    """`repair.upsert`: a repair as its system knows it now. What is left out stays as it was."""
-
-    id: ExternalId
-    number: Line | None = None
-    status: Status | None = None
-    vehicle: Line | None = None
-    damage: Line | None = None
-    location: Line | None = None
-    price: Amount | None = None
-    scheduled_at: Moment | None = None
-    customer: PersonIn | None = None
-    technician: PersonIn | None = None
-    reason: Paragraph | None = None
-    batch_id: ExternalId | None = None
-
-    @field_validator("status", mode="before")
-    @classmethod
-    def _any_case(cls, value: Any) -> Any:
-        return value.lower() if isinstance(value, str) else value
-
-
-class RewardIn(StrictInput):
-    """`reward.redeemed`: a customer has redeemed a reward that a technician hands out."""
-
-    technician: PersonIn
-    reward: Line
-    points: int = Constraint(ge=0, le=1_000_000)
-    redeemed_by: Line
-    redeemed_at: Moment
-
-
-def facts(item: Item) -> dict[str, Any]:
-    """What a message may say about a repair."""
-    return {
-        "id": str(item.id),
-        "number": item.number,
-        "title": item.title,
-        "status": item.status,
-        "version": item.version,
-        **{field.name: item.data.get(field.name) for field in FIELDS},
-    }
+ROLES = {"customer": "contact", "technician": "technician"}
+FIELDS = (
+    Field("vehicle", "Vehicle"),
+    Field("damage", "Damage"),
+    Field("location", "Place"),
+    Field("price", "Price", FieldKind.money),
+    Field("scheduled_at", "Planned for", FieldKind.moment),
+)
 
 
 def told(item: Item, **more: Any) -> dict[str, Any]:
     """The payload of a repair's event."""
     customer, technician = item.people.get("customer"), item.people.get("technician")
     return {
-        "item": facts(item),
+        "item": facts(item, FIELDS),
         "customer": {"name": customer.name, "phone": customer.phone} if customer else None,
         "technician": {"name": technician.name} if technician else None,
         **more,
@@ -149,7 +111,7 @@ def _part(event: str, batch: Batch, technician: UUID | None, items: list[Item]) 
     payload = {
         "batch_id": batch.ref,
         "count": len(items),
-        "items": [facts(item) for item in items],
+        "items": [facts(item, FIELDS) for item in items],
         "technician": told(items[0])["technician"],
         "reason": batch.reason or "No reason was given.",
     }
@@ -157,27 +119,6 @@ def _part(event: str, batch: Batch, technician: UUID | None, items: list[Item]) 
         event, payload, to=(technician,) if technician else (), item=items[0] if len(items) == 1 else None
     )
 
-
-def on_reward(data: RewardIn, people: Mapping[str, PersonRef]) -> Sequence[Draft]:
-    """A redemption is told to its technician."""
-    technician = people["technician"]
-    payload = {
-        "technician": {"name": technician.name},
-        "reward": data.reward,
-        "points": data.points,
-        "redeemed_by": data.redeemed_by,
-        "redeemed_at": data.redeemed_at,
-    }
-    return [Draft("reward", payload, to=(technician.id,))]
-
-
-FIELDS = (
-    Field("vehicle", "Vehicle"),
-    Field("damage", "Damage"),
-    Field("location", "Place"),
-    Field("price", "Price", FieldKind.money),
-    Field("scheduled_at", "Planned for", FieldKind.moment),
-)
 
 SAMPLE_ITEM: dict[str, Any] = {
     "id": "0199a3c4-7b1e-7cc3-8f00-1d2f3a4b5c6d",
@@ -230,6 +171,28 @@ def _event(name: str, title: str, category: str, priority: Priority, to: str, **
         holds_while=more.pop("holds", None),
     )
 
+
+REWARD = EventType(
+    "reward",
+    "Reward redeemed",
+    "reward",
+    Priority.medium,
+    (),
+    ("reward", "points", "redeemed_by", "redeemed_at"),
+    {
+        "technician": {"name": "Marco Reyes"},
+        "reward": "Free wiper blades",
+        "points": 1200,
+        "redeemed_by": "Dana Whitfield",
+        "redeemed_at": datetime(2026, 11, 24, 17, 40, tzinfo=UTC),
+    },
+    facts=(
+        Field("reward", "Reward", required=True),
+        Field("points", "Points", FieldKind.number, required=True, most=1_000_000),
+        Field("redeemed_by", "Customer", required=True),
+        Field("redeemed_at", "Redeemed", FieldKind.moment, required=True),
+    ),
+)
 
 EVENTS = (
     _event(
@@ -297,50 +260,51 @@ EVENTS = (
         BATCH_SAMPLE,
         kind="repair",
     ),
-    EventType(
-        "reward",
-        "Reward redeemed",
-        "reward",
-        Priority.medium,
-        (),
-        ("reward", "points", "redeemed_by", "redeemed_at"),
-        {
-            "technician": {"name": "Marco Reyes"},
-            "reward": "Free wiper blades",
-            "points": 1200,
-            "redeemed_by": "Dana Whitfield",
-            "redeemed_at": datetime(2026, 11, 24, 17, 40, tzinfo=UTC),
-        },
-    ),
+    REWARD,
 )
 
 # a source decides by a batch; its other changes are reported states, not moves
 DECIDERS = (*OFFICE, "contact", "source")
 TRANSITIONS = (
-    Transition("approve", "Approve", "Approved", ("pending", "denied"), "approved", DECIDERS, primary=True),
     Transition(
-        "deny",
-        "Deny",
-        "Denied",
-        ("pending", "approved"),
-        "denied",
-        DECIDERS,
-        needs=("reason",),
-        danger=True,
+        "approve", "Approve", "Approved", ("pending", "denied"), DECIDERS, target="approved", primary=True
     ),
     Transition(
-        "start", "Start work", "Started", ("approved",), "in_progress", (*OFFICE, "technician"), primary=True
+        "deny", "Deny", "Denied", ("pending", "approved"), DECIDERS, (REASON,), target="denied", danger=True
+    ),
+    Transition(
+        "start",
+        "Start work",
+        "Started",
+        ("approved",),
+        (*OFFICE, "technician"),
+        target="in_progress",
+        primary=True,
     ),
     Transition(
         "complete",
         "Complete",
         "Completed",
         ("in_progress",),
-        "completed",
         (*OFFICE, "technician"),
+        target="completed",
         primary=True,
     ),
-    Transition("reopen", "Ask again", "Asked again", ("denied",), "pending", OFFICE),
+    Transition("reopen", "Ask again", "Asked again", ("denied",), OFFICE, target="pending"),
+)
+
+APPROVAL = TaskType(
+    "repair_approval",
+    "Approve or deny the repair",
+    step="approval",
+    while_in=("pending",),
+    assignee="customer",
+    event="repair_pending_approval",
+    verbs=("approve", "deny"),
+    hours=24,
+    # a customer is not hurried: the office sees how long it waits
+    overdue="",
+    escalated="",
 )
 
 REPAIR = WorkKind(
@@ -348,7 +312,7 @@ REPAIR = WorkKind(
     title="Repair",
     statuses=STATUSES,
     first="pending",
-    roles={"customer": "contact", "technician": "technician"},
+    roles=ROLES,
     fields=FIELDS,
     transitions=TRANSITIONS,
     # a source reports what has become of a repair; it may have missed steps, but not undo finished work unseen
@@ -359,14 +323,23 @@ REPAIR = WorkKind(
         "in_progress": ("approved", "completed"),
         "completed": ("in_progress",),
     },
-    upsert=RepairIn,
-    describe=lambda data: ": ".join(
-        part for part in (getattr(data, "vehicle", None), getattr(data, "damage", None)) if part
+    upsert=report_of(
+        "repair",
+        "`repair.upsert`: a repair as its system knows it now. What is left out stays as it was.",
+        STATUSES,
+        FIELDS,
+        ROLES,
+        batched=True,
     ),
+    describe=lambda data: ": ".join(part for part in (data.vehicle, data.damage) if part),
     on_change=on_change,
+    told=told,
+    prefix="R",
     on_batch=on_batch,
     closed=("denied", "completed"),
     assignable="technician",
+    tasks=(APPROVAL,),
+    new_round=lambda before, after: after.status == "pending" != before.status,
 )
 
 PACK = DomainPack(
@@ -380,5 +353,12 @@ PACK = DomainPack(
     ),
     events=EVENTS,
     kinds=(REPAIR,),
-    happenings={"reward.redeemed": (RewardIn, on_reward)},
+    reports=(
+        Happening(
+            "reward.redeemed",
+            REWARD,
+            "`reward.redeemed`: a customer has redeemed a reward that a technician hands out.",
+            people=(Field("technician", "Technician", FieldKind.person, required=True, makes="technician"),),
+        ),
+    ),
 )
