@@ -28,6 +28,7 @@ def init_app(app: Flask) -> None:
         release,
         rescue,
         retry,
+        remind,
         retain,
         webhook,
         why,
@@ -87,6 +88,14 @@ def retry() -> None:
 
     _sweep(first.run, "{} deliveries taken over")
     _sweep(later.run, "{} queues had something due")
+
+
+@click.command("remind")
+def remind() -> None:
+    """Tell and do what items have planned for now."""
+    from notify_app.sweeps import remind as sweep
+
+    _sweep(sweep.run, "{} reminders settled")
 
 
 @click.command("retain")

@@ -14,6 +14,7 @@ branch_labels = None
 depends_on = None
 
 TABLES = ("numbering", "task", "reminder")
+ENGINE = {"reminder": "SELECT"}
 THE_ORGANISATION = "nullif(current_setting('hub.organisation', true), '')::uuid"
 
 
@@ -31,8 +32,9 @@ def upgrade() -> None:
     _reminder()
     for table in TABLES:
         _protect(table)
-    op.execute("CREATE POLICY engine ON reminder TO hub_engine USING (true) WITH CHECK (true)")
-    op.execute("GRANT SELECT ON reminder TO hub_engine")
+    for table, rights in ENGINE.items():
+        op.execute(f"CREATE POLICY engine ON {table} TO hub_engine USING (true) WITH CHECK (true)")
+        op.execute(f"GRANT {rights} ON {table} TO hub_engine")
 
 
 def _task() -> None:

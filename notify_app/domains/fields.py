@@ -68,7 +68,7 @@ class Field:
 
     `secret` is shown to the person that it is for and kept out of logs, decisions, exports and digests. `passing`
     belongs to the one change that brought it (a note, an issue): the machinery takes it off the item before the next.
-    `given` is False for what neither a source nor a form says, because the pack works it out.
+    `asks` is what to say when it is needed and not there. `given` is False for what neither a source nor a form says, because the pack works it out.
     """
 
     name: str
@@ -84,11 +84,18 @@ class Field:
     among: tuple[str, ...] = ()
     secret: bool = False
     passing: bool = False
+    asks: str = ""
     given: bool = True
 
 
 # what those concerned are told when something is refused or given up
-REASON = Field("reason", "Reason, told to those concerned", FieldKind.paragraph, required=True)
+REASON = Field(
+    "reason",
+    "Reason, told to those concerned",
+    FieldKind.paragraph,
+    required=True,
+    asks="Give a reason, so that people know why.",
+)
 
 PYTHON: Mapping[FieldKind, type | tuple[type, ...]] = {
     FieldKind.text: str,

@@ -200,7 +200,7 @@ def _advice(one: Fact | None, problem: Any) -> str:
     if one is None:
         return "This field is not known here; check its spelling."
     if problem["type"] == "missing":
-        return f"{one.title}: this is needed."
+        return one.asks or f"{one.title}: this is needed."
     message = str(problem["msg"]).removeprefix("Value error, ")
     return f"{one.title}: {message[:1].lower()}{message[1:]}."
 

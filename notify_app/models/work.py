@@ -218,9 +218,7 @@ class Task(Scoped, Base):
         ),
         # the lists of what waits: all of an office, and one person's
         Index("ix_task_waiting", "organisation_id", "due_at", postgresql_where=text("closed_at IS NULL")),
-        Index(
-            "ix_task_assignee", "organisation_id", "assignee_id", postgresql_where=text("closed_at IS NULL")
-        ),
+        Index("ix_task_assignee", "organisation_id", "assignee_id", "opened_at"),
         Index("ix_task_item", "organisation_id", "item_id"),
     )
 
