@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from notify_app.domains import bookings, checks, estates, hub, permits, repairs, work_orders
-from notify_app.domains.base import Category, DomainPack, EventType, PackError, WorkKind
+from notify_app.domains.base import Category, DomainPack, EventType, Happening, PackError, WorkKind
 from notify_app.domains.checks import present
 
 __all__ = [
@@ -18,6 +18,8 @@ __all__ = [
     "categories",
     "event",
     "events",
+    "happening",
+    "happenings",
     "kind",
     "kinds",
     "load",
@@ -101,6 +103,16 @@ def kinds() -> Iterator[WorkKind]:
 def categories() -> Iterator[Category]:
     """All categories of messages, pack by pack."""
     return iter(_registry.categories.values())
+
+
+def happenings() -> Iterator[Happening]:
+    """All that may be reported without an item, pack by pack."""
+    return (one for pack in PACKS for one in pack.reports)
+
+
+def happening(name: str) -> Happening | None:
+    """The happening of that webhook type, or None."""
+    return next((one for one in happenings() if one.name == name), None)
 
 
 def packs() -> tuple[DomainPack, ...]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -25,7 +25,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from notify_app import domains
-from notify_app.domains.base import Draft, Priority
+from notify_app.domains.base import Draft, Happening, PersonRef, Priority
 from notify_app.domains.inputs import PersonIn
 from notify_app.errors import HubError, Invalid, NotFound
 from notify_app.extensions import db
@@ -148,7 +148,7 @@ def _foresee(known: World, said: Sequence[tuple[Any, BaseModel | HubError]]) -> 
         kind, _, what = row.type.partition(".")
         if what == "upsert":
             items.append((kind, row.source_id, data.id))  # type: ignore[attr-defined]
-        given = [one for _, one in data if isinstance(one, PersonIn)]
+        given = list(_people_in(data))
         named += [(row.source_id, one.id) for one in given]
         addresses += [("email", one.email) for one in given if one.email]
         addresses += [("sms", one.phone) for one in given if one.phone]
@@ -156,6 +156,13 @@ def _foresee(known: World, said: Sequence[tuple[Any, BaseModel | HubError]]) -> 
             known.members(UUID(one.person) for one in data.recipients if one.person)
             named += [(row.source_id, one.id) for one in data.recipients if one.id]
     known.foresee(items, named, addresses)
+
+
+def _people_in(data: BaseModel) -> Iterator[PersonIn]:
+    for _, value in data:
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(one, PersonIn):
+                yield one
 
 
 def _settle(known: World, row: Any, data: BaseModel | HubError) -> None:
@@ -185,11 +192,9 @@ def _handle(known: World, row: Any, data: Any) -> list[str]:
         return _send(known, row, data)
     if isinstance(data, envelope.BatchIn):
         return _batch(known, row, data)
-    happening = next(
-        (pack.happenings[row.type] for pack in domains.packs() if row.type in pack.happenings), None
-    )
+    happening = domains.happening(row.type)
     if happening:
-        return _happen(known, row, data, happening[1])
+        return _happen(known, row, data, happening)
     kind = domains.kind(row.type.removesuffix(".upsert"))
     if kind is None:
         raise NotFound(f"{row.type} is not known to this release.")
@@ -223,10 +228,15 @@ def _batch(known: World, row: Any, data: envelope.BatchIn) -> list[str]:
     return problems + _follow(known, row, applied)
 
 
-def _happen(known: World, row: Any, data: Any, make: Callable[..., Any]) -> list[str]:
-    given = {name: value for name, value in data if isinstance(value, PersonIn)}
-    those = {name: people.resolve(known, row.source_id, person, name) for name, person in given.items()}
-    return stage(known, make(data, those), Origin(row.occurred_at, inbound_id=row.id)).problems
+def _happen(known: World, row: Any, data: Any, happening: Happening) -> list[str]:
+    named: dict[str, PersonRef | tuple[PersonRef, ...]] = {}
+    for one in happening.people:
+        given = getattr(data, one.name)
+        if isinstance(given, list):
+            named[one.name] = tuple(people.resolve(known, row.source_id, each, one.makes) for each in given)
+        elif given is not None:
+            named[one.name] = people.resolve(known, row.source_id, given, one.makes)
+    return stage(known, happening.drafts(data, named), Origin(row.occurred_at, inbound_id=row.id)).problems
 
 
 # --- a message by name ---------------------------------------------------------------------------------------------
