@@ -13,6 +13,7 @@ NAMES = {
     "p4": "bench.p4_ingest",
     "p6": "bench.p6_delivery",
     "p8": "bench.p8_live",
+    "p9": "bench.p9_broadcast",
     "p12": "bench.p12_memory",
     "parts": "bench.parts",
 }

@@ -25,6 +25,7 @@ from jinja2 import (
     Template,
     TemplateError,
     TemplateNotFound,
+    meta,
 )
 from jinja2.runtime import Undefined
 from markupsafe import Markup
@@ -41,6 +42,7 @@ __all__ = [
     "Rendered",
     "TemplateFailed",
     "missing_files",
+    "names_reader",
     "render",
     "safe_link",
     "source_of",
@@ -201,6 +203,31 @@ def missing_files(domain: str, event: str, names: Mapping[str, str] | None = Non
 def source_of(domain: str, event: str, name: str) -> str:
     """The built-in source of a field, for the editor to begin with."""
     return (MESSAGES / domain / event / FILES[name]).read_text(encoding="utf-8")
+
+
+def names_reader(fields: Mapping[str, str | None], *, domain: str, event: str) -> bool:
+    """Whether these fields (as `render` takes them) speak of who reads them, so that no two readers' texts are the same.
+    Of an own source both it and the built-in file count, which may have to stand in for it; what cannot be read does."""
+    sources = [source for source in fields.values() if source is not None]
+    sources += [source_of(domain, event, name) for name in fields]
+    return any(_speaks_of(source, "person") for source in sources)
+
+
+def _speaks_of(source: str, name: str) -> bool:
+    environment = _environment(False)
+    try:
+        tree = environment.parse(source)
+        parts = list(meta.find_referenced_templates(tree))
+        return name in meta.find_undeclared_variables(tree) or any(
+            part is None or _speaks_of(_source_of_part(environment, part), name) for part in parts
+        )
+    except TemplateError:
+        return True
+
+
+def _source_of_part(environment: Environment, path: str) -> str:
+    assert environment.loader is not None
+    return environment.loader.get_source(environment, path)[0]
 
 
 def safe_link(link: object) -> str:

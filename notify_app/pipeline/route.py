@@ -20,7 +20,7 @@ from notify_app.domains.base import Draft, Priority
 from notify_app.domains.hub import NOT_REACHED
 from notify_app.ids import new_id
 from notify_app.live.announce import Changed
-from notify_app.pipeline import inbox, links, outbox, wording
+from notify_app.pipeline import crowd, inbox, links, outbox, wording
 from notify_app.pipeline.audience import Member, audience, members
 from notify_app.pipeline.step import Step
 from notify_app.policy.formats import pack
@@ -68,6 +68,8 @@ class _Rows:
     notifications: list[inbox.Line] = field(default_factory=list)
     deliveries: list[outbox.Row] = field(default_factory=list)
     decisions: list[dict[str, Any]] = field(default_factory=list)
+    # audiences that are written in chunks: event, priority, people, action
+    crowds: list[tuple[UUID, int, crowd.Audience, str]] = field(default_factory=list)
 
 
 def route(
@@ -144,6 +146,10 @@ def _one(
         who = " or ".join(says.type.audience) or "technician"
         note.add(None, "", "not_told", Reason.nobody, {"audience": who})
         return _tell_office(draft, f"the {who}", says.title(), f"no {who} is assigned")
+    if len(wanted) > crowd.MANY:
+        many = crowd.Audience.people(tuple(wanted))
+        rows.crowds.append((event_id, says.priority.rank, many, override.action_url or ""))
+        return []
     drafts: list[Draft] = []
     for person_id in wanted:
         member = people.get(person_id)
@@ -257,5 +263,7 @@ def _write(step: Step, rows: _Rows) -> None:
     inbox.put(step, rows.notifications)
     outbox.put(step, rows.deliveries)
     step.insert("decision", rows.decisions, json_columns=("detail",))
+    for event_id, priority, many, action in rows.crowds:
+        crowd.enlist(step, event_id, priority, many, action)
     touched = tuple(dict.fromkeys(str(row["item_id"]) for row in rows.events if row["item_id"]))
     step.news.append(Changed(step.organisation_id, "event", touched))

@@ -23,7 +23,7 @@ from notify_app.domains.inputs import PersonIn
 from notify_app.errors import HubError, Invalid, NotFound
 from notify_app.extensions import db
 from notify_app.live.announce import Changed
-from notify_app.pipeline import envelope, sql
+from notify_app.pipeline import announcement, envelope, sql
 from notify_app.pipeline.route import Origin, Override, route
 from notify_app.pipeline.step import Step, step
 from notify_app.work import apply, people
@@ -134,6 +134,8 @@ def _handle(work: Step, row: Any) -> list[str]:
         return _send(work, row, data)
     if isinstance(data, envelope.BatchIn):
         return _batch(work, row, data)
+    if isinstance(data, envelope.AnnouncementIn):
+        return announcement.send(work, row, data)
     happening = next(
         (pack.happenings[row.type] for pack in domains.packs() if row.type in pack.happenings), None
     )

@@ -22,7 +22,7 @@ from notify_app.errors import FieldError, Invalid
 from notify_app.ids import new_id
 from notify_app.pipeline.audience import Member, members
 from notify_app.pipeline.envelope import safe_link
-from notify_app.pipeline.render import Rendered, TemplateFailed, missing_files, render
+from notify_app.pipeline.render import Rendered, TemplateFailed, missing_files, names_reader, render
 from notify_app.pipeline.step import Step, hub
 from notify_app.policy.formats import unpack
 from notify_app.policy.office import Branding, OfficeSettings, read
@@ -62,6 +62,14 @@ class Wording:
         """The office's own action link for this event, if it has one that is safe."""
         own = (self.row.action_url if self.row else None) or ""
         return own if own and safe_link(own) else ""
+
+    @property
+    def names_reader(self) -> bool:
+        """Whether title or text speak of who reads them."""
+        own = {name: getattr(self.row, name) if self.row else None for name in ("title", "text")}
+        home = domains.pack_of(self.type.name)
+        domain, event = (home.name, self.type.name) if home else ("hub", GENERAL.name)
+        return names_reader(own, domain=domain, event=event)
 
     def inbox(self, member: Member, action: str) -> tuple[str, str]:
         """Title and text for one person. Raises TemplateProblem unless URGENT."""
