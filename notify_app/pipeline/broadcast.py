@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 
 CHUNK = 5_000
 FIRST = 500  # so that the first phones hear at once
+WORDED = 1_000  # where each has words of their own, which are written before anything is locked
 LOOK = 10
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (1, 5, 30, 120, 600))
 NAMED = 3  # of those who were not reached, to the office
@@ -50,7 +51,7 @@ REFUSED = """
         SELECT class_id FROM decision WHERE organisation_id = :org AND event_id = :event AND reason = 'not_reached')
 """
 WITHHELD = """
-    SELECT reason, detail, count(*) AS people, min(CAST(person_id AS text)) AS person_id FROM decision
+    SELECT reason, detail, count(*) AS people FROM decision
     WHERE organisation_id = :org AND event_id = :event AND person_id IS NOT NULL GROUP BY reason, detail
 """
 EXAMPLES = """
@@ -186,7 +187,9 @@ def _go_on(work: Step, row: Any, size: int) -> None:
     stopped = Reason.template_inactive if says.off else None if words.on else Reason.notifications_off
     if stopped:
         _note(work, row.event_id, stopped)
-    written = chunk.Written(None, 0, 0) if stopped else chunk.write(work, row, says, size)
+        written = chunk.Written(None, 0, 0)
+    else:
+        written = chunk.write(work, row, says, min(size, WORDED) if says.names_reader else size)
     done = written.last is None or written.last == row.last_id
     work.run(
         "UPDATE broadcast SET cursor = coalesce(:last, cursor), considered = considered + :people, told = told + :told, "

@@ -20,10 +20,10 @@ BROADCAST = "SELECT * FROM broadcast WHERE organisation_id = :org AND event_id =
 # quiet hours end at many times: one line for all of them. What is about nobody in particular has stopped it: it is about
 # whoever was left
 DECISIONS = """
-    SELECT channel, outcome, reason, detail - 'until' AS detail, sum(coalesce(people, 1)) AS people,
+    SELECT nullif(channel, '') AS channel, outcome, reason, detail - 'until' AS detail, sum(coalesce(people, 1)) AS people,
            bool_and(people IS NULL AND person_id IS NULL) AS stopped, min(detail ->> 'until') AS first, max(detail ->> 'until') AS last
     FROM decision WHERE organisation_id = :org AND event_id = :event
-    GROUP BY channel, outcome, reason, detail - 'until' ORDER BY people DESC, channel, reason
+    GROUP BY 1, 2, 3, 4 ORDER BY people DESC, channel, reason
 """
 ORDER = ("told", "deferred", "not_told")
 

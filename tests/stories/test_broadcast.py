@@ -285,6 +285,25 @@ def test_the_same_announcement_again_is_told_once(shop):
     shop.silence()
 
 
+@pytest.mark.proves("A16", "C7")
+def test_addresses_that_fail_are_told_to_the_office_once_and_counted_on_the_page(shop):
+    for key in ("ann", "bob", "cleo"):
+        shop.person(key, email=f"{key}@example.com")
+        shop.world.smtp.fail(f"{key}@example.com", 550)
+    announce(shop, {"roles": ["technician"]})
+    shop.mail(MARCO_MAIL).says(TITLE)
+    shop.mail(PRIYA_MAIL).says(TITLE)
+    mail = shop.mail(OFFICE_MAIL).says("Not reached: Some of many people", f"Announcement: {TITLE}")
+    shop.inbox("olga").has("not_reached", "Some of many people")
+    for key in ("marco", "priya", "ann", "bob", "cleo"):
+        shop.inbox(key).has("announcement")
+    shop.silence()
+    page = shop.browser("olga").get(re.search(r"https://hub.example.com(/inbox/\S+)", mail.text)[1]).text
+    assert "They could not be reached on any channel. 3" in page
+    assert "They could not be reached on any channel." in why_lines(shop, shop.people["bob"].id)
+    assert "could not be reached" not in why_lines(shop, shop.people["marco"].id)
+
+
 # --- in chunks -------------------------------------------------------------------------------------------------------
 
 
