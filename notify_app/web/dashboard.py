@@ -70,13 +70,15 @@ ALERT = """
         SELECT (array_agg(n.id ORDER BY n.person_id <> :me, n.id))[1] AS id,
                (array_agg(n.title ORDER BY n.person_id <> :me, n.id))[1] AS title,
                (array_agg(n.text ORDER BY n.person_id <> :me, n.id))[1] AS text,
-               array_agg(p.name ORDER BY p.name) AS people, bool_and(n.read_at IS NOT NULL) AS read
+               array_agg((SELECT p.name FROM person p WHERE p.organisation_id = :org AND p.id = n.person_id)
+                         ORDER BY n.person_id) AS people,
+               bool_and(n.read_at IS NOT NULL) AS read
         FROM (
             SELECT * FROM notification WHERE b.event_id IS NULL AND organisation_id = :org AND event_id = e.id
             UNION ALL
-            SELECT * FROM notification WHERE organisation_id = :org AND event_id = b.event_id AND person_id = ANY(:office)
-        ) n JOIN person p ON p.organisation_id = n.organisation_id AND p.id = n.person_id
-        WHERE n.acknowledged_at IS NULL AND n.withdrawn_at IS NULL
+            SELECT * FROM notification WHERE b.event_id IS NOT NULL AND organisation_id = :org AND event_id = e.id
+             AND person_id = ANY(:office)
+        ) n WHERE n.acknowledged_at IS NULL AND n.withdrawn_at IS NULL
     ) n ON n.id IS NOT NULL
     WHERE e.organisation_id = :org AND (e.priority = 1 OR e.name = 'not_reached')
       AND (w.id IS NULL OR NOT (w.kind || '/' || w.status) = ANY(:closed))
@@ -97,9 +99,11 @@ RECENT_EVENTS = """
         FROM notification n WHERE b.event_id IS NULL AND n.organisation_id = :org AND n.event_id = e.id
     ) n ON true
     LEFT JOIN LATERAL (
-        (SELECT id, title FROM notification WHERE organisation_id = :org AND event_id = b.event_id AND person_id = :me)
+        (SELECT id, title FROM notification
+          WHERE b.event_id IS NOT NULL AND organisation_id = :org AND event_id = e.id AND person_id = :me)
         UNION ALL
-        (SELECT id, title FROM notification WHERE organisation_id = :org AND event_id = b.event_id LIMIT 1)
+        (SELECT id, title FROM notification
+          WHERE b.event_id IS NOT NULL AND organisation_id = :org AND event_id = e.id ORDER BY person_id LIMIT 1)
         LIMIT 1
     ) m ON true
     WHERE e.organisation_id = :org ORDER BY e.created_at DESC LIMIT :limit
@@ -227,9 +231,9 @@ def _alerts(work: Step, who: Viewer, read: Reader) -> list[dict[str, Any]]:
             "priority": PRIORITIES[row.priority],
             "url": url_for("notification.show", id=row.notification_id),
             "when": read.when(row.created_at),
-            "people": _("%(who)s: read", who=names(row.people))
+            "people": _("%(who)s: read", who=names(sorted(row.people)))
             if row.read
-            else _("%(who)s: not read yet", who=names(row.people)),
+            else _("%(who)s: not read yet", who=names(sorted(row.people))),
             "acknowledge_url": url_for("alert.acknowledge", id=row.id),
         }
         for row in rows
