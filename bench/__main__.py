@@ -14,6 +14,7 @@ NAMES = {
     "p5": "bench.p5_routing",
     "p6": "bench.p6_delivery",
     "p8": "bench.p8_live",
+    "p9": "bench.p9_broadcast",
     "p12": "bench.p12_memory",
     "parts": "bench.parts",
 }

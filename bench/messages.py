@@ -7,7 +7,7 @@ from datetime import datetime
 
 from notify_app.pipeline import signature
 
-__all__ = ["repair", "request", "three_people"]
+__all__ = ["announcement", "repair", "request", "three_people", "urgent"]
 
 
 def repair(number: int, at: datetime) -> bytes:
@@ -37,6 +37,27 @@ def three_people(number: int, at: datetime) -> bytes:
         "priority": "urgent",
         "recipients": [{"id": "T-1"}, {"id": "T-2"}, {"id": "T-3"}],
         "context": {"headline": "The van with the glass is late; please call the customer.", "known": known},
+    }
+    return _body("notification.send", data, at)
+
+
+def announcement(number: int, at: datetime) -> bytes:
+    """Something to say to everybody."""
+    data = {
+        "title": f"The shop closes at noon on Friday ({number})",
+        "message": "We open again on Monday at 08:00. Please take your keys home with you, and park behind the house.",
+        "audience": {"everyone": True},
+    }
+    return _body("announcement.send", data, at)
+
+
+def urgent(number: int, at: datetime) -> bytes:
+    """An urgent message to one person."""
+    data = {
+        "template": "general",
+        "priority": "urgent",
+        "recipients": [{"id": "T-1"}],
+        "context": {"headline": f"The van with the glass is late ({number})", "known": []},
     }
     return _body("notification.send", data, at)
 

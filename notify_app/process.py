@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable
 from functools import cached_property
 
@@ -17,13 +18,16 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from notify_app.config import Settings
 from notify_app.extensions import db
-from notify_app.pipeline import sql, take
+from notify_app.pipeline import broadcast, sql, take
 from notify_app.pipeline.deliver import Deliverer
-from notify_app.queue import BULK, ROUTE, SWEEP, URGENT, clear_mark, connect, wake
+from notify_app.queue import BULK, ROUTE, SWEEP, URGENT, clear_mark, connect, marked, wake
 
 __all__ = ["WorkerProcess", "current", "install"]
 
 log = logging.getLogger(__name__)
+
+BESIDE_SECONDS = 0.01  # how long what arrives may wait while a broadcast is written
+LOOK_SECONDS = 1.0
 
 _installed: list[WorkerProcess] = []
 
@@ -35,6 +39,7 @@ class WorkerProcess:
         self.app = app
         self.settings: Settings = app.extensions["hub"]
         self._rng = rng or random.Random()
+        self.chunk = broadcast.CHUNK  # people that are told in one transaction
         self._stopping = threading.Event()
         self._busy = {name: threading.Lock() for name in (ROUTE, URGENT, BULK)}
 
@@ -56,7 +61,10 @@ class WorkerProcess:
             with self.app.app_context():
                 connection = connect(self.settings.redis_url)
                 clear_mark(connection, name)  # before the first claim: what is committed after it wakes again
+                until = time.monotonic() + self.settings.drain.total_seconds()
                 done = self._work(name)
+                if name == ROUTE and self._waiting(name):
+                    done += self._broadcast(until)
                 if self._waiting(name) and not self._stopping.is_set():
                     wake(connection, [name])
                 return done
@@ -68,6 +76,31 @@ class WorkerProcess:
         if name == ROUTE:
             return take.drain(seconds, self._stopping.is_set, threads=self.settings.route_threads)
         return self.deliverer.drain(name, seconds, self._stopping.is_set)
+
+    def _broadcast(self, until: float) -> int:
+        """What is told to many is written by a thread of its own, whose transactions are long ones; what arrives
+        meanwhile is routed at once, and not behind them."""
+        done, looked_at, connection = 0, time.monotonic(), connect(self.settings.redis_url)
+        writer = threading.Thread(target=self._write_broadcasts, args=(until,), name="broadcast")
+        writer.start()
+        try:
+            while writer.is_alive():
+                writer.join(BESIDE_SECONDS)
+                # the mark says that somebody was woken; a mark that was lost costs a second
+                if marked(connection, ROUTE) or time.monotonic() - looked_at > LOOK_SECONDS:
+                    clear_mark(connection, ROUTE)
+                    looked_at = time.monotonic()
+                    done += take.drain(until - time.monotonic(), self._stopping.is_set)
+        finally:
+            writer.join()
+        return done
+
+    def _write_broadcasts(self, until: float) -> None:
+        with self.app.app_context():
+            self._guarded(ROUTE, lambda: self._chunks(until))
+
+    def _chunks(self, until: float) -> int:
+        return broadcast.drain(until - time.monotonic(), self._stopping.is_set, size=self.chunk)
 
     def _waiting(self, name: str) -> bool:
         with db.engines["engine"].connect() as conn:

@@ -26,6 +26,7 @@ __all__ = [
     "HubQueue",
     "clear_mark",
     "connect",
+    "marked",
     "wake",
 ]
 
@@ -85,6 +86,14 @@ def clear_mark(connection: redis.Redis, name: str) -> None:
         log.warning(
             "mark of %s not cleared (%s); it expires in %s s", name, type(error).__name__, MARK_SECONDS
         )
+
+
+def marked(connection: redis.Redis, name: str) -> bool:
+    """Whether the queue was woken since its mark was cleared. Never raises: without Redis nobody knows, so it may be."""
+    try:
+        return bool(connection.exists(_mark(name)))
+    except redis.RedisError:
+        return True
 
 
 def _mark(name: str) -> str:

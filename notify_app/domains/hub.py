@@ -1,14 +1,15 @@
 """What the hub itself has to say, whatever the domain: somebody could not be reached, somebody of the office writes, a
-task is late; and a message without words of its own."""
+task is late, there is news for many; and a message without words of its own."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
 
-from notify_app.domains.base import Category, Dedupe, DomainPack, EventType, Field, FieldKind, Priority
+from notify_app.domains.base import Category, Dedupe, DomainPack, Draft, EventType, Field, FieldKind, Priority
 
 __all__ = [
+    "ANNOUNCEMENT",
     "GENERAL",
     "MANUAL_MESSAGE",
     "NOT_REACHED",
@@ -16,6 +17,7 @@ __all__ = [
     "TASK_ESCALATED",
     "TASK_OVERDUE",
     "TEST_MESSAGE",
+    "announcement",
 ]
 
 NOT_REACHED = EventType(
@@ -108,13 +110,32 @@ TASK_ESCALATED = EventType(
     dedupe=Dedupe.daily,
 )
 
+# its audience is asked for, not declared (`pipeline.crowd`). Its words name no reader, so that all emails of one language
+# share one body; how it is signed below says so too (`_layout.mjml`)
+ANNOUNCEMENT = EventType(
+    "announcement",
+    "Announcement",
+    "announcement",
+    Priority.medium,
+    (),
+    ("title", "message"),
+    {"title": "The shop closes at noon on Friday", "message": "We open again on Monday at 08:00."},
+)
+
+
+def announcement(title: str, message: str) -> Draft:
+    """What somebody has to say to many."""
+    return Draft(ANNOUNCEMENT.name, {"title": title, "message": message})
+
+
 PACK = DomainPack(
     name="hub",
     title="The hub",
     categories=(
         Category("message", "Messages", "What the office writes to you."),
         Category("task", "Tasks", "What waits for somebody too long."),
+        Category("announcement", "Announcements", "News from the office to many at once."),
         Category("system", "System", "Tests, and messages about messages."),
     ),
-    events=(NOT_REACHED, MANUAL_MESSAGE, TASK_OVERDUE, TASK_ESCALATED, GENERAL, TEST_MESSAGE),
+    events=(NOT_REACHED, MANUAL_MESSAGE, TASK_OVERDUE, TASK_ESCALATED, GENERAL, TEST_MESSAGE, ANNOUNCEMENT),
 )

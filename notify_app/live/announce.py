@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 import redis
 
-__all__ = ["CHANNEL", "Changed", "Frame", "News", "publish"]
+__all__ = ["CHANNEL", "Changed", "Frame", "News", "Spread", "publish"]
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +33,17 @@ class Frame:
 
 
 @dataclass(frozen=True)
+class Spread:
+    """Many people got one new line each. `data` is what a `Frame` would tell but for what is each reader's own;
+    `people` are (person, their counter after it, the id of their notification)."""
+
+    organisation_id: UUID
+    event: str
+    data: Mapping[str, Any]
+    people: Sequence[tuple[UUID, int, UUID]]
+
+
+@dataclass(frozen=True)
 class Changed:
     """Something that the office looks at changed; its pages fetch themselves again."""
 
@@ -41,7 +52,7 @@ class Changed:
     items: tuple[str, ...] = field(default=())
 
 
-News = Frame | Changed
+News = Frame | Spread | Changed
 
 
 def publish(connection: redis.Redis, news: Iterable[News]) -> None:
@@ -58,4 +69,7 @@ def publish(connection: redis.Redis, news: Iterable[News]) -> None:
 def _encode(one: News) -> dict[str, Any]:
     if isinstance(one, Frame):
         return {"p": str(one.person_id), "s": one.seq, "e": one.event, "d": one.data}
+    if isinstance(one, Spread):
+        people = [[str(person), seq, str(line)] for person, seq, line in one.people]
+        return {"b": one.event, "o": str(one.organisation_id), "d": one.data, "l": people}
     return {"o": str(one.organisation_id), "w": one.what, "i": one.items}

@@ -131,6 +131,11 @@ class Hub:
         for one in json.loads(raw):
             if "p" in one:
                 self._tell_person(UUID(one["p"]), one["s"], one["e"], one["d"])
+            elif "b" in one:
+                for person, seq, line in one["l"]:
+                    self._tell_person(
+                        UUID(person), seq, one["b"], {**one["d"], "id": line, "url": f"/inbox/{line}"}
+                    )
             else:
                 self._tell_office(UUID(one["o"]), {"items": one["i"], "what": [one["w"]]})
 

@@ -1,6 +1,7 @@
 """The tables, one file a family. No sending, no HTTP, no decisions."""
 
 from notify_app.models.base import Base, Scoped
+from notify_app.models.broadcast import Broadcast
 from notify_app.models.clock import HubClock
 from notify_app.models.message import (
     Attempt,
@@ -47,6 +48,7 @@ __all__ = [
     "Address",
     "Attempt",
     "Base",
+    "Broadcast",
     "Change",
     "Content",
     "Decision",

@@ -127,6 +127,8 @@ class Notification(Scoped, Base):
     dedupe_key: Mapped[str | None]
     seq: Mapped[int] = big()
     changed_seq: Mapped[int] = big()
+    # of a broadcast: which of its decisions were theirs
+    class_id: Mapped[UUID | None]
     created_at: Mapped[datetime] = moment()
     read_at: Mapped[datetime | None]
     acknowledged_at: Mapped[datetime | None]
@@ -283,7 +285,10 @@ class Attempt(Scoped, Base):
 
 
 class Decision(Scoped, Base):
-    """Why somebody was, or was not, told: one row for each person considered and channel thought of."""
+    """Why somebody was, or was not, told: one row for each person considered and channel thought of.
+
+    Of a broadcast, one row for each class of people and channel: all who were decided on alike, with their number.
+    """
 
     __tablename__ = "decision"
 
@@ -295,6 +300,8 @@ class Decision(Scoped, Base):
     reason: Mapped[str]
     detail: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
     delivery_id: Mapped[UUID | None]
+    class_id: Mapped[UUID | None]
+    people: Mapped[int | None]
     created_at: Mapped[datetime] = moment()
 
     __table_args__ = (
@@ -302,5 +309,20 @@ class Decision(Scoped, Base):
             ["organisation_id", "event_id"], ["event.organisation_id", "event.id"], ondelete="CASCADE"
         ),
         ForeignKeyConstraint(["organisation_id", "person_id"], ["person.organisation_id", "person.id"]),
+        CheckConstraint(
+            "(class_id IS NULL AND people IS NULL) OR "
+            "(people IS NOT NULL AND channel IS NOT NULL AND person_id IS NULL)",
+            name="class",
+        ),
         Index("ix_decision_event", "organisation_id", "event_id", "person_id"),
+        # the chunks of a broadcast add up in one row
+        Index(
+            "uq_decision_class",
+            "organisation_id",
+            "event_id",
+            "class_id",
+            "channel",
+            unique=True,
+            postgresql_where=sql("class_id IS NOT NULL"),
+        ),
     )

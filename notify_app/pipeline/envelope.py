@@ -1,7 +1,7 @@
 """What a webhook may say: the envelope, and by its type the model of its data. Checked before the 202.
 
-Types are `<kind>.upsert` and `<kind>.batch` for each kind of work, what the packs list as happenings, and
-`notification.send`. An unknown type or field is an error that names it.
+Types are `<kind>.upsert` and `<kind>.batch` for each kind of work, what the packs list as happenings,
+`notification.send` and `announcement.send`. An unknown type or field is an error that names it.
 """
 
 from __future__ import annotations
@@ -21,12 +21,26 @@ from notify_app.domains.inputs import ExternalId, Line, Moment, Paragraph, Stric
 from notify_app.errors import FieldError, Invalid
 from notify_app.pipeline import strict_json
 
-__all__ = ["BatchIn", "Envelope", "RecipientIn", "SendIn", "parse", "read_data", "types"]
+__all__ = ["AnnouncementIn", "BatchIn", "Envelope", "RecipientIn", "SendIn", "parse", "read_data", "types"]
+
+
+RoleWord = Literal["administrator", "manager", "technician", "contact"]
 
 
 def _link(value: str) -> str:
     if not safe_link(value):
         raise ValueError("use an https:// address, or a path of this hub that begins with one slash")
+    return value
+
+
+def _priority(value: str | int) -> str:
+    return Priority.of(value).value
+
+
+def _category(value: str) -> str:
+    known = [one.name for one in domains.categories()]
+    if value not in known:
+        raise ValueError(f"use one of {', '.join(known)}")
     return value
 
 
@@ -93,25 +107,54 @@ class SendIn(StrictInput):
     template: Line
     recipients: Annotated[list[RecipientIn], Field(min_length=1, max_length=1000)]
     context: dict[str, Any] = Field(default_factory=dict)
-    priority: str | int | None = None
-    category: Line | None = None
+    priority: Annotated[str | int, AfterValidator(_priority)] | None = None
+    category: Annotated[Line, AfterValidator(_category)] | None = None
     action_url: Annotated[str, Field(max_length=2000), AfterValidator(_link)] | None = None
     repair: ExternalId | None = None
     customer: ExternalId | None = None
     batch_id: ExternalId | None = None
 
-    @field_validator("priority")
-    @classmethod
-    def _priority(cls, value: str | int | None) -> str | None:
-        return None if value is None else Priority.of(value).value
 
-    @field_validator("category")
-    @classmethod
-    def _category(cls, value: str | None) -> str | None:
-        known = [one.name for one in domains.categories()]
-        if value is not None and value not in known:
-            raise ValueError(f"use one of {', '.join(known)}")
-        return value
+class NamedIn(StrictInput):
+    """One person: the source's id, or the hub's own."""
+
+    id: ExternalId | None = None
+    person: UUID | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> NamedIn:
+        if (self.id is None) == (self.person is None):
+            raise ValueError("give either id (the source's) or person (the hub's)")
+        return self
+
+
+class AudienceIn(StrictInput):
+    """Whom an announcement is for, said in one of four ways."""
+
+    everyone: Literal[True] | None = None
+    roles: Annotated[list[RoleWord], Field(min_length=1)] | None = None
+    grades: Annotated[list[Literal["A", "B", "C"]], Field(min_length=1)] | None = None
+    people: Annotated[list[NamedIn], Field(min_length=1, max_length=10_000)] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> AudienceIn:
+        if (
+            len(self.model_fields_set) != 1
+            or next(iter(self.model_dump(exclude_unset=True).values())) is None
+        ):
+            raise ValueError("give exactly one of everyone, roles, grades, people")
+        return self
+
+
+class AnnouncementIn(StrictInput):
+    """`announcement.send`: something to say to many."""
+
+    title: Line
+    message: Paragraph
+    audience: AudienceIn
+    priority: Annotated[str | int, AfterValidator(_priority)] | None = None
+    category: Annotated[Line, AfterValidator(_category)] | None = None
+    action_url: Annotated[str, Field(max_length=2000), AfterValidator(_link)] | None = None
 
 
 @dataclass(frozen=True)
@@ -133,7 +176,7 @@ def types() -> dict[str, type[BaseModel]]:
             known[f"{kind.name}.batch"] = BatchIn
     for pack in domains.packs():
         known |= {name: model for name, (model, _) in pack.happenings.items()}
-    return known | {"notification.send": SendIn}
+    return known | {"notification.send": SendIn, "announcement.send": AnnouncementIn}
 
 
 def parse(raw: bytes) -> Envelope:

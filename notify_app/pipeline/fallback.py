@@ -1,5 +1,6 @@
 """When an address turns out to be of no use: block it if it is to blame, take the person's next channel, or tell the
-office whom it did not reach (A16). Done before the failed delivery is settled; doing it twice changes nothing.
+office whom it did not reach (A16). Of what was told to many, the office hears once that there are such people; each is
+recorded, and the page counts them. Done before the failed delivery is settled; doing it twice changes nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from notify_app import domains
 from notify_app.domains.base import Draft
 from notify_app.domains.hub import NOT_REACHED
 from notify_app.ids import new_id
-from notify_app.pipeline import outbox
+from notify_app.pipeline import inbox, outbox
 from notify_app.pipeline.audience import Member, members
 from notify_app.pipeline.route import Origin, Override, route
 from notify_app.pipeline.step import Step
@@ -24,6 +25,11 @@ __all__ = ["block", "instead"]
 URGENT = 1
 GIVING_UP = "giving_up"
 HOPEFUL = ("queued", "sending", "sent", "delivered")
+NOTE = """
+    INSERT INTO decision (organisation_id, event_id, person_id, outcome, reason)
+    SELECT :org, :event, :person, 'not_told', 'not_reached' WHERE NOT EXISTS (
+        SELECT FROM decision WHERE organisation_id = :org AND event_id = :event AND person_id = :person)
+"""
 
 
 def block(work: Step, channel: str, address: str, reason: str) -> None:
@@ -60,7 +66,7 @@ def instead(work: Step, delivery: Any, reason: str, *, blocked: bool = False) ->
     if blocked:
         block(work, delivery.channel, delivery.address, reason)
     carried = work.one(
-        "SELECT n.id, n.title, n.name, n.category, n.item_id, e.payload FROM delivery_item i "
+        "SELECT n.id, n.event_id, n.title, n.name, n.category, n.item_id, e.payload FROM delivery_item i "
         "JOIN notification n ON n.organisation_id = i.organisation_id AND n.id = i.notification_id "
         "JOIN event e ON e.organisation_id = n.organisation_id AND e.id = n.event_id "
         "WHERE i.organisation_id = :org AND i.delivery_id = :id ORDER BY n.id LIMIT 1",
@@ -126,10 +132,21 @@ def _copy(
 
 
 def _tell_office(work: Step, delivery: Any, member: Member, carried: Any, reason: str) -> None:
-    key = f"not_reached:{delivery.group_key}:{delivery.person_id}"
-    if work.one("SELECT 1 FROM event WHERE organisation_id = :org AND dedupe_key = :key", key=key):
-        return
+    event_id, who, key = (
+        carried.event_id,
+        member.name,
+        f"not_reached:{delivery.group_key}:{delivery.person_id}",
+    )
     known = domains.event(carried.name)
     about = title_of(known.title, carried.payload) if known else carried.title
-    draft = Draft(NOT_REACHED.name, {"who": member.name, "about": about, "why": reason})
-    route(work, [draft], Origin(work.now), Override(item_id=carried.item_id, dedupe_key=key))
+    action = None
+    if inbox.told_to_many(work, event_id):
+        work.run(NOTE, event=event_id, person=member.id)
+        who, key, action = "Some of many people", f"undelivered:{event_id}", f"/inbox/{carried.id}"
+        about = f"{known.title if known else carried.name}: {carried.title}"
+    if work.one("SELECT 1 FROM event WHERE organisation_id = :org AND dedupe_key = :key", key=key):
+        return
+    draft = Draft(NOT_REACHED.name, {"who": who, "about": about, "why": reason})
+    route(
+        work, [draft], Origin(work.now), Override(item_id=carried.item_id, dedupe_key=key, action_url=action)
+    )

@@ -24,6 +24,7 @@ __all__ = [
     "mark_all_read",
     "mark_read",
     "mark_unread",
+    "told_to_many",
     "unread",
     "write",
 ]
@@ -188,17 +189,29 @@ def mark_all_read(step: Step, person_id: UUID) -> int:
 
 def acknowledge(step: Step, event_id: UUID, person_id: UUID, *, for_all: bool = False) -> int:
     """Somebody takes notice of an event: their own line of it is acknowledged and read; `for_all` (the office) ends
-    it as an alert for everybody. Returns how many lines were not acknowledged before."""
+    it as an alert for everybody; of what was told to many, for the office. Returns how many lines were not acknowledged
+    before."""
     rows = step.all(
         "UPDATE notification SET acknowledged_at = hub_now() WHERE organisation_id = :org AND event_id = :event "
-        "AND acknowledged_at IS NULL AND withdrawn_at IS NULL AND (:all OR person_id = :person) RETURNING id, person_id",
+        "AND acknowledged_at IS NULL AND withdrawn_at IS NULL AND (:all OR person_id = :person OR (:office AND person_id IN "
+        "(SELECT id FROM person WHERE organisation_id = :org AND role IN ('manager', 'administrator')))) "
+        "RETURNING id, person_id",
         event=event_id,
         person=person_id,
-        all=for_all,
+        office=for_all,
+        all=for_all and not told_to_many(step, event_id),
     )
     mark_read(step, person_id, [row.id for row in rows if row.person_id == person_id])
     step.news.append(Changed(step.organisation_id, "alert"))
     return len(rows)
+
+
+def told_to_many(step: Step, event_id: UUID) -> bool:
+    """Whether the event is a broadcast, whose lines nobody goes through one by one."""
+    found = step.one(
+        "SELECT 1 FROM broadcast WHERE organisation_id = :org AND event_id = :event", event=event_id
+    )
+    return found is not None
 
 
 def _mark(step: Step, person_id: UUID, ids: list[UUID] | None, change: str, when: str, event: str) -> int:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import atexit
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -26,7 +26,6 @@ from jinja2 import (
     TemplateError,
     TemplateNotFound,
     meta,
-    nodes,
 )
 from jinja2.runtime import Undefined
 from markupsafe import Markup
@@ -43,10 +42,10 @@ __all__ = [
     "Rendered",
     "TemplateFailed",
     "missing_files",
+    "names_reader",
     "render",
     "safe_link",
     "source_of",
-    "speaks_of",
 ]
 
 MESSAGES = Path(__file__).resolve().parents[2] / "templates" / "messages"
@@ -195,19 +194,6 @@ class _Writer:
             raise TemplateFailed(name, str(error)) from error
 
 
-@lru_cache(maxsize=1000)
-def speaks_of(domain: str, event: str, name: str) -> frozenset[str] | None:
-    """Which parts of the context a built-in text reads; None where it cannot be told (it includes another file)."""
-    environment = _environment(lenient=False)
-    try:
-        tree = environment.parse(source_of(domain, event, name))
-    except OSError:
-        return None
-    if next(tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)), None) is not None:
-        return None
-    return frozenset(meta.find_undeclared_variables(tree))
-
-
 def missing_files(domain: str, event: str, names: Mapping[str, str] | None = None) -> list[str]:
     """Which of an event's files do not exist, as paths below templates/messages; checked at start."""
     paths = [f"{domain}/{event}/{file}" for name, file in FILES.items() if names is None or name in names]
@@ -217,6 +203,34 @@ def missing_files(domain: str, event: str, names: Mapping[str, str] | None = Non
 def source_of(domain: str, event: str, name: str) -> str:
     """The built-in source of a field, for the editor to begin with."""
     return (MESSAGES / domain / event / FILES[name]).read_text(encoding="utf-8")
+
+
+def names_reader(
+    fields: Mapping[str, str | None], *, domain: str, event: str, parts: Collection[str] = ("person",)
+) -> bool:
+    """Whether these fields (as `render` takes them) speak of who reads them, so that no two readers' texts are the same:
+    of one of these parts of the context. Of an own source both it and the built-in file count, which may have to stand in for it; what cannot be read does."""
+    sources = [source for source in fields.values() if source is not None]
+    sources += [source_of(domain, event, name) for name in fields]
+    return any(_speaks_of(source, part) for source in sources for part in parts)
+
+
+@lru_cache(maxsize=2000)
+def _speaks_of(source: str, name: str) -> bool:
+    environment = _environment(False)
+    try:
+        tree = environment.parse(source)
+        parts = list(meta.find_referenced_templates(tree))
+        return name in meta.find_undeclared_variables(tree) or any(
+            part is None or _speaks_of(_source_of_part(environment, part), name) for part in parts
+        )
+    except TemplateError:
+        return True
+
+
+def _source_of_part(environment: Environment, path: str) -> str:
+    assert environment.loader is not None
+    return environment.loader.get_source(environment, path)[0]
 
 
 def safe_link(link: object) -> str:

@@ -20,7 +20,7 @@ from notify_app.domains import inputs, moves
 from notify_app.domains.base import Draft, Priority
 from notify_app.domains.hub import NOT_REACHED
 from notify_app.ids import new_id
-from notify_app.pipeline import inbox, links, outbox, wording, world
+from notify_app.pipeline import crowd, inbox, links, outbox, wording, world
 from notify_app.pipeline.audience import Member, audience
 from notify_app.pipeline.step import Step
 from notify_app.pipeline.world import World
@@ -85,7 +85,8 @@ def stage(
     routed = Routed()
     drafts = [_typed(known, draft) for draft in drafts]
     audiences = [audience(known, known.words.event(draft.event), draft) for draft in drafts]
-    known.members(person for people in audiences for person in people)
+    # a crowd is not read here: it is written in chunks
+    known.members(person for people in audiences if len(people) <= crowd.MANY for person in people)
     waiting = [(draft, override, people) for draft, people in zip(drafts, audiences, strict=True)]
     ordinal = first
     while waiting:
@@ -145,6 +146,10 @@ def _one(
         who = " or ".join(says.type.audience) or "technician"
         note.add(None, "", "not_told", Reason.nobody, {"audience": who})
         return _tell_office(draft, f"the {who}", says.title(), f"no {who} is assigned")
+    if len(wanted) > crowd.MANY:
+        many = crowd.Audience.people(tuple(wanted))
+        known.writes.crowds.append((event_id, says.priority.rank, many, override.action_url or ""))
+        return []
     drafts: list[Draft] = []
     for person_id in wanted:
         if says.type.except_actor and person_id == origin.actor_id:

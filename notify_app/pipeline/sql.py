@@ -12,6 +12,7 @@ __all__ = [
     "ACCEPT",
     "CLAIM",
     "COUNTERS",
+    "DUE_BROADCASTS",
     "DUE_INBOUND",
     "DUE_REMINDERS",
     "EXPIRED_LEASES",
@@ -75,6 +76,15 @@ DUE_INBOUND = text(
 DUE_REMINDERS = text(
     """
     SELECT organisation_id, id FROM reminder WHERE state = 'pending' AND due_at <= :now ORDER BY due_at, id LIMIT :limit
+    """
+)
+
+# what is told to many, the most pressing first, each in its turn; taken under the organisation's own scope
+DUE_BROADCASTS = text(
+    """
+    SELECT organisation_id, event_id FROM broadcast
+    WHERE done_at IS NULL AND next_chunk_at <= (SELECT hub_now())
+    ORDER BY priority, next_chunk_at LIMIT :limit
     """
 )
 
@@ -177,7 +187,8 @@ WAITING = text(
            EXISTS (SELECT FROM inbound i WHERE state = 'accepted' AND next_attempt_at <= (SELECT hub_now())
                    AND NOT EXISTS (SELECT FROM inbound e WHERE e.state = 'accepted' AND e.item_refs && i.item_refs
                        AND e.organisation_id = i.organisation_id AND e.source_id = i.source_id
-                       AND (e.received_at, e.id) < (i.received_at, i.id))) AS route
+                       AND (e.received_at, e.id) < (i.received_at, i.id)))
+               OR EXISTS (SELECT FROM broadcast WHERE done_at IS NULL AND next_chunk_at <= (SELECT hub_now())) AS route
     """
 )
 

@@ -41,7 +41,7 @@ class Step:
     def all(self, statement: Any, **values: Any) -> list[Any]:
         """Rows of a statement; `:org` is always known."""
         bound = text(statement) if isinstance(statement, str) else statement
-        return list(self.conn.execute(bound, {"org": self.organisation_id, **values}))
+        return list(self.conn.execute(bound, {"org": self.organisation_id, **values}).all())
 
     def one(self, statement: Any, **values: Any) -> Any:
         """The first row or None."""

@@ -29,7 +29,7 @@ from notify_app.domains.base import Draft, Happening, PersonRef, Priority
 from notify_app.domains.inputs import PersonIn
 from notify_app.errors import HubError, Invalid, NotFound
 from notify_app.extensions import db
-from notify_app.pipeline import envelope, sql, world
+from notify_app.pipeline import announcement, envelope, sql, world
 from notify_app.pipeline.route import Origin, Override, stage
 from notify_app.pipeline.step import step
 from notify_app.pipeline.world import World
@@ -192,6 +192,8 @@ def _handle(known: World, row: Any, data: Any) -> list[str]:
         return _send(known, row, data)
     if isinstance(data, envelope.BatchIn):
         return _batch(known, row, data)
+    if isinstance(data, envelope.AnnouncementIn):
+        return announcement.send(known, row, data)
     happening = domains.happening(row.type)
     if happening:
         return _happen(known, row, data, happening)

@@ -23,7 +23,7 @@ from notify_app.errors import FieldError, Invalid
 from notify_app.ids import new_id
 from notify_app.pipeline.audience import Member, members
 from notify_app.pipeline.envelope import safe_link
-from notify_app.pipeline.render import Rendered, TemplateFailed, missing_files, render, speaks_of
+from notify_app.pipeline.render import Rendered, TemplateFailed, missing_files, names_reader, render
 from notify_app.pipeline.step import Step, hub
 from notify_app.policy.formats import unpack
 from notify_app.policy.office import Branding, OfficeSettings, read
@@ -31,7 +31,7 @@ from notify_app.policy.office import Branding, OfficeSettings, read
 __all__ = ["TemplateProblem", "Wording", "Words", "check_files", "title_of"]
 
 INBOX = ("title", "text")
-PERSONAL = {"person", "link"}
+PERSONAL = ("person", "link")
 BODIES = {"email": ("subject", "email_html", "email_text"), "sms": ("sms",)}
 KEYS = {"email_html": "html", "email_text": "text", "sms": "text", "subject": "subject"}
 LONGEST_KNOWN = 300
@@ -67,6 +67,17 @@ class Wording:
         own = (self.row.action_url if self.row else None) or ""
         return own if own and safe_link(own) else ""
 
+    @property
+    def names_reader(self) -> bool:
+        """Whether title or text speak of who reads them."""
+        return self._speaks_of(("person",))
+
+    def _speaks_of(self, parts: tuple[str, ...]) -> bool:
+        own = {name: getattr(self.row, name) if self.row else None for name in INBOX}
+        home = domains.pack_of(self.type.name)
+        domain, event = (home.name, self.type.name) if home else ("hub", GENERAL.name)
+        return names_reader(own, domain=domain, event=event, parts=parts)
+
     def inbox(self, member: Member, action: str) -> tuple[str, str]:
         """Title and text for one person. Raises TemplateProblem unless URGENT."""
         reads = member.zone, member.locale
@@ -74,18 +85,9 @@ class Wording:
             return self._said[reads]
         values = self._write(INBOX, member, action)
         said = values["title"], values["text"]
-        if self._says_the_same_to_all():
+        if not self._speaks_of(PERSONAL):  # then who reads in one zone and language reads the same
             self._said[reads] = said
         return said
-
-    def _says_the_same_to_all(self) -> bool:
-        """Whether neither the reader nor their link is spoken of: then who reads in one zone reads the same."""
-        if self.row and any(getattr(self.row, name) for name in INBOX):
-            return False
-        home = domains.pack_of(self.type.name)
-        domain, event = (home.name, self.type.name) if home else ("hub", GENERAL.name)
-        read = [speaks_of(domain, event, name) for name in INBOX]
-        return all(one is not None and not one & PERSONAL for one in read)
 
     def title(self) -> str:
         """The event's own title: what it is called where nobody in particular reads it."""

@@ -21,7 +21,7 @@ from uuid import UUID
 from notify_app.domains.base import OFFICE, Item
 from notify_app.domains.inputs import PersonIn
 from notify_app.live.announce import Changed
-from notify_app.pipeline import inbox, outbox
+from notify_app.pipeline import crowd, inbox, outbox
 from notify_app.pipeline.step import Step
 from notify_app.pipeline.wording import Words
 from notify_app.policy.formats import pack, unpack
@@ -74,6 +74,8 @@ class Writes:
     lines: list[inbox.Line] = field(default_factory=list)
     deliveries: list[outbox.Row] = field(default_factory=list)
     decisions: list[dict[str, Any]] = field(default_factory=list)
+    # audiences that are written in chunks: event, priority, people, action
+    crowds: list[tuple[UUID, int, crowd.Audience, str]] = field(default_factory=list)
     settled: list[dict[str, Any]] = field(default_factory=list)  # inbound rows: id, state, error
 
     def lengths(self) -> list[int]:
@@ -433,6 +435,8 @@ class World:
         self.step.insert("change", writes.changes)
         self.step.insert("link", writes.links)
         self.step.insert("event", writes.events)
+        for event_id, priority, many, action in writes.crowds:
+            crowd.enlist(self.step, event_id, priority, many, action)
         self.step.insert("decision", writes.decisions)
         outbox.put_messages(self.step, writes.deliveries)
         if writes.settled:

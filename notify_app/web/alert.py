@@ -22,6 +22,7 @@ blueprint = Blueprint("alert", __name__)
 
 TOLD = """
     SELECT 1 FROM notification WHERE organisation_id = :org AND event_id = :event AND (:office OR person_id = :person)
+    LIMIT 1
 """
 
 

@@ -14,6 +14,7 @@ from flask_babel import gettext as _
 from flask_babel import ngettext
 
 from notify_app import domains
+from notify_app.pipeline import world
 from notify_app.pipeline.step import Step, hub, step
 from notify_app.policy import formats
 from notify_app.web import health
@@ -30,16 +31,18 @@ blueprint = Blueprint("dashboard", __name__)
 
 HOURS = 24
 ALERTS, EVENTS, WORK = 100, 8, 8
+COUNT_UP_TO = 1000  # of what was told to many: beyond it nobody reads the number, and counting costs
 CHANNELS = ("email", "sms")
 
 FIGURES = """
     SELECT w.*,
-      (SELECT count(*) FROM notification n JOIN event e ON e.organisation_id = n.organisation_id AND e.id = n.event_id
+      (SELECT count(*) FROM (
+        SELECT FROM notification n JOIN event e ON e.organisation_id = n.organisation_id AND e.id = n.event_id
         WHERE n.organisation_id = :org AND e.created_at > :week AND e.priority = 1 AND n.read_at IS NULL
-          AND n.withdrawn_at IS NULL) AS unread_urgent,
+          AND n.withdrawn_at IS NULL LIMIT :most) AS counted) AS unread_urgent,
       (SELECT count(*) FROM delivery WHERE organisation_id = :org AND created_at > :day
           AND state IN ('failed', 'bounced', 'unknown')) AS failed,
-      (SELECT count(*) FROM event e JOIN decision x ON x.organisation_id = e.organisation_id AND x.event_id = e.id
+      (SELECT coalesce(sum(coalesce(x.people, 1)), 0) FROM event e JOIN decision x ON x.organisation_id = e.organisation_id AND x.event_id = e.id
         WHERE e.organisation_id = :org AND e.created_at > :day AND x.reason IN ('not_reached', 'nobody')) AS not_reached,
       (SELECT count(*) FROM delivery WHERE organisation_id = :org AND created_at > :week AND state IN ('queued', 'sending')
           AND next_attempt_at < :late) AS late
@@ -56,34 +59,53 @@ CHART = """
     SELECT channel, CAST(floor(extract(epoch FROM created_at - :start) / 3600) AS int) AS hour, state, count(*) AS n
     FROM delivery WHERE organisation_id = :org AND created_at >= :start GROUP BY 1, 2, 3
 """
-# an alert ends when everybody told has acknowledged it, or the office for them, or when its item is closed
+# an alert ends when everybody told has acknowledged it, or the office for them, or when its item is closed; of what was
+# told to many, the office's own lines count
 ALERT = """
     SELECT e.id, e.name, e.priority, e.created_at, n.id AS notification_id, n.title, n.text, n.people, n.read
     FROM event e
     LEFT JOIN work_item w ON w.organisation_id = e.organisation_id AND w.id = e.item_id
+    LEFT JOIN broadcast b ON b.organisation_id = e.organisation_id AND b.event_id = e.id
     JOIN LATERAL (
         SELECT (array_agg(n.id ORDER BY n.person_id <> :me, n.id))[1] AS id,
                (array_agg(n.title ORDER BY n.person_id <> :me, n.id))[1] AS title,
                (array_agg(n.text ORDER BY n.person_id <> :me, n.id))[1] AS text,
-               array_agg(p.name ORDER BY p.name) AS people, bool_and(n.read_at IS NOT NULL) AS read
-        FROM notification n JOIN person p ON p.organisation_id = n.organisation_id AND p.id = n.person_id
-        WHERE n.organisation_id = e.organisation_id AND n.event_id = e.id AND n.acknowledged_at IS NULL AND n.withdrawn_at IS NULL
+               array_agg((SELECT p.name FROM person p WHERE p.organisation_id = :org AND p.id = n.person_id)
+                         ORDER BY n.person_id) AS people,
+               bool_and(n.read_at IS NOT NULL) AS read
+        FROM (
+            SELECT * FROM notification WHERE b.event_id IS NULL AND organisation_id = :org AND event_id = e.id
+            UNION ALL
+            SELECT * FROM notification WHERE b.event_id IS NOT NULL AND organisation_id = :org AND event_id = e.id
+             AND person_id = ANY(:office)
+        ) n WHERE n.acknowledged_at IS NULL AND n.withdrawn_at IS NULL
     ) n ON n.id IS NOT NULL
     WHERE e.organisation_id = :org AND (e.priority = 1 OR e.name = 'not_reached')
       AND (w.id IS NULL OR NOT (w.kind || '/' || w.status) = ANY(:closed))
     ORDER BY e.priority, e.created_at DESC LIMIT :limit
 """
+# of what was told to many, one line is looked at, and the count is the broadcast's own
 RECENT_EVENTS = """
-    SELECT e.id, e.name, e.created_at, e.item_id, w.number, w.title AS item_title, n.id AS notification_id, n.title,
-           n.told, (SELECT count(*) FROM decision x WHERE x.organisation_id = e.organisation_id AND x.event_id = e.id
-                      AND x.reason IN ('not_reached', 'nobody', 'person_left')) AS missed
+    SELECT e.id, e.name, e.created_at, e.item_id, w.number, w.title AS item_title, coalesce(m.id, n.id) AS notification_id,
+           coalesce(m.title, n.title) AS title, coalesce(b.told, n.told) AS told,
+           (SELECT sum(coalesce(x.people, 1)) FROM decision x WHERE x.organisation_id = e.organisation_id AND x.event_id = e.id
+               AND x.reason IN ('not_reached', 'nobody', 'person_left')) AS missed
     FROM event e
     LEFT JOIN work_item w ON w.organisation_id = e.organisation_id AND w.id = e.item_id
+    LEFT JOIN broadcast b ON b.organisation_id = e.organisation_id AND b.event_id = e.id
     LEFT JOIN LATERAL (
         SELECT (array_agg(n.id ORDER BY n.person_id <> :me, n.id))[1] AS id,
                (array_agg(n.title ORDER BY n.person_id <> :me, n.id))[1] AS title, count(*) AS told
-        FROM notification n WHERE n.organisation_id = e.organisation_id AND n.event_id = e.id
+        FROM notification n WHERE b.event_id IS NULL AND n.organisation_id = :org AND n.event_id = e.id
     ) n ON true
+    LEFT JOIN LATERAL (
+        (SELECT id, title FROM notification
+          WHERE b.event_id IS NOT NULL AND organisation_id = :org AND event_id = e.id AND person_id = :me)
+        UNION ALL
+        (SELECT id, title FROM notification
+          WHERE b.event_id IS NOT NULL AND organisation_id = :org AND event_id = e.id ORDER BY person_id LIMIT 1)
+        LIMIT 1
+    ) m ON true
     WHERE e.organisation_id = :org ORDER BY e.created_at DESC LIMIT :limit
 """
 RECENT_WORK = """
@@ -125,7 +147,7 @@ def _figures(work: Step) -> list[dict[str, Any]]:
         "week": now - timedelta(days=7),
         "late": now - timedelta(minutes=1),
     }
-    row = work.one(FIGURES, first=first, **spans)
+    row = work.one(FIGURES, first=first, most=COUNT_UP_TO + 1, **spans)
     waiting_long = row.pending_since is not None and now - row.pending_since > timedelta(days=1)
     failed_url, late_url = _delivery_lists()
     return [
@@ -135,7 +157,7 @@ def _figures(work: Step) -> list[dict[str, Any]]:
         _figure("unassigned", _("Approved, nobody assigned"), row.unassigned, "warn" if row.unassigned else "calm",
                 _("assign a technician") if row.unassigned else _("every approved repair has a technician"),
                 url_for("work.show", state="approved", person=NOBODY)),
-        _figure("unread_urgent", _("Urgent and unread"), row.unread_urgent, "bad" if row.unread_urgent else "calm",
+        _figure("unread_urgent", _("Urgent and unread"), _at_most(row.unread_urgent), "bad" if row.unread_urgent else "calm",
                 _("in the last 7 days"), f"{url_for('.show')}#alerts"),
         _figure("not_reached", _("Not reached"), row.not_reached, "bad" if row.not_reached else "calm",
                 _("in the last 24 hours"), url_for("work.show", state=TROUBLE)),
@@ -146,7 +168,11 @@ def _figures(work: Step) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _figure(key: str, title: str, value: int, tone: str, text: str, url: str) -> dict[str, Any]:
+def _at_most(count: int) -> str:
+    return f"{count}" if count <= COUNT_UP_TO else f"{COUNT_UP_TO:,}+"
+
+
+def _figure(key: str, title: str, value: int | str, tone: str, text: str, url: str) -> dict[str, Any]:
     return {"key": key, "title": title, "value": value, "note": text, "url": url, "tone": tone}
 
 
@@ -197,7 +223,7 @@ def _chart(
 
 def _alerts(work: Step, who: Viewer, read: Reader) -> list[dict[str, Any]]:
     closed = [f"{kind.name}/{status}" for kind in domains.kinds() for status in final(kind)]
-    rows = work.all(ALERT, me=who.person_id, closed=closed, limit=ALERTS)
+    rows = work.all(ALERT, me=who.person_id, office=list(world.of(work).office), closed=closed, limit=ALERTS)
     return [
         {
             "title": row.title,
@@ -205,9 +231,9 @@ def _alerts(work: Step, who: Viewer, read: Reader) -> list[dict[str, Any]]:
             "priority": PRIORITIES[row.priority],
             "url": url_for("notification.show", id=row.notification_id),
             "when": read.when(row.created_at),
-            "people": _("%(who)s: read", who=names(row.people))
+            "people": _("%(who)s: read", who=names(sorted(row.people)))
             if row.read
-            else _("%(who)s: not read yet", who=names(row.people)),
+            else _("%(who)s: not read yet", who=names(sorted(row.people))),
             "acknowledge_url": url_for("alert.acknowledge", id=row.id),
         }
         for row in rows
@@ -233,9 +259,13 @@ def _event_url(row: Any, who: Viewer) -> str:
     return item_url(who.role, row.item_id) or url_for("work.show")
 
 
-def _told(told: int, missed: int) -> str:
-    said = ngettext("%(num)d person told", "%(num)d people told", told) if told else _("nobody told")
-    return f"{said}, {_('%(count)d not reached', count=missed)}" if missed and told else said
+def _told(told: int, missed: int | None) -> str:
+    said = (
+        ngettext("%(count)s person told", "%(count)s people told", told, count=f"{told:,}")
+        if told
+        else _("nobody told")
+    )
+    return f"{said}, {_('%(count)s not reached', count=f'{missed:,}')}" if missed and told else said
 
 
 def _recent_work(work: Step, who: Viewer, read: Reader) -> list[dict[str, Any]]:

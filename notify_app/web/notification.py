@@ -1,7 +1,8 @@
 """One notification and its whole story: why it came, how it was sent, and for the office who else was told.
 
 Opening one's own marks it read. The office may look at anybody's of its organisation, which marks nothing and
-shows no private link. `?about=<person>` asks why somebody was, or was not, told of the same event.
+shows no private link. `?about=<person>` asks why somebody was, or was not, told of the same event. Of what was told to
+many, the office sees how many, how far it is, and why others were not, in sentences.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from notify_app.web.words import (
     safe_action,
     uuid_or_none,
 )
-from notify_app.work import why
+from notify_app.work import told, why
 
 __all__ = ["blueprint"]
 
@@ -69,8 +70,10 @@ OTHERS = """
 TROUBLE = ("failed", "bounced", "unknown", "suppressed", "queued")
 
 PEOPLE = """
-    SELECT id, name, role FROM person WHERE organisation_id = :org AND left_at IS NULL ORDER BY lower(name), id LIMIT 500
+    SELECT id, name, role FROM person WHERE organisation_id = :org AND left_at IS NULL ORDER BY lower(name), id LIMIT :limit
 """
+ONE_MORE = "SELECT id, name, role FROM person WHERE organisation_id = :org AND id = :id"
+LISTED = 500
 
 
 @blueprint.get("/inbox/<uuid:id>")
@@ -86,7 +89,9 @@ def show(id: UUID) -> ResponseReturnValue:
         said = why.Said(who.zone, work.now, you=mine, locale=who.locale)
         story = why.explain(work, row.event_id, row.person_id, said)
         for_office = (
-            _for_office(work, row, replace(said, you=False), read) if is_office(member) else {"others": None}
+            _for_office(work, row, replace(said, you=False), read)
+            if is_office(member)
+            else {"others": None, "crowd": None}
         )
     return render_template(
         "notification.html",
@@ -179,18 +184,40 @@ def _delivery(sent: why.Sent, read: Reader, for_office: bool) -> dict[str, Any]:
 def _for_office(work: Step, row: Any, said: why.Said, read: Reader) -> dict[str, Any]:
     """Who else was told, and the answer to "why did, or didn't, somebody hear of it?"."""
     about = uuid_or_none(request.args.get("about"))
-    people = work.all(PEOPLE)
-    asked = next((one for one in people if one.id == about), None)
+    people = work.all(PEOPLE, limit=LISTED)
+    asked = next((one for one in people if one.id == about), None) or (about and work.one(ONE_MORE, id=about))
+    if asked and asked not in people:
+        people.insert(0, asked)
+    crowd = told.crowd(work, row.event_id, said)
     story = why.explain(work, row.event_id, asked.id, said) if asked else None
     return {
+        "crowd": crowd and _crowd(crowd),
         "others": [
             _other(one, said, read) for one in work.all(OTHERS, event=row.event_id, person=row.person_id)
-        ],
+        ]
+        if crowd is None
+        else [],
+        "all_listed": len(people) < LISTED,
         "people": [
             option(str(one.id), f"{one.name} ({role_title(one.role)})", str(about or "")) for one in people
         ],
         "asked": story
         and {"name": story.person, "told": story.told, "why": [_line(one, read) for one in story.lines]},
+    }
+
+
+def _crowd(crowd: told.Crowd) -> dict[str, Any]:
+    return {
+        "audience": crowd.audience,
+        "people": f"{crowd.people:,}",
+        "told": f"{crowd.told:,}",
+        "considered": f"{crowd.considered:,}",
+        "share": crowd.considered * 100 // crowd.people,
+        "done": crowd.done,
+        "trouble": crowd.trouble,
+        "lines": [
+            {"people": f"{one.people:,}", "text": one.text, "outcome": one.outcome} for one in crowd.lines
+        ],
     }
 
 

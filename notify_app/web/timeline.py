@@ -13,6 +13,7 @@ from uuid import UUID
 
 from flask import url_for
 from flask_babel import gettext as _
+from flask_babel import ngettext
 
 from notify_app.domains.base import Item, WorkKind
 from notify_app.pipeline.step import Step
@@ -37,9 +38,11 @@ CHANGES = """
 """
 # a batch's event has no single item: it is found by the time of the change that it made, and by what it lists
 EVENTS = """
-    SELECT id, name, priority, error, created_at FROM event WHERE organisation_id = :org AND item_id = :item
+    SELECT e.id, e.name, e.priority, e.error, e.created_at, b.told AS many
+    FROM event e LEFT JOIN broadcast b ON b.organisation_id = e.organisation_id AND b.event_id = e.id
+    WHERE e.organisation_id = :org AND e.item_id = :item
     UNION ALL
-    SELECT e.id, e.name, e.priority, e.error, e.created_at
+    SELECT e.id, e.name, e.priority, e.error, e.created_at, NULL
     FROM unnest(CAST(:batches AS timestamptz[])) AS t(at)
     JOIN event e ON e.organisation_id = :org AND e.item_id IS NULL AND e.created_at BETWEEN t.at - :span AND t.at + :span
      AND e.payload @> jsonb_build_object('items', jsonb_build_array(jsonb_build_object('id', CAST(:item AS text))))
@@ -72,7 +75,8 @@ def timeline(
     changes = work.all(CHANGES, item=item.id, limit=LIMIT)
     batches = [row.created_at for row in changes if row.after.get("batch")]
     events = work.all(EVENTS, item=item.id, batches=batches, span=BATCH_SPAN, limit=LIMIT)
-    ids = list({row.id for row in events})
+    # what was told to many is one entry for the office, and for everybody else their own line
+    ids = list({row.id for row in events if row.many is None or not everything})
     told = _grouped(work.all(TOLD, events=ids, **scope)) if ids else {}
     decided = _grouped(work.all(DECISIONS, events=ids, **scope)) if ids else {}
     said = why.Said(read.zone, read.now, locale=read.locale)
@@ -81,7 +85,9 @@ def timeline(
     for event in {row.id: row for row in events}.values():
         lines = told.get(event.id, [])
         entries += [_told(row, decided.get(event.id, []), said, read, me) for row in lines]
-        if everything and not lines:
+        if everything and event.many is not None:
+            entries.append(_many(event, read))
+        elif everything and not lines:
             entries.append(_nobody(event, decided.get(event.id, []), said, read))
     entries += _readings([row for lines in told.values() for row in lines if row.read_at], read, me)
     return [entry for _at, _order, entry in sorted(entries, key=lambda one: (one[0], one[1]), reverse=True)]
@@ -243,6 +249,17 @@ def _reading(group: list[Any], read: Reader, me: UUID) -> Entry:
     )
     text = " · ".join(dict.fromkeys(row.title for row in group))
     return last.read_at, 2, _entry("read", title, read, last.read_at, text=text)
+
+
+def _many(event: Any, read: Reader) -> Entry:
+    title = ngettext(
+        "%(count)s person was told: %(event)s",
+        "%(count)s people were told: %(event)s",
+        event.many,
+        count=f"{event.many:,}",
+        event=event_title(event.name),
+    )
+    return event.created_at, 1, _entry("told", title, read, event.created_at)
 
 
 def _nobody(event: Any, decided: list[Any], said: why.Said, read: Reader) -> Entry:

@@ -1,8 +1,8 @@
 """Why somebody was, or was not, told of an event: the whole story in sentences (invariant 7).
 
 One builder for the notification page, the item page and the command `flask why`. It reads what was recorded at
-the time (the event, the decisions, the deliveries and their attempts) and decides nothing again. A person who was
-never considered is answered as well.
+the time (the event, the decisions, the deliveries and their attempts) and decides nothing again. Of a broadcast the
+decisions are those of the person's class, which their line names. A person who was never considered is answered as well.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from uuid import UUID
 from notify_app import domains
 from notify_app.domains.hub import NOT_REACHED
 from notify_app.errors import NotFound
+from notify_app.pipeline.crowd import Audience
 from notify_app.pipeline.step import Step
 from notify_app.policy import formats
 from notify_app.policy.reasons import Reason, sentence
 from notify_app.policy.routing import CHANNELS_BY_PRIORITY
 
-__all__ = ["Line", "Said", "Sent", "Why", "explain", "plain", "reason_of"]
+__all__ = ["CHANNELS", "Line", "Said", "Sent", "Why", "explain", "plain", "reason_of"]
 
 PRIORITIES = {1: "urgent", 2: "high", 3: "medium", 4: "low"}
 CHANNELS = {"inapp": "the inbox", "email": "email", "sms": "SMS"}
@@ -112,8 +113,9 @@ class Said:
 
 
 EVENT = """
-    SELECT e.*, a.name AS actor, a.id AS actor_id, s.name AS source, w.number
+    SELECT e.*, a.name AS actor, a.id AS actor_id, s.name AS source, w.number, b.audience, b.cursor, b.last_id, b.done_at
     FROM event e
+    LEFT JOIN broadcast b ON b.organisation_id = e.organisation_id AND b.event_id = e.id
     LEFT JOIN person a ON a.organisation_id = e.organisation_id AND a.id = e.actor_id
     LEFT JOIN inbound i ON i.organisation_id = e.organisation_id AND i.id = e.inbound_id
     LEFT JOIN source s ON s.organisation_id = i.organisation_id AND s.id = i.source_id
@@ -122,7 +124,8 @@ EVENT = """
 """
 DECISIONS = """
     SELECT person_id, channel, outcome, reason, detail, created_at FROM decision
-    WHERE organisation_id = :org AND event_id = :event AND (person_id = :person OR person_id IS NULL)
+    WHERE organisation_id = :org AND event_id = :event AND (person_id = :person OR class_id = CAST(:class AS uuid)
+        OR (person_id IS NULL AND class_id IS NULL AND CAST(:class AS uuid) IS NULL))
     ORDER BY created_at, id
 """
 DELIVERIES = """
@@ -137,7 +140,7 @@ DELIVERIES = """
     ORDER BY d.created_at, d.id
 """
 PERSON = """
-    SELECT p.id, p.name, n.created_at AS told_at, n.read_at, n.withdrawn_at FROM person p
+    SELECT p.id, p.name, n.created_at AS told_at, n.class_id, n.read_at, n.withdrawn_at FROM person p
     LEFT JOIN notification n ON n.organisation_id = p.organisation_id AND n.person_id = p.id AND n.event_id = :event
     WHERE p.organisation_id = :org AND p.id = :person
 """
@@ -151,12 +154,12 @@ def explain(step: Step, event_id: UUID, person_id: UUID, said: Said) -> Why:
     person = step.one(PERSON, event=event_id, person=person_id)
     if person is None:
         raise NotFound("There is no such person.")
-    decisions = step.all(DECISIONS, event=event_id, person=person_id)
+    decisions = step.all(DECISIONS, event=event_id, person=person_id, **{"class": person.class_id})
     deliveries = step.all(DELIVERIES, event=event_id, person=person_id)
     lines = [_happened(event, said, person_id), _rule(event)]
     lines += [_decided(one, said) for one in decisions]
     if not decisions:
-        lines.append(_never_considered(event, said, person.name))
+        lines.append(_never_considered(event, said, person))
     for delivery in deliveries:
         lines += _delivery_lines(delivery, said)
     lines += _ending(person, said)
@@ -206,6 +209,8 @@ def _rule(event: Any) -> Line:
     ways = _listed(["inapp", *(one for one in outward if one != "inapp")])
     why = "This event always goes to" if declared is not None else f"Its priority is {priority}: it goes to"
     audience = f" It is for the {_either(type_.audience)}." if type_ and type_.audience else ""
+    if event.audience:
+        audience = f" It is for {Audience.of(event.audience).words()}."
     return Line(f"{why} {ways}.{audience}", None, "rule")
 
 
@@ -222,16 +227,24 @@ def _either(audience: Iterable[str]) -> str:
     return " or the ".join(audience)
 
 
-def _never_considered(event: Any, said: Said, name: str) -> Line:
+def _never_considered(event: Any, said: Said, person: Any) -> Line:
     type_ = domains.event(event.name)
-    who = "You were" if said.you else f"{name} was"
-    if type_ and type_.audience:
-        return Line(
-            f"{who} never considered: not the {_either(type_.audience)} concerned.",
-            event.created_at,
-            "rule",
-        )
-    return Line(f"{who} never considered: the event named somebody else.", event.created_at, "rule")
+    who, they = ("You were", "you") if said.you else (f"{person.name} was", "they")
+    if event.audience and event.done_at is None and person.id <= event.last_id and _beyond(person.id, event):
+        text = f"It has not come to {'you' if said.you else person.name} yet: many are told, one after the other."
+    elif event.audience and person.id > event.last_id:
+        text = f"{who} never considered: {they} came after it was sent out."
+    elif event.audience:
+        text = f"{who} never considered: it is for {Audience.of(event.audience).words()}."
+    elif type_ and type_.audience:
+        text = f"{who} never considered: not the {_either(type_.audience)} concerned."
+    else:
+        text = f"{who} never considered: the event named somebody else."
+    return Line(text, event.created_at, "rule")
+
+
+def _beyond(person_id: UUID, event: Any) -> bool:
+    return event.cursor is None or person_id > event.cursor
 
 
 # --- what was decided ------------------------------------------------------------------------------------------------

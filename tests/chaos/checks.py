@@ -89,7 +89,8 @@ def _told(house: House, office: Office, loads: tuple[Load, ...]) -> Iterator[str
         "WHERE e.organisation_id = %(org)s",
         org=office.id,
     )
-    wanted = Counter((message, event) for message, event, _ in _wanted(lines, loads))
+    # one event for all whom it tells
+    wanted = Counter({(message, event) for message, event, _ in _wanted(lines, loads)})
     yield from _differences("event", wanted, Counter(tuple(row) for row in events))
 
 

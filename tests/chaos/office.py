@@ -173,6 +173,31 @@ class Office:
         tells = (Tell("reward", technician, ("email",)),)
         return (Post(f"{self.slug}-w{number}", "reward.redeemed", data, tells),)
 
+    def announcement(self, database: Database, crowd: int) -> Post:
+        """Something to say to everybody, after so many people more, with an email address each, have come."""
+        rows = database.all(
+            "INSERT INTO person (organisation_id, external_id, name, role) "
+            "SELECT %(org)s, 'many' || n, 'Many ' || n, 'contact' FROM generate_series(1, %(crowd)s) AS n RETURNING id, external_id",
+            org=self.id,
+            crowd=crowd,
+        )
+        database.run(
+            "INSERT INTO address (organisation_id, person_id, channel, value) "
+            "SELECT organisation_id, id, 'email', external_id || %(at)s FROM person WHERE organisation_id = %(org)s AND id = ANY(%(ids)s)",
+            org=self.id,
+            at=f"@{self.slug}.example.com",
+            ids=[row.id for row in rows],
+        )
+        for row in rows:
+            self.people[row.external_id] = {"email": f"{row.external_id}@{self.slug}.example.com", "sms": ""}
+        data = {
+            "title": "The shop closes at noon",
+            "message": "Open again on Monday.",
+            "audience": {"everyone": True},
+        }
+        tells = tuple(Tell("announcement", person, ("email",)) for person in self.people)
+        return Post(f"{self.slug}-many", "announcement.send", data, tells)
+
 
 def lines(posts: list[Post]) -> Counter[tuple[str, str, str]]:
     """The inbox lines that must exist: (message, event, person)."""

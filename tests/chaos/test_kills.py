@@ -176,6 +176,47 @@ def _locked_rows(house: House, office: Office) -> list[Any]:
     return [row.id for row in house.database.all(waiting, org=office.id) if row.id not in free]
 
 
+def test_route_worker_dies_in_the_middle_of_a_chunk(house: House, office: Office) -> None:
+    news = office.announcement(house.database, 600)  # a first chunk of 500, and the rest
+    load = house.load(office, [(news,), *office.chains(60)], senders=2)
+    with house.database.connect() as other:
+        # somebody holds what the second chunk needs
+        other.execute(
+            "INSERT INTO inbox_counter (organisation_id, person_id, seq) "
+            "SELECT organisation_id, id, 0 FROM person WHERE organisation_id = %(org)s ORDER BY id DESC LIMIT 1",
+            {"org": office.id},
+        )
+        load.start()
+        worker, waiting = house.caught(
+            lambda: house.process("route-worker"), lambda: _chunk_waits(house, office), "a chunk half written"
+        )
+        house.kill(worker)
+        other.rollback()
+    eventually(lambda: not _running(house, waiting), "the dead worker's transaction is gone")
+    done(house, office, load)
+    row = house.database.one("SELECT * FROM broadcast WHERE organisation_id = %(org)s", org=office.id)
+    assert (row.people, row.considered, row.told) == (616, 616, 616)
+    assert row.done_at
+
+
+def _chunk_waits(house: House, office: Office) -> list[int]:
+    """The process of PostgreSQL in which a chunk waits for a lock, after another one was written."""
+    row = house.database.all(
+        "SELECT considered FROM broadcast WHERE organisation_id = %(org)s AND done_at IS NULL", org=office.id
+    )
+    if not row or row[0].considered != 500:
+        return []
+    rows = house.database.all(
+        "SELECT pid FROM pg_stat_activity WHERE application_name = 'route-worker' AND wait_event_type = 'Lock' "
+        "AND query LIKE '%%INSERT INTO inbox_counter%%'"
+    )
+    return [one.pid for one in rows]
+
+
+def _running(house: House, pids: list[int]) -> list[Any]:
+    return house.database.all("SELECT pid FROM pg_stat_activity WHERE pid = ANY(%(pids)s)", pids=pids)
+
+
 def test_delivery_workers_die_in_the_middle_of_messages(house: House, office: Office) -> None:
     load = house.load(office, EVENTS).pause(100)
     urgent = _email_addresses(office, load, "repair_approved") - _email_addresses(office, load, "reward")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from notify_app.pipeline.render import FIELDS, Rendered, render, safe_link, source_of
+from notify_app.pipeline.render import FIELDS, Rendered, names_reader, render, safe_link, source_of
 from notify_app.pipeline.sandbox import SandboxedRenderer, TemplateFailed
 from notify_app.policy import sms
 from notify_app.policy.formats import Money
@@ -225,3 +225,25 @@ def test_lines_and_lengths_are_tidied(sandbox: SandboxedRenderer) -> None:
 
 def test_the_editor_can_begin_with_the_built_in_source() -> None:
     assert "{{ item.number }}" in source_of("repairs", "repair_pending_approval", "subject")
+
+
+@pytest.mark.parametrize(
+    ("source", "named"),
+    [
+        ("{{ title }}", False),
+        ("{{ title }} for {{ organisation.name }} at {{ branding.company_name }}", False),
+        ("Hello {{ person.first_name }}", True),
+        ("{% if person.role == 'contact' %}Hello{% endif %}", True),
+        ("{% for person in known %}{{ person.name }}{% endfor %}", False),  # a name of its own
+        ("{{ broken", True),
+        ("{% include 'a/file' %}", True),
+    ],
+)
+def test_whether_a_template_names_its_reader(source, named):
+    assert names_reader({"title": source}, domain="hub", event="announcement") is named
+
+
+def test_built_in_words_that_name_their_reader_are_found_in_what_they_include():
+    assert not names_reader({"title": None, "text": None}, domain="hub", event="announcement")
+    assert names_reader({"email_text": None}, domain="hub", event="general")
+    assert not names_reader({"email_text": None}, domain="hub", event="announcement")
