@@ -1,7 +1,9 @@
 """An attempt is written once, whole, when it has ended; until then the delivery's own row says that it is under way.
 
 The row therefore keeps when its try began (`claimed_at`) and by whom it goes (`provider`), from which the rescue sweep
-writes the attempt of a worker that died. Attempts that are open at this moment become such rows. The previous release
+writes the attempt of a worker that died. Attempts that are open at this moment become such rows. And because each
+delivery's row is written twice on its way out, its widest index, the one that keeps a message from being queued twice,
+begins with what tells rows apart soonest: that was a seventh of the database's work. The previous release
 cannot run on it, since it opens an attempt with each claim: stop the workers, migrate, start the new ones. Part of the
 first release, so there is nobody to whom that happens.
 """
@@ -16,6 +18,7 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
+COLUMNS = ["person_id", "channel", "address", "purpose"]  # between the organisation and the generation
 FINISHED = "ck_attempt_ck_attempt_finished"  # as 0002 has named it
 
 
@@ -36,9 +39,18 @@ def upgrade() -> None:
     op.alter_column("attempt", "outcome", nullable=False)
     op.alter_column("attempt", "finished_at", nullable=False)
     op.alter_column("attempt", "started_at", server_default=None)
+    _unique("group_key", *COLUMNS)
+
+
+def _unique(*columns: str) -> None:
+    op.drop_constraint("uq_delivery_message", "delivery")
+    op.create_unique_constraint(
+        "uq_delivery_message", "delivery", ["organisation_id", *columns, "generation"]
+    )
 
 
 def downgrade() -> None:
+    _unique(*COLUMNS, "group_key")
     op.alter_column("attempt", "started_at", server_default=sa.text("hub_now()"))
     op.alter_column("attempt", "finished_at", nullable=True)
     op.alter_column("attempt", "outcome", nullable=True)

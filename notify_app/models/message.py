@@ -206,13 +206,14 @@ class Delivery(Scoped, Base):
     __table_args__ = (
         ForeignKeyConstraint(["organisation_id", "person_id"], ["person.organisation_id", "person.id"]),
         ForeignKeyConstraint(["organisation_id", "content_id"], ["content.organisation_id", "content.id"]),
+        # the group first: rows that are made together lie together, and differ early when they are compared
         UniqueConstraint(
             "organisation_id",
+            "group_key",
             "person_id",
             "channel",
             "address",
             "purpose",
-            "group_key",
             "generation",
             name="uq_delivery_message",
         ),

@@ -7,25 +7,25 @@ among what is read, and so is not sent. Deciding is pure.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
+
+from sqlalchemy import TextClause, text
 
 from notify_app.domains.base import Priority
-from notify_app.pipeline.step import Step
 from notify_app.policy.quiet import QuietHours, release_at
 from notify_app.policy.reasons import Reason
 from notify_app.policy.retry import SCHEDULES
 from notify_app.policy.routing import Choice, Matter, switched_off
 
-__all__ = ["Refusal", "read", "refusal"]
+__all__ = ["Refusal", "question", "refusal"]
 
 PRIORITIES = dict(enumerate(Priority, 1))
-READ = """
-    SELECT d.id, d.channel, d.priority, d.purpose, d.due_at, d.attempts,
-           p.left_at IS NOT NULL AS gone, coalesce(p.zone, o.zone) AS zone, f.quiet_from, f.quiet_until, f.quiet_days,
+READ = text(
+    """
+    SELECT CAST(d.id AS text) AS id, p.left_at IS NOT NULL AS gone, coalesce(p.zone, o.zone) AS zone, f.quiet_from, f.quiet_until, f.quiet_days,
            EXISTS (SELECT FROM address a WHERE a.organisation_id = d.organisation_id AND a.person_id = d.person_id
                       AND a.channel = d.channel AND a.value = d.address) AS theirs,
            (SELECT s.reason FROM suppression s WHERE s.organisation_id = d.organisation_id
@@ -48,8 +48,9 @@ READ = """
         WHERE i.organisation_id = d.organisation_id AND i.delivery_id = d.id
     ) c ON true
     LEFT JOIN notification n ON n.organisation_id = d.organisation_id AND n.id = c.first
-    WHERE d.organisation_id = :org AND d.id = ANY(:ids) AND d.token = :token AND d.state = 'sending'
-"""
+    WHERE d.organisation_id = :org AND d.id = ANY(CAST(:ids AS uuid[])) AND d.token = :token AND d.state = 'sending'
+    """
+)
 
 
 @dataclass(frozen=True)
@@ -63,28 +64,28 @@ class Refusal:
     detail: str | None = None
 
 
-def read(work: Step, rows: Sequence[Any]) -> Mapping[UUID, Any]:
-    """What must be known of these deliveries of one claim, by their ids; without those that are not ours any more."""
-    ids = [row.id for row in rows]
-    return {fact.id: fact for fact in work.all(READ, ids=ids, token=rows[0].token)}
+def question(rows: Sequence[Any]) -> tuple[TextClause, dict[str, Any]]:
+    """What to ask of these deliveries of one claim; the rows that come back are the facts by which `refusal` decides.
+    Those that are not under their token any more do not come back."""
+    return READ, {"ids": [row.id for row in rows], "token": rows[0].token}
 
 
-def refusal(fact: Any, now: datetime) -> Refusal | None:
-    """Why this delivery must not leave now, or None. URGENT passes choices, quiet hours and that it was seen (another
+def refusal(row: Any, fact: Any, now: datetime) -> Refusal | None:
+    """Why this claimed row must not leave now, or None. URGENT passes choices, quiet hours and that it was seen (another
     phone may lie elsewhere), and its first attempt passes its age; a test passes choices and quiet hours too."""
-    return _not_any_more(fact, now) or _not_by_choice(fact, now)
+    return _not_any_more(row, fact, now) or _not_by_choice(row, fact, now)
 
 
-def _not_any_more(fact: Any, now: datetime) -> Refusal | None:
-    urgent = fact.priority == 1
+def _not_any_more(row: Any, fact: Any, now: datetime) -> Refusal | None:
+    urgent = row.priority == 1
     if fact.blocked:
         return Refusal("suppressed", Reason.suppressed, detail=fact.blocked)
     if fact.carried and fact.withdrawn == fact.carried:
         return Refusal("skipped", Reason.withdrawn)
     if fact.carried and not fact.unread and not urgent:
         return Refusal("skipped", Reason.read_meanwhile)
-    oldest = SCHEDULES[fact.channel].oldest(PRIORITIES[fact.priority].value)
-    if now - fact.due_at > oldest and not (urgent and fact.attempts == 1):
+    oldest = SCHEDULES[row.channel].oldest(PRIORITIES[row.priority].value)
+    if now - row.due_at > oldest and not (urgent and row.attempts == 1):
         return Refusal("skipped", Reason.too_old)
     if fact.gone:
         return Refusal("skipped", Reason.person_left)
@@ -93,12 +94,14 @@ def _not_any_more(fact: Any, now: datetime) -> Refusal | None:
     return None
 
 
-def _not_by_choice(fact: Any, now: datetime) -> Refusal | None:
-    priority = PRIORITIES[fact.priority]
-    if priority is Priority.urgent or fact.purpose != "notification" or not fact.carried:
+def _not_by_choice(row: Any, fact: Any, now: datetime) -> Refusal | None:
+    priority = PRIORITIES[row.priority]
+    if priority is Priority.urgent or row.purpose != "notification" or not fact.carried:
         return None
-    choice = _choice(fact)
-    off = switched_off(Matter(fact.name, fact.category, priority), choice, fact.channel)
+    if not fact.switches and fact.quiet_from is None:
+        return None
+    choice = _choice(row, fact)
+    off = switched_off(Matter(fact.name, fact.category, priority), choice, row.channel)
     if off:
         return Refusal("skipped", off.reason)
     until = release_at(choice.quiet, fact.zone, now)
@@ -107,9 +110,9 @@ def _not_by_choice(fact: Any, now: datetime) -> Refusal | None:
     return None
 
 
-def _choice(fact: Any) -> Choice:
+def _choice(row: Any, fact: Any) -> Choice:
     quiet = None
     if fact.quiet_from is not None:
         quiet = QuietHours(fact.quiet_from, fact.quiet_until, frozenset(fact.quiet_days))
-    switches = {(scope, fact.channel): on for scope, on in (fact.switches or {}).items()}
+    switches = {(scope, row.channel): on for scope, on in (fact.switches or {}).items()}
     return Choice(switches, quiet)

@@ -13,29 +13,24 @@ import json
 import logging
 import random
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy.exc import DBAPIError
+import psycopg
+from flask import Flask, current_app
 
-from notify_app.channels.base import (
-    Ambiguous,
-    Channel,
-    ChannelFailure,
-    GiveUp,
-    Invalid,
-    Message,
-    Misconfigured,
-    Receipt,
-)
+from notify_app.channels.base import Channel, GiveUp, Invalid, Message, Misconfigured, Receipt
 from notify_app.extensions import db
 from notify_app.live.announce import Changed, publish
 from notify_app.pipeline import fallback, settle, sql
+from notify_app.pipeline.line import AWAY, Line
 from notify_app.pipeline.pool import Job, Pool
-from notify_app.pipeline.ready import AWAY, NotSent, make_ready
+from notify_app.pipeline.ready import NotSent, make_ready
 from notify_app.pipeline.step import hub, step
 from notify_app.queue import BULK, URGENT, connect
 
@@ -49,16 +44,22 @@ WAVE = 200  # rows of a claim whose channels never block: from 100 to 500 a row 
 ENOUGH = 4  # a claim or a settlement is worth its round trips when this part of the places is free
 GATHER_SECONDS = 0.01  # the longest that one that is finished waits for others
 LOOK_SECONDS = 0.1  # how often a drain looks for more while it waits for what is being sent
+TELL_SECONDS = 0.2  # between two announcements to the office's pages
 AWAY_SECONDS = 0.2  # between two tries to settle while the database is away
 GRACE_SECONDS = 120.0  # the longest time-outs of a provider's library, and some more
 
 
 @dataclass
 class _Run:
-    """What one drain has in hand."""
+    """What one drain, or one lane of it, has in hand."""
 
+    queue: str
     until: float
+    stop: Callable[[], bool]
+    more: Callable[[], None]  # called when a claim has left something for others
     pool: Pool
+    engine: Line  # across organisations
+    app: Line  # within one
     token: UUID = field(default_factory=uuid4)  # of the last claim
     sent: list[Job] = field(default_factory=list)
     results: list[settle.Result] = field(default_factory=list)
@@ -68,11 +69,15 @@ class _Run:
     dry: bool = False
     renewed_at: float = field(default_factory=time.monotonic)
     looked_at: float = 0.0
+    changed: set[UUID] = field(default_factory=set)  # organisations whose pages are to be told
+    told_at: float = 0.0
 
     @property
     def ripe(self) -> bool:
-        """Whether a claim would find places, and perhaps rows."""
-        return self.pool.free > 0 and (not self.dry or time.monotonic() - self.looked_at >= LOOK_SECONDS)
+        """Whether a claim would find places, and perhaps rows. Not while there is something to settle."""
+        if self.results or not self.pool.free:
+            return False
+        return not self.dry or time.monotonic() - self.looked_at >= LOOK_SECONDS
 
 
 class Deliverer:
@@ -87,6 +92,8 @@ class Deliverer:
         self._rng = rng
         self._pools = {queue: Pool(threads, self._send) for queue in BANDS}
         self._instant = {name for name, channel in channels.items() if channel.instant}
+        # nothing needs a place: claims are as large as is cheap
+        self._waves = self._instant == channels.keys()
         self._providers = json.dumps({name: channel.provider for name, channel in channels.items()})
 
     def close(self) -> None:
@@ -99,45 +106,79 @@ class Deliverer:
     def drain(self, queue: str, seconds: float, stop: Callable[[], bool] = lambda: False) -> int:
         """Deliver what is due on `queue` until nothing is, or `seconds` of real time have passed (what was
         begun is finished). Returns how many deliveries were settled or put off."""
-        run = _Run(time.monotonic() + seconds, self._pools[queue])
+        until = time.monotonic() + seconds
+        if not self._waves:
+            return self._lane(queue, until, stop)
+        # a second lane, as soon as there is more than one wave: while PostgreSQL writes down the one, the other is sent
+        application = current_app._get_current_object()  # type: ignore[attr-defined]
+        second: list[Future[int]] = []
+        with ThreadPoolExecutor(1, "lane") as beside:
+
+            def more() -> None:
+                if not second:
+                    second.append(beside.submit(self._second_lane, application, queue, until, stop))
+
+            done = self._lane(queue, until, stop, more)
+        return done + sum(lane.result() for lane in second)
+
+    def _second_lane(self, application: Flask, *asked: Any) -> int:
+        with application.app_context():
+            return self._lane(*asked)
+
+    def _lane(
+        self,
+        queue: str,
+        until: float,
+        stop: Callable[[], bool],
+        more: Callable[[], None] = lambda: None,
+    ) -> int:
+        with Line(db.engines["engine"]) as engine, Line(db.engine) as app:
+            run = _Run(queue, until, stop, more, self._pools[queue], engine, app)
+            try:
+                self._work(run)
+            finally:
+                _tell(run)
+        return run.done
+
+    def _work(self, run: _Run) -> None:
         while True:
             # while something hangs the free places go on working, for a while beyond the drain's own time
             over = time.monotonic() - run.until
-            closing = stop() or over >= (GRACE_SECONDS if run.pool.jobs else 0)
+            closing = run.stop() or over >= (GRACE_SECONDS if run.pool.jobs else 0)
             if not closing and run.ripe:
-                self._fill(run, queue)
+                self._fill(run)
             self._collect(run)
             self._settle(run)
             self._renew(run)
             if not run.pool.jobs and not run.results and (closing or run.dry):
-                return run.done
+                return
 
     # --- claim and send --------------------------------------------------------------------------------------------
 
-    def _fill(self, run: _Run, queue: str) -> None:
+    def _fill(self, run: _Run) -> None:
         run.looked_at = time.monotonic()
         run.token = uuid4()
-        wanted = WAVE if self._instant == self._channels.keys() else run.pool.free
+        wanted = WAVE if self._waves else run.pool.free
         try:
-            rows = self._claim(queue, wanted, run.token)
+            rows = self._claim(run, wanted)
         except AWAY as error:
             log.warning("nothing claimed: %s", type(error).__name__)
             rows = []
         run.dry = len(rows) < wanted
-        by_organisation: dict[UUID, list[Any]] = {}
+        if not run.dry:
+            run.more()
+        by_organisation: defaultdict[str, list[Any]] = defaultdict(list)
         for row in rows:
-            by_organisation.setdefault(row.organisation_id, []).append(row)
+            by_organisation[row.organisation_id].append(row)
         for organisation_id, mine in by_organisation.items():
-            for one in make_ready(organisation_id, mine):
+            for one in make_ready(run.app, UUID(organisation_id), mine):
                 self._renew(run)
                 self._begin(run, one)
 
-    def _claim(self, queue: str, limit: int, token: UUID) -> list[Any]:
-        first, last = BANDS[queue]
-        values = {"first": first, "last": last, "limit": limit, "token": token}
-        values |= {"lease": self._lease, "providers": self._providers}
-        with db.engines["engine"].begin() as conn:
-            return list(conn.execute(sql.CLAIM, values))
+    def _claim(self, run: _Run, limit: int) -> list[Any]:
+        first, last = BANDS[run.queue]
+        values = {"first": first, "last": last, "limit": limit, "token": run.token}
+        return run.engine.all(sql.CLAIM, values | {"lease": self._lease, "providers": self._providers})
 
     def _begin(self, run: _Run, one: Job | NotSent) -> None:
         if isinstance(one, NotSent):
@@ -176,15 +217,10 @@ class Deliverer:
         run.sent = []
 
     def _result(self, run: _Run, job: Job) -> settle.Result:
-        row, answer = job.row, job.answer
-        if isinstance(answer, Receipt):
-            return settle.accepted(row, answer)
-        if not isinstance(answer, ChannelFailure):
-            log.error("delivery %s: the channel raised what it must not", row.id, exc_info=answer)
-            answer = Ambiguous(f"{type(answer).__name__}: {answer}", "bug")
-        result = settle.after_failure(row, answer, self._rng, doubts=job.doubts)
+        result = settle.came_of(job.row, job.answer, self._rng, doubts=job.doubts)
         if result["state"] == "failed":
-            run.instead.append((row, answer.reason, isinstance(answer, GiveUp) and answer.suppress))
+            to_blame = isinstance(job.answer, GiveUp) and job.answer.suppress
+            run.instead.append((job.row, result["error"], to_blame))
         return result
 
     def _settle(self, run: _Run) -> None:
@@ -192,7 +228,7 @@ class Deliverer:
             return
         try:
             self._otherwise(run)
-            settled = self._written(run.results)
+            settled = _written(run)
         except AWAY as error:
             # kept in hand and tried again until the leases are gone; then the rescue sweep calls them ambiguous
             if time.monotonic() > run.until + self._lease.total_seconds():
@@ -205,17 +241,9 @@ class Deliverer:
             log.warning("stale_result: %s results came after their leases and changed nothing", lost)
         run.done += len(run.results)
         run.results = []
-        publish(connect(hub().redis_url), [Changed(one, "delivery") for one in settled.organisations])
-
-    def _written(self, results: list[settle.Result]) -> settle.Settled:
-        begin = db.engines["engine"].begin
-        try:
-            with begin() as conn:
-                return settle.write(conn, results)
-        except AWAY:
-            raise
-        except DBAPIError:
-            return settle.write_each(begin, results)
+        run.changed |= settled.organisations
+        if time.monotonic() - run.told_at >= TELL_SECONDS:
+            _tell(run)
 
     def _otherwise(self, run: _Run) -> None:
         """What has not left by its channel goes by the next, or the office hears of it (A16). Before the row is
@@ -223,7 +251,7 @@ class Deliverer:
         while run.instead:
             row, reason, blocked = run.instead[0]
             try:
-                with step(row.organisation_id) as work:
+                with step(UUID(row.organisation_id)) as work:
                     fallback.instead(work, row, reason, blocked=blocked)
             except AWAY:
                 raise
@@ -235,10 +263,24 @@ class Deliverer:
         """Say that what is in hand still is: every third of a lease, in one statement."""
         if time.monotonic() - run.renewed_at < self._lease.total_seconds() / 3:
             return
-        tokens = list({run.token, *(job.row.token for job in run.pool.jobs)})
+        tokens = list({str(run.token), *(job.row.token for job in run.pool.jobs)})
         try:
-            with db.engines["engine"].begin() as conn:
-                conn.execute(sql.RENEW, {"tokens": tokens, "lease": self._lease})
+            run.engine.all(sql.RENEW, {"tokens": tokens, "lease": self._lease})
         except AWAY as error:
             log.warning("leases not renewed: %s", type(error).__name__)
         run.renewed_at = time.monotonic()
+
+
+def _written(run: _Run) -> settle.Settled:
+    try:
+        return settle.write(run.engine.all, run.results)
+    except psycopg.Error as error:
+        if isinstance(error, AWAY) and not isinstance(error, psycopg.errors.LockNotAvailable):
+            raise
+        return settle.write_each(run.engine.all, run.results)
+
+
+def _tell(run: _Run) -> None:
+    """The office's pages hear that deliveries have changed: at once, and then a few times a second."""
+    publish(connect(hub().redis_url), [Changed(one, "delivery") for one in run.changed])
+    run.changed, run.told_at = set(), time.monotonic()

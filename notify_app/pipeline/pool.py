@@ -17,6 +17,8 @@ from notify_app.channels.base import Message, Receipt
 
 __all__ = ["Job", "Pool"]
 
+SUCCESSION_SECONDS = 0.001  # what began together ends together: who waits for the last saves a claim
+
 
 class Job:
     """One message in one place: `row` is the claimed delivery, `doubts` how many of its earlier attempts may have
@@ -63,18 +65,19 @@ class Pool:
         self._waiting.put(job)
 
     def finished(self, patience: float, enough: int, gather: float) -> list[Job]:
-        """What is done: waits for the first up to `patience` seconds, then up to `gather` seconds for `enough`."""
+        """What is done: waits for the first up to `patience` seconds, then up to `gather` seconds for `enough`, and
+        beyond that for as long as they come in quick succession."""
         found: list[Job] = []
-        until = time.monotonic() + patience
+        wait, until = patience, time.monotonic() + patience
         while len(self.jobs) > len(found):
             try:
-                found.append(self._done.get(timeout=max(0.0, until - time.monotonic())))
+                found.append(self._done.get(timeout=max(0.0, wait)))
             except Empty:
                 break
-            if len(found) >= enough:
-                until = 0.0  # only what is there already
-            elif len(found) == 1:
-                until = time.monotonic() + gather
+            now = time.monotonic()
+            if len(found) == 1:
+                until = now + gather
+            wait = until - now if len(found) < enough else min(until - now, SUCCESSION_SECONDS)
         self.jobs.difference_update(found)
         return found
 

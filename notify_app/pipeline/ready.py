@@ -10,25 +10,22 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-
 from notify_app.pipeline import again, bodies
-from notify_app.pipeline.bodies import Bodies, Body
+from notify_app.pipeline.bodies import Body, Office, Unwritten
+from notify_app.pipeline.line import AWAY, Line
 from notify_app.pipeline.pool import Job
 from notify_app.pipeline.step import step
 from notify_app.policy.reasons import Reason, sentence
 
-__all__ = ["AWAY", "NotSent", "make_ready"]
+__all__ = ["NotSent", "make_ready"]
 
 log = logging.getLogger(__name__)
 
 Found = TypeVar("Found")
-AWAY = (OperationalError, PoolTimeout)  # the database; whatever else it raises is about a row
 LATER_SECONDS = 1.0  # when the database went away in the middle
 WRITE_SECONDS = 0.25  # after so long what has been written leaves before more is written
 # the address is of no use, or of no use any more: the next channel is to be taken (A16)
@@ -48,30 +45,30 @@ class NotSent:
     instead: str | None = None
 
 
-def make_ready(organisation_id: UUID, rows: Sequence[Any]) -> Iterator[Job | NotSent]:
+def make_ready(line: Line, organisation_id: UUID, rows: Sequence[Any]) -> Iterator[Job | NotSent]:
     """Each of these rows once, as what is to be sent or as why not; a row that another worker has taken over, never."""
-    for looked in _guarded(rows, lambda some: _look(organisation_id, some)):
+    for looked in _guarded(rows, lambda some: _look(line, organisation_id, some)):
         if isinstance(looked, NotSent):
             yield looked
             continue
         yield from looked.refused
         yield from looked.jobs
-        yield from _written(organisation_id, looked)
+        yield from _written(line, organisation_id, looked)
 
 
 @dataclass
 class _Looked:
     """What one look into the database has found."""
 
-    facts: Mapping[UUID, Any]
-    bodies: Bodies | None
-    refused: list[NotSent]
-    jobs: list[Job]
+    office: Office
+    facts: Mapping[str, Any]
+    refused: list[NotSent] = field(default_factory=list)
+    jobs: list[Job] = field(default_factory=list)
+    unwritten: list[Unwritten] = field(default_factory=list)
 
     def job(self, row: Any, body: Body) -> Job:
-        assert self.bodies is not None
         fact = self.facts[row.id]
-        return Job(row, self.bodies.message(row, fact, body), fact.doubts)
+        return Job(row, self.office.message(row, fact, body), fact.doubts)
 
 
 def _guarded(rows: Sequence[Any], work: Callable[[Sequence[Any]], Found]) -> Iterator[Found | NotSent]:
@@ -81,32 +78,40 @@ def _guarded(rows: Sequence[Any], work: Callable[[Sequence[Any]], Found]) -> Ite
     except AWAY as error:
         log.warning("not ready: %s", type(error).__name__)
         yield from (NotSent(row, "queued", row.reason, wait=LATER_SECONDS) for row in rows)
-    except Exception as bug:
+    except Exception as error:  # noqa: BLE001 - in the end `said` logs it
         if len(rows) == 1:
-            log.exception("delivery %s cannot be written", rows[0].id)
-            yield _broken(rows[0], f"{type(bug).__name__}: {bug}"[: bodies.LONGEST_ERROR])
+            yield _broken(rows[0], bodies.said(error, rows[0]))
             return
         for row in rows:
             yield from _guarded([row], work)
 
 
-def _look(organisation_id: UUID, rows: Sequence[Any]) -> _Looked:
-    with step(organisation_id) as work:
-        facts = again.read(work, rows)
-        looked = _Looked(facts, None, [], [])
-        wanted = []
-        for row in rows:
-            if row.id in facts:
-                refusal = again.refusal(facts[row.id], work.now)
-                if refusal is None:
-                    wanted.append(row)
+def _look(line: Line, organisation_id: UUID, rows: Sequence[Any]) -> _Looked:
+    ids = {row.content_id for row in rows} - {None}
+    kept_before = [(bodies.KEPT, {"ids": list(ids)})] if ids else []
+    facts, offices, *bodies_ = line.scoped(
+        organisation_id, again.question(rows), (bodies.OFFICE, {}), *kept_before
+    )
+    kept = {one.id: one.body for some in bodies_ for one in some}
+    looked = _Looked(Office.of(offices[0]), {fact.id: fact for fact in facts})
+    fresh = []
+    for row in rows:
+        if row.id not in looked.facts:
+            continue
+        refusal = again.refusal(row, looked.facts[row.id], looked.office.now)
+        if refusal is not None:
+            looked.refused.append(_refused(row, refusal))
+        elif row.content_id in kept:
+            looked.jobs.append(looked.job(row, kept[row.content_id]))
+        else:
+            fresh.append(row)
+    if fresh:
+        with step(organisation_id) as work:
+            for one in bodies.look(work, fresh, looked.facts):
+                if isinstance(one, Unwritten):
+                    looked.unwritten.append(one)
                 else:
-                    looked.refused.append(_refused(row, refusal))
-        if wanted:
-            looked.bodies = bodies.look(work, wanted, facts)
-            looked.refused += [_broken(row, said) for row, said in looked.bodies.broken]
-            kept = looked.bodies.kept
-            looked.jobs = [looked.job(row, kept[row.content_id]) for row in wanted if row.content_id in kept]
+                    looked.refused.append(_broken(*one))
     return looked
 
 
@@ -117,36 +122,37 @@ def _refused(row: Any, refusal: again.Refusal) -> NotSent:
     return NotSent(row, refusal.state, refusal.reason, refusal.wait, refusal.detail, instead)
 
 
-def _broken(row: Any, said: str) -> NotSent:
-    return NotSent(row, "failed", Reason.template_failed, detail=said, instead=said)
+def _broken(row: Any, why: str) -> NotSent:
+    return NotSent(row, "failed", Reason.template_failed, detail=why, instead=why)
 
 
-def _written(organisation_id: UUID, looked: _Looked) -> Iterator[Job | NotSent]:
+def _written(line: Line, organisation_id: UUID, looked: _Looked) -> Iterator[Job | NotSent]:
     """Write what was never written, and keep it before it leaves."""
     done: list[tuple[Any, Body]] = []
     since = time.monotonic()
-    for one in looked.bodies.unwritten if looked.bodies else ():
+    for one in looked.unwritten:
         body = one.body()
         if isinstance(body, str):
             yield _broken(one.row, body)
             continue
         done.append((one.row, body))
         if time.monotonic() - since > WRITE_SECONDS:
-            yield from _kept(organisation_id, looked, done)
+            yield from _kept(line, organisation_id, looked, done)
             done, since = [], time.monotonic()
     if done:
-        yield from _kept(organisation_id, looked, done)
+        yield from _kept(line, organisation_id, looked, done)
 
 
 def _kept(
-    organisation_id: UUID, looked: _Looked, done: Sequence[tuple[Any, Body]]
+    line: Line, organisation_id: UUID, looked: _Looked, done: Sequence[tuple[Any, Body]]
 ) -> Iterator[Job | NotSent]:
     written = {row.id: body for row, body in done}
 
     def keep(rows: Sequence[Any]) -> list[Job]:
-        with step(organisation_id) as work:
-            mine = bodies.keep(work, [(row, written[row.id]) for row in rows])
-        return [looked.job(row, written[row.id]) for row in rows if row.id in mine]
+        given = bodies.given([(row, written[row.id]) for row in rows])
+        (mine,) = line.scoped(organisation_id, (bodies.KEEP, given))
+        ours = {one.id for one in mine}
+        return [looked.job(row, written[row.id]) for row in rows if row.id in ours]
 
     for kept in _guarded([row for row, _ in done], keep):
         if isinstance(kept, NotSent):

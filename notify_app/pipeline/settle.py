@@ -1,7 +1,7 @@
 """What a claimed delivery settles with: sent, tried again later, or ended for a reason, each with its attempt row.
 
 The first functions are pure and say what came of one delivery; `write` settles many in one statement, which leaves
-alone whatever is under another token by now. The drain and the rescue sweep settle by these alone.
+alone whatever is under another token by now. The drain and the rescue sweep settle by these and nothing else.
 """
 
 from __future__ import annotations
@@ -14,20 +14,31 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, OperationalError
+import psycopg
+from sqlalchemy import TextClause
 
-from notify_app.channels.base import ChannelFailure, GiveUp, Receipt
+from notify_app.channels.base import Ambiguous, ChannelFailure, GiveUp, Receipt
 from notify_app.domains.base import Priority
 from notify_app.pipeline import sql
+from notify_app.pipeline.line import AWAY
 from notify_app.policy.reasons import Reason
 from notify_app.policy.retry import COUNTED, FailureClass, Retry, StopReason, next_attempt
 
-__all__ = ["BadAddress", "Result", "Settled", "accepted", "after_failure", "not_tried", "write", "write_each"]
+__all__ = [
+    "BadAddress",
+    "Result",
+    "Settled",
+    "after_failure",
+    "came_of",
+    "not_tried",
+    "write",
+    "write_each",
+]
 
 log = logging.getLogger(__name__)
 
 Result = dict[str, Any]  # a row for `sql.SETTLE`; what is not in it is null
+Ask = Callable[[TextClause, dict[str, Any]], Sequence[Any]]  # how a statement is run as hub_engine
 
 PRIORITIES = {number: one.value for number, one in enumerate(Priority, 1)}
 STOPPED = {
@@ -57,6 +68,16 @@ def accepted(row: Any, receipt: Receipt) -> Result:
         "segments": receipt.segments or None,
         "cost_usd": str(receipt.cost_usd) if receipt.cost_usd is not None else None,
     }
+
+
+def came_of(row: Any, answer: Receipt | Exception | None, rng: random.Random, *, doubts: int) -> Result:
+    """What a channel's answer means for its delivery. `doubts`: how many attempts before ended ambiguous."""
+    if isinstance(answer, Receipt):
+        return accepted(row, answer)
+    if not isinstance(answer, ChannelFailure):
+        log.error("delivery %s: the channel raised what it must not", row.id, exc_info=answer)
+        answer = Ambiguous(f"{type(answer).__name__}: {answer}", "bug")
+    return after_failure(row, answer, rng, doubts=doubts)
 
 
 def after_failure(row: Any, failure: ChannelFailure, rng: random.Random, *, doubts: int) -> Result:
@@ -97,9 +118,9 @@ def not_tried(
 
 def _of(row: Any) -> Result:
     return {
-        "organisation_id": str(row.organisation_id),
-        "id": str(row.id),
-        "token": str(row.token),
+        "organisation_id": row.organisation_id,
+        "id": row.id,
+        "token": row.token,
         "number": row.attempts,
     }
 
@@ -116,28 +137,26 @@ class Settled:
     """How many results found their delivery under their own token, and whose they were."""
 
     count: int
-    organisations: tuple[UUID, ...]
+    organisations: frozenset[UUID]
 
 
-def write(conn: Connection, results: Sequence[Result]) -> Settled:
-    """Settle them in one statement, inside the caller's transaction."""
-    rows = conn.execute(sql.SETTLE, {"results": json.dumps(results)}).all()
-    return Settled(sum(row.settled for row in rows), tuple(row.organisation_id for row in rows))
+def write(ask: Ask, results: Sequence[Result]) -> Settled:
+    """Settle them in one statement. What the database raises comes out."""
+    rows = ask(sql.SETTLE, {"results": json.dumps(results)})
+    return Settled(sum(row.settled for row in rows), frozenset(row.organisation_id for row in rows))
 
 
-def write_each(begin: Callable[[], Any], results: Iterable[Result]) -> Settled:
-    """Settle them one by one, each in a transaction of its own, because together they could not be. What the database
-    does not take is logged and left to its lease; it takes no other with it."""
-    count, organisations = 0, set[UUID]()
+def write_each(ask: Ask, results: Iterable[Result]) -> Settled:
+    """Settle them one by one, because together they could not be. What the database does not take, or what somebody
+    else holds, is logged and left to its lease; it takes no other with it."""
+    count, organisations = 0, frozenset[UUID]()
     for result in results:
         try:
-            with begin() as conn:
-                one = write(conn, [result])
-        except OperationalError:
-            raise
-        except DBAPIError:
+            one = write(ask, [result])
+        except psycopg.Error as error:
+            if isinstance(error, AWAY) and not isinstance(error, psycopg.errors.LockNotAvailable):
+                raise
             log.exception("delivery %s cannot be settled", result["id"])
-            continue
-        count += one.count
-        organisations.update(one.organisations)
-    return Settled(count, tuple(organisations))
+        else:
+            count, organisations = count + one.count, organisations | one.organisations
+    return Settled(count, organisations)

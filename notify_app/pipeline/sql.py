@@ -73,7 +73,7 @@ DUE_INBOUND = text(
 # `lease_until` is real time: a moved clock must not free a worker's lease. The row itself is the record of the try under
 # way; its attempt is written when it ends (SETTLE, also for a lease that ran out). Rows are taken by where they lie, so
 # that no plan joins the table to itself; one that another worker has just changed is not found there, and is taken the
-# next time.
+# next time. Ids come as text: they are only compared and handed on, which is cheaper so.
 CLAIM = text(
     """
     WITH taken AS (
@@ -87,15 +87,16 @@ CLAIM = text(
             FOR UPDATE SKIP LOCKED))
         RETURNING *
     )
-    SELECT organisation_id, id, person_id, channel, address, purpose, group_key, priority, reason, due_at, token,
-           attempts, failures, content_id, claimed_at AS now
+    SELECT CAST(organisation_id AS text) AS organisation_id, CAST(id AS text) AS id, CAST(token AS text) AS token,
+           CAST(content_id AS text) AS content_id, person_id, channel, address, purpose, group_key, priority, reason,
+           due_at, attempts, failures, claimed_at AS now
     FROM taken ORDER BY priority, next_attempt_at
     """
 )
 
 # a drain that is still at work says so; a frozen one does not, and its rows are taken over
 RENEW = text(
-    "UPDATE delivery SET lease_until = clock_timestamp() + :lease WHERE state = 'sending' AND token = ANY(:tokens)"
+    "UPDATE delivery SET lease_until = clock_timestamp() + :lease WHERE state = 'sending' AND token = ANY(CAST(:tokens AS uuid[]))"
 )
 
 # every attempt is written here and nowhere else, whole; what was claimed and not tried has none, and counts none
@@ -129,7 +130,6 @@ SETTLE = text(
         SELECT organisation_id, id, number, token, provider, outcome, provider_id, response,
                error_code, error, segments, cost_usd, claimed_at, (SELECT hub_now())
         FROM settled WHERE outcome IS NOT NULL
-        ON CONFLICT DO NOTHING
     )
     SELECT organisation_id, count(*) AS settled FROM settled GROUP BY organisation_id
     """
@@ -137,7 +137,8 @@ SETTLE = text(
 
 EXPIRED_LEASES = text(
     """
-    SELECT organisation_id, id, token, attempts, failures, channel, priority, due_at, (SELECT hub_now()) AS now,
+    SELECT CAST(organisation_id AS text) AS organisation_id, CAST(id AS text) AS id, CAST(token AS text) AS token,
+           attempts, failures, channel, priority, due_at, content_id, (SELECT hub_now()) AS now,
            (SELECT count(*) FROM attempt a WHERE a.organisation_id = d.organisation_id AND a.delivery_id = d.id
                 AND a.outcome = 'ambiguous') AS doubts
     FROM delivery d WHERE state = 'sending' AND lease_until < clock_timestamp()
