@@ -74,16 +74,20 @@ class _Looked:
 def _guarded(rows: Sequence[Any], work: Callable[[Sequence[Any]], Found]) -> Iterator[Found | NotSent]:
     """`work` for all of them; when it fails, for each alone, so that only the one at fault does not leave."""
     try:
-        yield work(rows)
+        found = work(rows)
     except AWAY as error:
         log.warning("not ready: %s", type(error).__name__)
         yield from (NotSent(row, "queued", row.reason, wait=LATER_SECONDS) for row in rows)
+        return
     except Exception as error:  # noqa: BLE001 - in the end `said` logs it
         if len(rows) == 1:
             yield _broken(rows[0], bodies.said(error, rows[0]))
             return
-        for row in rows:
-            yield from _guarded([row], work)
+    else:
+        yield found
+        return
+    for row in rows:
+        yield from _guarded([row], work)
 
 
 def _look(line: Line, organisation_id: UUID, rows: Sequence[Any]) -> _Looked:
