@@ -129,6 +129,11 @@ FILL = (
     WHERE NOT EXISTS (SELECT FROM person WHERE name LIKE 'Person %%')
     """,
     """
+    INSERT INTO address (organisation_id, person_id, channel, value)
+    SELECT p.organisation_id, p.id, 'email', 'p-' || p.id || '@bench.example' FROM person p
+    WHERE p.name LIKE 'Person %%' AND NOT EXISTS (SELECT FROM address a WHERE a.person_id = p.id)
+    """,
+    """
     INSERT INTO event (organisation_id, id, name, priority, category, payload, occurred_at)
     SELECT %(org)s, uuidv7(), 'repair_completed', 3, 'repair_status', %(payload)s::jsonb, now()
     FROM generate_series(1, %(events)s)

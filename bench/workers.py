@@ -30,10 +30,11 @@ def nothing(message: str) -> str:
 
 
 class Nothing:
-    """A channel that accepts everything at once."""
+    """A channel that accepts everything at once. `instant`: it says so, and needs no thread."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, instant: bool = True) -> None:
         self.name = name
+        self.instant = instant
         self.provider = "nothing"
 
     def clean(self, address: str) -> str:

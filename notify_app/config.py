@@ -97,7 +97,9 @@ class Settings:
         "HUB_REMINDER_BATCH", "Reminders that one transaction settles.", default=50
     )
     send_threads: int = _setting(
-        "HUB_SEND_THREADS", "Messages that one delivery worker sends at once.", default=16
+        "HUB_SEND_THREADS",
+        "Messages that a delivery worker sends at once, of each of its queues.",
+        default=32,
     )
 
     def __post_init__(self) -> None:

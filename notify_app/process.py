@@ -1,7 +1,8 @@
 """What one worker process has in hand: the application, its channels and threads, and one drain a queue at a time.
 
 A drain is started by a job (a wake-up) or by the poll, which looks into the database every few seconds whether Redis
-is there or not; who comes second while a drain runs leaves, because the drain goes on until nothing is due.
+is there or not. Who comes second while a drain runs leaves a note, and the drain begins once more when it ends: what
+was committed too late for its last look is not left to the next poll.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ class WorkerProcess:
         self.chunk = broadcast.CHUNK  # people that are told in one transaction
         self._stopping = threading.Event()
         self._busy = {name: threading.Lock() for name in (ROUTE, URGENT, BULK)}
+        self._asked = {name: threading.Event() for name in self._busy}
 
     @cached_property
     def deliverer(self) -> Deliverer:
@@ -53,23 +55,29 @@ class WorkerProcess:
         )
 
     def drain(self, name: str) -> int:
-        """Work on a queue until nothing is due or the drain's time is over; then wake a successor."""
-        lock = self._busy[name]
-        if not lock.acquire(blocking=False):
-            return 0
-        try:
-            with self.app.app_context():
-                connection = connect(self.settings.redis_url)
-                clear_mark(connection, name)  # before the first claim: what is committed after it wakes again
-                until = time.monotonic() + self.settings.drain.total_seconds()
-                done = self._work(name)
-                if name == ROUTE and self._waiting(name):
-                    done += self._broadcast(until)
-                if self._waiting(name) and not self._stopping.is_set():
-                    wake(connection, [name])
-                return done
-        finally:
-            lock.release()
+        """Work on a queue until nothing is due or the drain's time is over; then wake a successor. While another
+        thread is at it, only ask it to look again. Returns how much was done."""
+        done = 0
+        self._asked[name].set()
+        while self._asked[name].is_set() and self._busy[name].acquire(blocking=False):
+            try:
+                self._asked[name].clear()
+                done += self._drain(name)
+            finally:
+                self._busy[name].release()
+        return done
+
+    def _drain(self, name: str) -> int:
+        with self.app.app_context():
+            connection = connect(self.settings.redis_url)
+            clear_mark(connection, name)  # before the first claim: what is committed after it wakes again
+            until = time.monotonic() + self.settings.drain.total_seconds()
+            done = self._work(name)
+            if name == ROUTE and self._waiting(name):
+                done += self._broadcast(until)
+            if self._waiting(name) and not self._stopping.is_set():
+                wake(connection, [name])
+            return done
 
     def _work(self, name: str) -> int:
         seconds = self.settings.drain.total_seconds()

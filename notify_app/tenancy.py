@@ -18,8 +18,10 @@ from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 
 from notify_app.models.base import Scoped
 
-__all__ = ["NoOrganisation", "current", "guard_engine", "guard_sessions", "scope"]
+__all__ = ["ANNOUNCE", "NoOrganisation", "current", "guard_engine", "guard_sessions", "scope"]
 
+# for the length of a transaction; what speaks to the driver itself (`pipeline.line`) says the same
+ANNOUNCE = text("SELECT set_config('hub.organisation', :id, true)")
 _current: ContextVar[UUID | None] = ContextVar("organisation", default=None)
 
 
@@ -50,7 +52,7 @@ def guard_engine(engine: Engine) -> None:
 def _announce(conn: Connection) -> None:
     organisation = _current.get()
     if organisation is not None:
-        conn.execute(text("SELECT set_config('hub.organisation', :id, true)"), {"id": str(organisation)})
+        conn.execute(ANNOUNCE, {"id": str(organisation)})
 
 
 def guard_sessions(factory: Any) -> None:

@@ -81,6 +81,7 @@ class Channel(Protocol):
 
     name: str  # the channel: "email", "sms"
     provider: str
+    instant: bool  # `send` asks nobody and never waits: it needs no thread
 
     def send(self, message: Message) -> Receipt:
         """Hand the message over, or raise a ChannelFailure."""

@@ -24,6 +24,7 @@ class SesEmail:
 
     name = "email"
     provider = "ses"
+    instant = False
 
     def __init__(self, account: Account, *, allow_test_domains: bool = False) -> None:
         self._client = Client("sesv2", account)

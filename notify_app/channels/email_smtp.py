@@ -67,6 +67,7 @@ class SmtpEmail:
 
     name = "email"
     provider = "smtp"
+    instant = False
 
     def __init__(
         self,

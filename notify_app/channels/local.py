@@ -20,6 +20,7 @@ class LocalEmail:
 
     name = "email"
     provider = "local"
+    instant = True
 
     def __init__(self, *, allow_test_domains: bool = False) -> None:
         self._allow_test_domains = allow_test_domains
@@ -43,6 +44,7 @@ class LocalSms:
 
     name = "sms"
     provider = "local"
+    instant = True
 
     def clean(self, address: str) -> str:
         return clean_number(address)

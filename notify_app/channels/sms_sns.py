@@ -26,6 +26,7 @@ class SnsSms:
 
     name = "sms"
     provider = "sns"
+    instant = False
 
     def __init__(self, account: Account, *, max_price: Decimal) -> None:
         self._client = Client("sns", account)

@@ -192,7 +192,9 @@ class Delivery(Scoped, Base):
     next_attempt_at: Mapped[datetime] = moment()
     lease_until: Mapped[datetime | None]
     token: Mapped[UUID | None]
-    # every claim makes an attempt row; only what counts against the retry budget is a failure
+    # when the try that is under way began (or the last one): its attempt is written when it ends
+    claimed_at: Mapped[datetime | None]
+    # the number of the last attempt; only what counts against the retry budget is a failure
     attempts: Mapped[int] = mapped_column(SmallInteger, server_default=sql("0"))
     failures: Mapped[int] = mapped_column(SmallInteger, server_default=sql("0"))
     content_id: Mapped[UUID | None]
@@ -206,19 +208,24 @@ class Delivery(Scoped, Base):
     __table_args__ = (
         ForeignKeyConstraint(["organisation_id", "person_id"], ["person.organisation_id", "person.id"]),
         ForeignKeyConstraint(["organisation_id", "content_id"], ["content.organisation_id", "content.id"]),
+        # the group first: rows that are made together lie together, and differ early when they are compared
         UniqueConstraint(
             "organisation_id",
+            "group_key",
             "person_id",
             "channel",
             "address",
             "purpose",
-            "group_key",
             "generation",
             name="uq_delivery_message",
         ),
         CheckConstraint(f"state IN ({states(DeliveryState)})", name="state"),
         CheckConstraint(
             "(state = 'sending') = (token IS NOT NULL AND lease_until IS NOT NULL)", name="lease"
+        ),
+        # what its attempt will say, whoever writes it
+        CheckConstraint(
+            "state <> 'sending' OR (claimed_at IS NOT NULL AND provider IS NOT NULL)", name="claimed"
         ),
         # read by the delivery drain, the release sweep (what quiet hours held) and the retries sweep
         Index("ix_delivery_due", "priority", "next_attempt_at", postgresql_where=sql("state = 'queued'")),
@@ -253,7 +260,8 @@ class DeliveryItem(Scoped, Base):
 
 
 class Attempt(Scoped, Base):
-    """One try to hand a delivery to a provider, written before the call and closed after it."""
+    """One try to hand a delivery to a provider, written whole when it has ended. Until then the delivery's own row
+    says that it is under way; if its worker dies, the rescue sweep writes it as ambiguous."""
 
     __tablename__ = "attempt"
 
@@ -261,15 +269,15 @@ class Attempt(Scoped, Base):
     number: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
     token: Mapped[UUID]
     provider: Mapped[str]
-    outcome: Mapped[str | None]
+    outcome: Mapped[str]
     provider_id: Mapped[str | None]
     response: Mapped[str | None]
     error_code: Mapped[str | None]
     error: Mapped[str | None]
     segments: Mapped[int | None] = mapped_column(SmallInteger)
     cost_usd: Mapped[Decimal | None]
-    started_at: Mapped[datetime] = moment()
-    finished_at: Mapped[datetime | None]
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime]
 
     __table_args__ = (
         ForeignKeyConstraint(
@@ -278,7 +286,6 @@ class Attempt(Scoped, Base):
             ondelete="CASCADE",
         ),
         CheckConstraint(f"outcome IN ({states(Outcome)})", name="outcome"),
-        CheckConstraint("(outcome IS NULL) = (finished_at IS NULL)", name="finished"),
         # read by the clean-up sweep
         Index("ix_attempt_started", "started_at"),
     )

@@ -1,52 +1,118 @@
-"""Decide again before a message leaves (invariant 6): what the person and the office have changed since it was queued.
+"""Decide again before a message leaves (invariant 6): what has changed since it was queued, for its reader and for us.
 
-Read in the transaction that prepares the message. What the claim's own row tells (read, withdrawn, blocked, too old)
-is `deliver.verdict`.
+Read meanwhile, withdrawn, blocked, too old, left, another address, switched off, quiet hours. Read for a whole claim
+in one statement, in the transaction right before the sending; a row that is under this worker's token no more is not
+among what is read, and so is not sent. Deciding is pure.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from notify_app.domains.base import Priority
-from notify_app.pipeline.audience import members
-from notify_app.pipeline.step import Step
-from notify_app.policy.quiet import release_at
-from notify_app.policy.reasons import Reason
-from notify_app.policy.routing import Matter, switched_off
+from sqlalchemy import TextClause, text
 
-__all__ = ["Refusal", "refusal"]
+from notify_app.domains.base import Priority
+from notify_app.policy.quiet import QuietHours, release_at
+from notify_app.policy.reasons import Reason
+from notify_app.policy.retry import SCHEDULES
+from notify_app.policy.routing import Choice, Matter, switched_off
+
+__all__ = ["Refusal", "question", "refusal"]
+
+PRIORITIES = dict(enumerate(Priority, 1))
+READ = text(
+    """
+    SELECT CAST(d.id AS text) AS id, p.left_at IS NOT NULL AS gone, coalesce(p.zone, o.zone) AS zone, f.quiet_from, f.quiet_until, f.quiet_days,
+           EXISTS (SELECT FROM address a WHERE a.organisation_id = d.organisation_id AND a.person_id = d.person_id
+                      AND a.channel = d.channel AND a.value = d.address) AS theirs,
+           (SELECT s.reason FROM suppression s WHERE s.organisation_id = d.organisation_id
+               AND s.channel = d.channel AND s.value = d.address) AS blocked,
+           (SELECT json_object_agg(c.scope, c.enabled) FROM preference_choice c
+             WHERE c.organisation_id = d.organisation_id AND c.person_id = d.person_id AND c.channel = d.channel) AS switches,
+           CASE WHEN d.attempts > 1 THEN (SELECT count(*) FROM attempt t WHERE t.organisation_id = d.organisation_id
+               AND t.delivery_id = d.id AND t.outcome = 'ambiguous') ELSE 0 END AS doubts,
+           c.carried, c.unread, c.withdrawn,
+           n.name, n.category, n.priority AS of_priority, n.event_id, n.item_id, n.action_url
+    FROM delivery d
+    JOIN person p ON p.organisation_id = d.organisation_id AND p.id = d.person_id
+    JOIN organisation o ON o.id = d.organisation_id
+    LEFT JOIN preference f ON f.organisation_id = d.organisation_id AND f.person_id = d.person_id
+    LEFT JOIN LATERAL (
+        SELECT count(*) AS carried, count(*) FILTER (WHERE n.read_at IS NULL AND n.withdrawn_at IS NULL) AS unread,
+               count(*) FILTER (WHERE n.withdrawn_at IS NOT NULL) AS withdrawn, (array_agg(n.id ORDER BY n.id))[1] AS first
+        FROM delivery_item i
+        JOIN notification n ON n.organisation_id = i.organisation_id AND n.id = i.notification_id
+        WHERE i.organisation_id = d.organisation_id AND i.delivery_id = d.id
+    ) c ON true
+    LEFT JOIN notification n ON n.organisation_id = d.organisation_id AND n.id = c.first
+    WHERE d.organisation_id = :org AND d.id = ANY(CAST(:ids AS uuid[])) AND d.token = :token AND d.state = 'sending'
+    """
+)
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Not now, or not any more: the state and reason to settle with; `wait` in seconds where it is put off."""
+    """Not now, or not any more: the state and reason to settle with; `wait` in seconds where it is put off, `detail`
+    what stands with the reason."""
 
     state: str
     reason: Reason
     wait: float | None = None
+    detail: str | None = None
 
 
-def refusal(work: Step, delivery: Any) -> Refusal | None:
-    """Why this delivery must not leave now, or None. URGENT passes choices and quiet hours; a test passes them too."""
-    member = members(work, [delivery.person_id])[delivery.person_id]
-    if member.left:
+def question(rows: Sequence[Any]) -> tuple[TextClause, dict[str, Any]]:
+    """What to ask of these deliveries of one claim; the rows that come back are the facts by which `refusal` decides.
+    Those that are not under their token any more do not come back."""
+    return READ, {"ids": [row.id for row in rows], "token": rows[0].token}
+
+
+def refusal(row: Any, fact: Any, now: datetime) -> Refusal | None:
+    """Why this claimed row must not leave now, or None. URGENT passes choices, quiet hours and that it was seen (another
+    phone may lie elsewhere), and its first attempt passes its age; a test passes choices and quiet hours too."""
+    return _not_any_more(row, fact, now) or _not_by_choice(row, fact, now)
+
+
+def _not_any_more(row: Any, fact: Any, now: datetime) -> Refusal | None:
+    urgent = row.priority == 1
+    if fact.blocked:
+        return Refusal("suppressed", Reason.suppressed, detail=fact.blocked)
+    if fact.carried and fact.withdrawn == fact.carried:
+        return Refusal("skipped", Reason.withdrawn)
+    if fact.carried and not fact.unread and not urgent:
+        return Refusal("skipped", Reason.read_meanwhile)
+    oldest = SCHEDULES[row.channel].oldest(PRIORITIES[row.priority].value)
+    if now - row.due_at > oldest and not (urgent and row.attempts == 1):
+        return Refusal("skipped", Reason.too_old)
+    if fact.gone:
         return Refusal("skipped", Reason.person_left)
-    if not any(one.channel == delivery.channel and one.address == delivery.address for one in member.reaches):
+    if not fact.theirs:
         return Refusal("skipped", Reason.no_address)
-    priority = Priority.of(delivery.priority)
-    carried = work.one(
-        "SELECT n.name, n.category FROM delivery_item i JOIN notification n ON n.organisation_id = i.organisation_id "
-        "AND n.id = i.notification_id WHERE i.organisation_id = :org AND i.delivery_id = :id ORDER BY n.id LIMIT 1",
-        id=delivery.id,
-    )
-    if priority is Priority.urgent or delivery.purpose != "notification" or carried is None:
+    return None
+
+
+def _not_by_choice(row: Any, fact: Any, now: datetime) -> Refusal | None:
+    priority = PRIORITIES[row.priority]
+    if priority is Priority.urgent or row.purpose != "notification" or not fact.carried:
         return None
-    off = switched_off(Matter(carried.name, carried.category, priority), member.choice, delivery.channel)
+    if not fact.switches and fact.quiet_from is None:
+        return None
+    choice = _choice(row, fact)
+    off = switched_off(Matter(fact.name, fact.category, priority), choice, row.channel)
     if off:
         return Refusal("skipped", off.reason)
-    until = release_at(member.choice.quiet, member.zone, work.now)
+    until = release_at(choice.quiet, fact.zone, now)
     if until:
-        return Refusal("queued", Reason.quiet_hours, (until - work.now).total_seconds())
+        return Refusal("queued", Reason.quiet_hours, (until - now).total_seconds())
     return None
+
+
+def _choice(row: Any, fact: Any) -> Choice:
+    quiet = None
+    if fact.quiet_from is not None:
+        quiet = QuietHours(fact.quiet_from, fact.quiet_until, frozenset(fact.quiet_days))
+    switches = {(scope, row.channel): on for scope, on in (fact.switches or {}).items()}
+    return Choice(switches, quiet)

@@ -88,49 +88,40 @@ DUE_BROADCASTS = text(
     """
 )
 
-# `lease_until` is real time: a moved clock must not free a worker's lease
+# `lease_until` is real time: a moved clock must not free a worker's lease. The row itself is the record of the try under
+# way; its attempt is written when it ends (SETTLE, also for a lease that ran out). Rows are taken by where they lie, so
+# that no plan joins the table to itself; one that another worker has just changed is not found there, and is taken the
+# next time. Ids come as text: they are only compared and handed on, which is cheaper so.
 CLAIM = text(
     """
-    WITH due AS (
-        SELECT organisation_id, id FROM delivery
-        WHERE state = 'queued' AND priority BETWEEN :first AND :last AND next_attempt_at <= (SELECT hub_now())
-        ORDER BY priority, next_attempt_at LIMIT :limit
-        FOR UPDATE SKIP LOCKED
-    ), taken AS (
-        UPDATE delivery d
-        SET state = 'sending', token = :token, lease_until = clock_timestamp() + :lease, attempts = d.attempts + 1
-        FROM due WHERE d.organisation_id = due.organisation_id AND d.id = due.id
-        RETURNING d.*
-    ), tried AS (
-        INSERT INTO attempt (organisation_id, delivery_id, number, token, provider)
-        SELECT organisation_id, id, attempts, token, CAST(:providers AS jsonb) ->> channel FROM taken
+    WITH taken AS (
+        UPDATE delivery
+        SET state = 'sending', token = :token, lease_until = clock_timestamp() + :lease, claimed_at = (SELECT hub_now()),
+            attempts = attempts + 1, provider = coalesce(CAST(:providers AS jsonb) ->> channel, '')
+        WHERE state = 'queued' AND ctid = ANY (ARRAY(
+            SELECT ctid FROM delivery
+            WHERE state = 'queued' AND priority BETWEEN :first AND :last AND next_attempt_at <= (SELECT hub_now())
+            ORDER BY priority, next_attempt_at LIMIT :limit
+            FOR UPDATE SKIP LOCKED))
+        RETURNING *
     )
-    SELECT taken.*, hub_now() AS now,
-           (SELECT s.reason FROM suppression s WHERE s.organisation_id = taken.organisation_id
-                AND s.channel = taken.channel AND s.value = taken.address) AS blocked,
-           (SELECT count(*) FROM attempt a WHERE a.organisation_id = taken.organisation_id
-                AND a.delivery_id = taken.id AND a.outcome = 'ambiguous') AS doubts,
-           n.count AS carried, n.unread, n.withdrawn, n.first_created
-    FROM taken LEFT JOIN LATERAL (
-        SELECT count(*), count(*) FILTER (WHERE n.read_at IS NULL AND n.withdrawn_at IS NULL) AS unread,
-               count(*) FILTER (WHERE n.withdrawn_at IS NOT NULL) AS withdrawn, min(n.created_at) AS first_created
-        FROM delivery_item i
-        JOIN notification n ON n.organisation_id = i.organisation_id AND n.id = i.notification_id
-        WHERE i.organisation_id = taken.organisation_id AND i.delivery_id = taken.id
-    ) n ON true
-    ORDER BY priority, next_attempt_at
+    SELECT CAST(organisation_id AS text) AS organisation_id, CAST(id AS text) AS id, CAST(token AS text) AS token,
+           CAST(content_id AS text) AS content_id, person_id, channel, address, purpose, group_key, priority, reason,
+           due_at, attempts, failures, claimed_at AS now
+    FROM taken ORDER BY priority, next_attempt_at
     """
 )
 
 # a drain that is still at work says so; a frozen one does not, and its rows are taken over
 RENEW = text(
-    "UPDATE delivery SET lease_until = clock_timestamp() + :lease WHERE state = 'sending' AND token = ANY(:tokens)"
+    "UPDATE delivery SET lease_until = clock_timestamp() + :lease WHERE state = 'sending' AND token = ANY(CAST(:tokens AS uuid[]))"
 )
 
+# every attempt is written here and nowhere else, whole; what was claimed and not tried has none, and counts none
 SETTLE = text(
     """
     WITH result AS (
-        SELECT * FROM jsonb_to_recordset(CAST(:results AS jsonb)) AS r(
+        SELECT * FROM json_to_recordset(CAST(:results AS json)) AS r(
             organisation_id uuid, id uuid, token uuid, number smallint, state text, reason text, detail text,
             wait double precision, failed boolean, outcome text, provider text, provider_id text, response text,
             error_code text, error text, segments smallint, cost_usd numeric)
@@ -138,37 +129,34 @@ SETTLE = text(
         UPDATE delivery d
         SET state = r.state, reason = r.reason, detail = r.detail, token = NULL, lease_until = NULL,
             next_attempt_at = CASE WHEN r.wait IS NULL THEN d.next_attempt_at
-                              ELSE hub_now() + make_interval(secs => r.wait) END,
+                              ELSE (SELECT hub_now()) + make_interval(secs => r.wait) END,
             due_at = CASE WHEN r.reason = 'quiet_hours' AND r.wait IS NOT NULL
-                     THEN hub_now() + make_interval(secs => r.wait) ELSE d.due_at END,
+                     THEN (SELECT hub_now()) + make_interval(secs => r.wait) ELSE d.due_at END,
             failures = d.failures + CASE WHEN r.failed THEN 1 ELSE 0 END,
             attempts = d.attempts - CASE WHEN r.outcome IS NULL THEN 1 ELSE 0 END,
-            provider = coalesce(r.provider, d.provider), provider_id = coalesce(r.provider_id, d.provider_id),
+            provider = CASE WHEN r.outcome IS NULL AND d.attempts = 1 THEN NULL ELSE coalesce(r.provider, d.provider) END,
+            provider_id = coalesce(r.provider_id, d.provider_id),
             segments = coalesce(r.segments, d.segments), cost_usd = coalesce(r.cost_usd, d.cost_usd),
-            settled_at = CASE WHEN r.state = 'queued' THEN NULL ELSE hub_now() END
+            settled_at = CASE WHEN r.state <> 'queued' THEN (SELECT hub_now()) END
         FROM result r
         WHERE d.organisation_id = r.organisation_id AND d.id = r.id AND d.token = r.token AND d.state = 'sending'
-        RETURNING d.organisation_id, d.id, d.person_id, d.state, r.number, r.outcome
+        RETURNING d.organisation_id, d.id, d.provider, d.claimed_at, r.number, r.token, r.outcome,
+                  r.provider_id, r.response, r.error_code, r.error, r.segments, r.cost_usd
     ), noted AS (
-        UPDATE attempt a
-        SET outcome = r.outcome, provider = coalesce(r.provider, a.provider), provider_id = r.provider_id,
-            response = r.response, error_code = r.error_code, error = r.error, segments = r.segments,
-            cost_usd = r.cost_usd, finished_at = hub_now()
-        FROM result r JOIN settled s ON s.organisation_id = r.organisation_id AND s.id = r.id
-        WHERE a.organisation_id = r.organisation_id AND a.delivery_id = r.id AND a.number = r.number
-          AND r.outcome IS NOT NULL
-    ), undone AS (
-        DELETE FROM attempt a USING result r JOIN settled s ON s.organisation_id = r.organisation_id AND s.id = r.id
-        WHERE a.organisation_id = r.organisation_id AND a.delivery_id = r.id AND a.number = r.number
-          AND r.outcome IS NULL
+        INSERT INTO attempt (organisation_id, delivery_id, number, token, provider, outcome, provider_id, response,
+                             error_code, error, segments, cost_usd, started_at, finished_at)
+        SELECT organisation_id, id, number, token, provider, outcome, provider_id, response,
+               error_code, error, segments, cost_usd, claimed_at, (SELECT hub_now())
+        FROM settled WHERE outcome IS NOT NULL
     )
-    SELECT * FROM settled
+    SELECT organisation_id, count(*) AS settled FROM settled GROUP BY organisation_id
     """
 )
 
 EXPIRED_LEASES = text(
     """
-    SELECT organisation_id, id, token, attempts AS number, failures, channel, priority, due_at, hub_now() AS now,
+    SELECT CAST(organisation_id AS text) AS organisation_id, CAST(id AS text) AS id, CAST(token AS text) AS token,
+           attempts, failures, channel, priority, due_at, content_id, (SELECT hub_now()) AS now,
            (SELECT count(*) FROM attempt a WHERE a.organisation_id = d.organisation_id AND a.delivery_id = d.id
                 AND a.outcome = 'ambiguous') AS doubts
     FROM delivery d WHERE state = 'sending' AND lease_until < clock_timestamp()
@@ -200,7 +188,7 @@ RETAIN_ATTEMPTS = text(
     """
     DELETE FROM attempt WHERE (organisation_id, delivery_id, number) IN (
         SELECT organisation_id, delivery_id, number FROM attempt
-        WHERE started_at < (SELECT hub_now()) - CAST(:age AS interval) AND finished_at IS NOT NULL
+        WHERE started_at < (SELECT hub_now()) - CAST(:age AS interval)
         ORDER BY started_at LIMIT :limit)
     """
 )

@@ -1,34 +1,28 @@
 """What a message says: the pack's files, the office's own templates over them, branding, and the reader.
 
-Titles and texts are written when an event is routed; the body for a channel when its delivery is first claimed,
-and kept (`content`), so that a retry sends exactly what was meant. What is URGENT is never withheld: where its own
-words fail, what is known goes out in the built-in text and the error is recorded (A1).
+Titles and texts are written when an event is routed; the body for a channel when its delivery is first claimed
+(`bodies`). What is URGENT is never withheld: where its own words fail, what is known goes out in the built-in text
+and the error is recorded (A1).
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
-from uuid import UUID
 
 from notify_app import domains
-from notify_app.channels.base import Message, Sender
 from notify_app.domains.base import Draft, EventType, PackError, Priority
 from notify_app.domains.hub import GENERAL
 from notify_app.errors import FieldError, Invalid
-from notify_app.ids import new_id
-from notify_app.pipeline.audience import Member, members
+from notify_app.pipeline.audience import Member
 from notify_app.pipeline.envelope import safe_link
 from notify_app.pipeline.render import Rendered, TemplateFailed, missing_files, names_reader, render
 from notify_app.pipeline.step import Step, hub
-from notify_app.policy.formats import unpack
 from notify_app.policy.office import Branding, OfficeSettings, read
 
-__all__ = ["TemplateProblem", "Wording", "Words", "check_files", "title_of"]
+__all__ = ["TemplateProblem", "Wording", "Words", "absolute", "check_files", "title_of"]
 
 INBOX = ("title", "text")
 PERSONAL = ("person", "link")
@@ -294,79 +288,6 @@ class Words:
             "branding": {**branding, "company_name": branding["company_name"] or self.name},
             "link": absolute(action),
         }
-
-    # --- bodies ----------------------------------------------------------------------------------------------------
-
-    def message(self, delivery: Any) -> Message | str:
-        """The message of a claimed delivery, from its kept content or written now; a sentence if it cannot be."""
-        carried = self._step.one(
-            "SELECT n.id, n.person_id, n.action_url, n.priority, n.category, n.item_id, e.name, e.payload "
-            "FROM delivery_item i JOIN notification n ON n.organisation_id = i.organisation_id AND n.id = i.notification_id "
-            "JOIN event e ON e.organisation_id = n.organisation_id AND e.id = n.event_id "
-            "WHERE i.organisation_id = :org AND i.delivery_id = :id ORDER BY n.id LIMIT 1",
-            id=delivery.id,
-        )
-        if carried is None:
-            return "It carries no notification."
-        try:
-            body = self._kept(delivery) or self._keep(delivery, self._bodies(delivery.channel, carried))
-        except TemplateProblem as problem:
-            return " ".join([str(problem), *(f"{one.field}: {one.message}" for one in problem.fields)])
-        return self._message(delivery, body, carried)
-
-    def _bodies(self, channel: str, carried: Any) -> dict[str, str]:
-        member = members(self._step, [carried.person_id])[carried.person_id]
-        draft = Draft(carried.name, unpack(carried.payload))
-        says = self.of(draft, Priority.of(carried.priority), carried.category)
-        return says.bodies(channel, member, carried.action_url)
-
-    def _kept(self, delivery: Any) -> dict[str, str] | None:
-        if delivery.content_id is None:
-            return None
-        row = self._step.one(
-            "SELECT body FROM content WHERE organisation_id = :org AND id = :id", id=delivery.content_id
-        )
-        body: dict[str, str] | None = row.body if row else None
-        return body
-
-    def _keep(self, delivery: Any, body: dict[str, str]) -> dict[str, str]:
-        text = json.dumps(body, sort_keys=True)
-        content_id: UUID = self._step.one(
-            "INSERT INTO content (organisation_id, id, hash, body) VALUES (:org, :id, :hash, CAST(:body AS jsonb)) "
-            "ON CONFLICT ON CONSTRAINT uq_content_hash DO UPDATE SET hash = excluded.hash RETURNING id",
-            id=new_id(),
-            hash=hashlib.sha256(text.encode()).digest(),
-            body=text,
-        ).id
-        self._step.run(
-            "UPDATE delivery SET content_id = :content WHERE organisation_id = :org AND id = :id AND token = :token",
-            content=content_id,
-            id=delivery.id,
-            token=delivery.token,
-        )
-        return body
-
-    def _message(self, delivery: Any, body: dict[str, str], carried: Any) -> Message:
-        link = absolute(carried.action_url)
-        return Message(
-            delivery_id=str(delivery.id),
-            channel=delivery.channel,
-            address=delivery.address,
-            attempt=delivery.attempts,
-            idempotency_key=str(delivery.id),
-            priority=Priority.of(delivery.priority).value,
-            subject=body.get("subject", ""),
-            text=body.get("text", ""),
-            html=body.get("html", ""),
-            sender=Sender(
-                name=self.branding.sender_name or self.branding.company_name or self.name,
-                address=self.branding.sender_address,
-                reply_to=self.branding.reply_to,
-                sms_id=self.branding.sms_sender,
-            ),
-            thread=str(carried.item_id) if carried.item_id else None,
-            link=link or None,
-        )
 
 
 def check_files() -> None:

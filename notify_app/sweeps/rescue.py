@@ -1,23 +1,24 @@
-"""Take over deliveries whose worker went away in the middle: their lease ran out, so they are in doubt.
+"""Take over deliveries whose worker went away in the middle: their lease ran out.
 
 Whether the provider has the message cannot be known. The channel's policy decides: an email is sent once more
-under the same Message-ID, an ordinary SMS is not. The interrupted attempt is closed as ambiguous either way.
+under the same Message-ID, an ordinary SMS is not, and the interrupted attempt is logged as ambiguous. What was never
+written was never sent (a body is kept before it leaves): it is simply tried again.
 """
 
 from __future__ import annotations
 
-import json
 import random
 from datetime import datetime
 from typing import Any
 
-from notify_app.channels.base import Ambiguous
+from notify_app.channels.base import Ambiguous, TryLater
 from notify_app.extensions import db
-from notify_app.pipeline import sql
-from notify_app.pipeline.deliver import after_failure
+from notify_app.pipeline import settle, sql
 from notify_app.policy.reasons import Reason
 
 __all__ = ["run"]
+
+LAST_SECONDS = 60.0
 
 
 def run(now: datetime, limit: int = 500, rng: random.Random | None = None) -> int:  # noqa: ARG001
@@ -26,19 +27,21 @@ def run(now: datetime, limit: int = 500, rng: random.Random | None = None) -> in
     with db.engines["engine"].begin() as conn:
         rows = conn.execute(sql.EXPIRED_LEASES, {"limit": limit}).all()
         if rows:
-            conn.execute(sql.SETTLE, {"results": json.dumps([_result(row, rng) for row in rows])})
+            settle.write(lambda *asked: conn.execute(*asked).all(), [_result(row, rng) for row in rows])
     return len(rows)
 
 
-def _result(row: Any, rng: random.Random) -> dict[str, Any]:
-    lost = Ambiguous("The worker that was sending it went away.", "lease_ran_out")
-    settled = after_failure(row, lost, rng)
+def _result(row: Any, rng: random.Random) -> settle.Result:
+    if row.content_id is None:
+        before = TryLater("The worker that was about to send it went away.", "lease_ran_out")
+        settled = settle.after_failure(row, before, rng, doubts=row.doubts)
+        if (
+            settled["state"] != "queued"
+        ):  # too old or tried too often: the drain ends it, and finds another way
+            settled |= {"state": "queued", "wait": LAST_SECONDS}
+    else:
+        lost = Ambiguous("The worker that was sending it went away.", "lease_ran_out")
+        settled = settle.after_failure(row, lost, rng, doubts=row.doubts)
     if settled["state"] == "queued":
         settled["reason"] = Reason.lease_ran_out
-    return {
-        "organisation_id": str(row.organisation_id),
-        "id": str(row.id),
-        "token": str(row.token),
-        "number": row.number,
-        **settled,
-    }
+    return settled

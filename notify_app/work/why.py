@@ -39,7 +39,6 @@ KINDS = {
     Reason.duplicate: "rule",
 }
 OUTCOMES = {
-    None: "is under way",
     "accepted": "accepted",
     "transient": "failed for the moment",
     "permanent": "refused for good",
@@ -275,17 +274,25 @@ def _delivery_lines(row: Any, said: Said) -> list[Line]:
     name = CHANNELS.get(row.channel, row.channel)
     lines = []
     for number, provider, outcome, code, error, started in row.tries:
-        words = f"{_capital(name)}, attempt {number} through {provider}: {OUTCOMES.get(outcome, outcome)}"
+        words = f"{_attempt(name, number, provider)}: {OUTCOMES.get(outcome, outcome)}"
         because = " ".join(part for part in (f"({code})" if code else "", error or "") if part)
         text = f"{words} {because}".rstrip(". ") + "."
         lines.append(Line(text, datetime.fromisoformat(started), "attempt"))
-    if row.state in ENDS:
+    if row.state == "sending":
+        # its attempt is written when it has ended
+        text = f"{_attempt(name, row.attempts, row.provider)}: is under way."
+        lines.append(Line(text, row.claimed_at, "attempt"))
+    elif row.state in ENDS:
         why = "" if row.state in ("sent", "delivered") else _because(row, said)
         text = ENDS[row.state].format(channel=f"The {name}" if row.state != "unknown" else f"the {name}")
         lines.append(Line(f"{text} {why}".strip(), row.settled_at, "result"))
     elif row.state == "queued" and row.next_attempt_at > said.now:
         lines.append(Line(f"The {name} is to leave at {said.time(row.next_attempt_at)}.", None, "quiet"))
     return lines
+
+
+def _attempt(name: str, number: int, provider: str) -> str:
+    return f"{_capital(name)}, attempt {number} through {provider}"
 
 
 def _capital(text: str) -> str:

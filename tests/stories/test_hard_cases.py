@@ -137,6 +137,7 @@ class _Channel:
     """A provider that holds one address's message until it is let go."""
 
     provider = "test"
+    instant = False
 
     def __init__(self, name: str, held: str, release: threading.Event, sent: list[str]) -> None:
         self.name, self._held, self._release, self._sent = name, held, release, sent

@@ -121,6 +121,19 @@ def test_an_alert_of_ones_other_organisation_can_be_acknowledged_too_and_a_stran
     assert "Acknowledged." in shop.bob.submit(page, "/acknowledge").text
 
 
+@pytest.mark.proves("A10")
+def test_a_message_that_is_being_sent_is_told_as_under_way(shop):
+    shop.hub.repair("R-1", customer="dana", technician="bob").approved()
+    shop.hub.build.run("DELETE FROM attempt")
+    shop.hub.build.run(
+        "UPDATE delivery SET state = 'sending', token = uuidv7(), lease_until = clock_timestamp() + interval '1 hour', "
+        "claimed_at = hub_now(), settled_at = NULL WHERE channel = 'sms'"
+    )
+    page = opened(shop, shop.bob, "bob", "repair_approved")
+    assert "SMS, attempt 1 through sns: is under way." in page.text
+    assert "Being sent" in page.text
+
+
 @pytest.mark.proves("A9", "A10")
 def test_a_number_that_is_none_is_told_as_a_failure_with_its_attempt(shop):
     shop.hub.person("mia", name="Mia Lund", sms="12345")

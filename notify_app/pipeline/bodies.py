@@ -1,0 +1,163 @@
+"""The bodies of messages: written when a delivery is first claimed, and kept (`content`), so that a retry sends exactly
+what was meant, whatever has changed meanwhile.
+
+What was kept makes a message at once. What was not is looked up for a whole claim (`look`), written with no transaction
+open, because an office's own template may take its time (`Unwritten.body`), and kept before it is sent (`KEEP`). One
+that cannot be written is a sentence, and holds up no other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+
+from notify_app.channels.base import Message, Sender
+from notify_app.domains.base import Draft, Priority
+from notify_app.ids import new_id
+from notify_app.pipeline.audience import Member, members
+from notify_app.pipeline.step import Step
+from notify_app.pipeline.wording import TemplateProblem, Wording, Words, absolute
+from notify_app.policy.formats import unpack
+from notify_app.policy.office import Branding, read
+
+__all__ = ["KEEP", "KEPT", "OFFICE", "Body", "Office", "Unwritten", "given", "look", "said"]
+
+log = logging.getLogger(__name__)
+
+Body = Mapping[str, str]  # subject, html and text of an email; the text of an SMS
+LONGEST_ERROR = 500
+PRIORITIES = dict(enumerate(Priority, 1))
+
+OFFICE = text("SELECT name, branding, hub_now() AS now FROM organisation WHERE id = :org")
+KEPT = text(
+    "SELECT CAST(id AS text) AS id, body FROM content WHERE organisation_id = :org AND id = ANY(CAST(:ids AS uuid[]))"
+)
+EVENTS = "SELECT id, name, payload FROM event WHERE organisation_id = :org AND id = ANY(:ids)"
+# Of one hash there is one row, which many messages share and nobody writes twice; they are inserted in one order, so
+# that two workers cannot wait for each other in a circle. A delivery that is under another token by now does not come
+# back, and is not sent.
+KEEP = text(
+    """
+    WITH given AS (
+        SELECT g.delivery, g.content, decode(g.hash, 'hex') AS hash, g.body
+        FROM json_to_recordset(CAST(:given AS json)) AS g(delivery uuid, content uuid, hash text, body jsonb)
+    ), there AS (
+        SELECT c.id, c.hash FROM (SELECT DISTINCT hash FROM given) g CROSS JOIN LATERAL (
+            SELECT id, hash FROM content WHERE organisation_id = :org AND hash = g.hash LIMIT 1) c
+    ), made AS (
+        INSERT INTO content (organisation_id, id, hash, body)
+        SELECT DISTINCT ON (hash) CAST(:org AS uuid), content, hash, body FROM given
+        WHERE hash NOT IN (SELECT hash FROM there) ORDER BY hash
+        ON CONFLICT ON CONSTRAINT uq_content_hash DO UPDATE SET hash = excluded.hash RETURNING id, hash
+    )
+    UPDATE delivery d SET content_id = c.id
+    FROM given g JOIN (SELECT id, hash FROM there UNION ALL SELECT id, hash FROM made) c ON c.hash = g.hash
+    WHERE d.organisation_id = :org AND d.id = g.delivery AND d.token = :token AND d.state = 'sending'
+    RETURNING CAST(d.id AS text) AS id
+    """
+)
+
+
+@dataclass(frozen=True)
+class Office:
+    """Who messages of this organisation come from, and the hub's time when that was read."""
+
+    sender: Sender
+    now: datetime
+
+    @classmethod
+    def of(cls, row: Any) -> Office:
+        """From the answer to `OFFICE`."""
+        look = read(Branding, row.branding)
+        name = look.sender_name or look.company_name or row.name
+        return cls(Sender(name, look.sender_address, look.reply_to, look.sms_sender), row.now)
+
+    def message(self, row: Any, fact: Any, body: Body) -> Message:
+        """The message of a claimed delivery; `fact` is what `again` has read of it."""
+        return Message(
+            delivery_id=row.id,
+            channel=row.channel,
+            address=row.address,
+            attempt=row.attempts,
+            idempotency_key=row.id,
+            priority=PRIORITIES[row.priority].value,
+            subject=body.get("subject", ""),
+            text=body.get("text", ""),
+            html=body.get("html", ""),
+            sender=self.sender,
+            thread=str(fact.item_id) if fact.item_id else None,
+            link=absolute(fact.action_url) if fact.action_url else None,
+        )
+
+
+@dataclass(frozen=True)
+class Unwritten:
+    """A delivery whose body is to be written: its words, its reader, and where its link leads."""
+
+    row: Any
+    words: Wording
+    member: Member
+    action: str
+
+    def body(self) -> Body | str:
+        """The body, or a sentence that says why there is none."""
+        try:
+            return self.words.bodies(self.row.channel, self.member, self.action)
+        except Exception as error:  # noqa: BLE001 - `said` logs what is no template's problem
+            return said(error, self.row)
+
+
+def look(work: Step, rows: Sequence[Any], facts: Mapping[str, Any]) -> list[Unwritten | tuple[Any, str]]:
+    """What is needed to write the bodies of these deliveries; for one that has no words, the sentence that says why."""
+    office = Words(work)
+    asked = {facts[row.id].event_id for row in rows} - {None}
+    events = {one.id: one for one in work.all(EVENTS, ids=list(asked))}
+    readers = members(work, {row.person_id for row in rows})
+    known: dict[Any, Wording | str] = {}  # the words of an event are the same for all who read it
+    found: list[Unwritten | tuple[Any, str]] = []
+    for row in rows:
+        fact = facts[row.id]
+        key = (fact.event_id, fact.of_priority, fact.category)
+        if key not in known:
+            known[key] = _words(office, events.get(fact.event_id), row, fact)
+        words = known[key]
+        if isinstance(words, str):
+            found.append((row, words))
+        else:
+            found.append(Unwritten(row, words, readers[row.person_id], fact.action_url))
+    return found
+
+
+def _words(office: Words, event: Any, row: Any, fact: Any) -> Wording | str:
+    if event is None:
+        return "It carries no notification."
+    try:
+        draft = Draft(event.name, unpack(event.payload))
+        return office.of(draft, PRIORITIES[fact.of_priority], fact.category)
+    except TemplateProblem as problem:
+        return said(problem, row)
+
+
+def given(written: Sequence[tuple[Any, Body]]) -> dict[str, Any]:
+    """The values of `KEEP`: the bodies of deliveries of one claim."""
+    return {"given": json.dumps([_given(row, body) for row, body in written]), "token": written[0][0].token}
+
+
+def _given(row: Any, body: Body) -> dict[str, Any]:
+    hashed = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+    return {"delivery": row.id, "content": str(new_id()), "hash": hashed, "body": body}
+
+
+def said(error: Exception, row: Any) -> str:
+    """Why a delivery cannot be written, as a sentence. What is no problem of a template is a bug, and is logged."""
+    if isinstance(error, TemplateProblem):
+        return " ".join([str(error), *(f"{one.field}: {one.message}" for one in error.fields)])
+    log.error("delivery %s cannot be written", row.id, exc_info=error)
+    return f"{type(error).__name__}: {error}"[:LONGEST_ERROR]

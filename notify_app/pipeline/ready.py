@@ -1,0 +1,165 @@
+"""Between claim and send: is each row still wanted, and what does it say? For one organisation's rows of a claim at once.
+
+What was written before is ready first; what must be written comes after it in small parts, so that nothing waits for
+somebody else's slow template. A row that cannot be written, or at which the database itself fails, is told of for
+itself and takes no other with it. No transaction is open while anything is written or handed out.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from uuid import UUID
+
+from notify_app.pipeline import again, bodies
+from notify_app.pipeline.bodies import Body, Office, Unwritten
+from notify_app.pipeline.line import AWAY, Line
+from notify_app.pipeline.pool import Job
+from notify_app.pipeline.step import step
+from notify_app.policy.reasons import Reason, sentence
+
+__all__ = ["NotSent", "make_ready"]
+
+log = logging.getLogger(__name__)
+
+Found = TypeVar("Found")
+LATER_SECONDS = 1.0  # when the database went away in the middle
+WRITE_SECONDS = 0.25  # after so long what has been written leaves before more is written
+# the address is of no use, or of no use any more: the next channel is to be taken (A16)
+ANOTHER_WAY = (Reason.suppressed, Reason.too_old, Reason.no_address)
+
+
+@dataclass(frozen=True)
+class NotSent:
+    """A claimed row that does not leave now: the state and reason to settle with; `wait` in seconds where it is put off.
+    `instead` says why another way to its reader is to be found, where that is so."""
+
+    row: Any
+    state: str
+    reason: str | None
+    wait: float | None = None
+    detail: str | None = None
+    instead: str | None = None
+
+
+def make_ready(line: Line, organisation_id: UUID, rows: Sequence[Any]) -> Iterator[Job | NotSent]:
+    """Each of these rows once, as what is to be sent or as why not; a row that another worker has taken over, never."""
+    for looked in _guarded(rows, lambda some: _look(line, organisation_id, some)):
+        if isinstance(looked, NotSent):
+            yield looked
+            continue
+        yield from looked.refused
+        yield from looked.jobs
+        yield from _written(line, organisation_id, looked)
+
+
+@dataclass
+class _Looked:
+    """What one look into the database has found."""
+
+    office: Office
+    facts: Mapping[str, Any]
+    refused: list[NotSent] = field(default_factory=list)
+    jobs: list[Job] = field(default_factory=list)
+    unwritten: list[Unwritten] = field(default_factory=list)
+
+    def job(self, row: Any, body: Body) -> Job:
+        fact = self.facts[row.id]
+        return Job(row, self.office.message(row, fact, body), fact.doubts)
+
+
+def _guarded(rows: Sequence[Any], work: Callable[[Sequence[Any]], Found]) -> Iterator[Found | NotSent]:
+    """`work` for all of them; when it fails, for each alone, so that only the one at fault does not leave."""
+    try:
+        found = work(rows)
+    except AWAY as error:
+        log.warning("not ready: %s", type(error).__name__)
+        yield from (NotSent(row, "queued", row.reason, wait=LATER_SECONDS) for row in rows)
+        return
+    except Exception as error:  # noqa: BLE001 - in the end `said` logs it
+        if len(rows) == 1:
+            yield _broken(rows[0], bodies.said(error, rows[0]))
+            return
+    else:
+        yield found
+        return
+    for row in rows:
+        yield from _guarded([row], work)
+
+
+def _look(line: Line, organisation_id: UUID, rows: Sequence[Any]) -> _Looked:
+    ids = {row.content_id for row in rows} - {None}
+    kept_before = [(bodies.KEPT, {"ids": list(ids)})] if ids else []
+    facts, offices, *bodies_ = line.scoped(
+        organisation_id, again.question(rows), (bodies.OFFICE, {}), *kept_before
+    )
+    kept = {one.id: one.body for some in bodies_ for one in some}
+    looked = _Looked(Office.of(offices[0]), {fact.id: fact for fact in facts})
+    fresh = []
+    for row in rows:
+        if row.id not in looked.facts:
+            continue
+        refusal = again.refusal(row, looked.facts[row.id], looked.office.now)
+        if refusal is not None:
+            looked.refused.append(_refused(row, refusal))
+        elif row.content_id in kept:
+            looked.jobs.append(looked.job(row, kept[row.content_id]))
+        else:
+            fresh.append(row)
+    if fresh:
+        with step(organisation_id) as work:
+            for one in bodies.look(work, fresh, looked.facts):
+                if isinstance(one, Unwritten):
+                    looked.unwritten.append(one)
+                else:
+                    looked.refused.append(_broken(*one))
+    return looked
+
+
+def _refused(row: Any, refusal: again.Refusal) -> NotSent:
+    instead = None
+    if refusal.reason in ANOTHER_WAY:
+        instead = refusal.detail or sentence(refusal.reason, {"channel": row.channel})
+    return NotSent(row, refusal.state, refusal.reason, refusal.wait, refusal.detail, instead)
+
+
+def _broken(row: Any, why: str) -> NotSent:
+    return NotSent(row, "failed", Reason.template_failed, detail=why, instead=why)
+
+
+def _written(line: Line, organisation_id: UUID, looked: _Looked) -> Iterator[Job | NotSent]:
+    """Write what was never written, and keep it before it leaves."""
+    done: list[tuple[Any, Body]] = []
+    since = time.monotonic()
+    for one in looked.unwritten:
+        body = one.body()
+        if isinstance(body, str):
+            yield _broken(one.row, body)
+            continue
+        done.append((one.row, body))
+        if time.monotonic() - since > WRITE_SECONDS:
+            yield from _kept(line, organisation_id, looked, done)
+            done, since = [], time.monotonic()
+    if done:
+        yield from _kept(line, organisation_id, looked, done)
+
+
+def _kept(
+    line: Line, organisation_id: UUID, looked: _Looked, done: Sequence[tuple[Any, Body]]
+) -> Iterator[Job | NotSent]:
+    written = {row.id: body for row, body in done}
+
+    def keep(rows: Sequence[Any]) -> list[Job]:
+        given = bodies.given([(row, written[row.id]) for row in rows])
+        (mine,) = line.scoped(organisation_id, (bodies.KEEP, given))
+        ours = {one.id for one in mine}
+        return [looked.job(row, written[row.id]) for row in rows if row.id in ours]
+
+    for kept in _guarded([row for row, _ in done], keep):
+        if isinstance(kept, NotSent):
+            yield kept
+        else:
+            yield from kept
