@@ -18,6 +18,7 @@ from types import FrameType
 from typing import Any
 
 import redis
+from redis.client import Pipeline
 from rq.serializers import JSONSerializer
 from rq.timeouts import BaseDeathPenalty
 from rq.worker import SimpleWorker
@@ -35,8 +36,11 @@ class NoDeathPenalty(BaseDeathPenalty):
         """So there is nothing to cancel."""
 
 
+BEAT_SECONDS = 5.0  # between two signs of life; without one for two minutes RQ takes a worker for dead
+
+
 class HubWorker(SimpleWorker):
-    """JSON jobs, no fork, no time-out, quick to find Redis again."""
+    """JSON jobs, no fork, no time-out, quick to find Redis again, and few words on the way to a job."""
 
     death_penalty_class = NoDeathPenalty
     max_connection_wait_time = 2.0
@@ -52,6 +56,16 @@ class HubWorker(SimpleWorker):
             log_job_description=False,
         )
         self._process = process
+        self._beat_at = -BEAT_SECONDS
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
+        """A sign of life, every few seconds. RQ gives one before and after each step, in three round trips each, for
+        which a wake-up would wait."""
+        alone = timeout is None and pipeline is None
+        if alone and time.monotonic() - self._beat_at < BEAT_SECONDS:
+            return
+        self._beat_at = time.monotonic()
+        super().heartbeat(timeout, pipeline)
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """Let the running drain finish its sends, then leave."""

@@ -1,108 +1,148 @@
 """P6: deliveries that one worker process claims, hands to a channel that sends nothing, and settles with their attempts.
 
-The worker is the product's, woken by its RQ job. Once with bodies that were written before (what a retry does), once
-with bodies to be written (the first attempt). The peers are RQ's own workers with one job for each message, which
-touch no database. In the end each delivery must be sent, with one closed attempt.
+The worker is the product's, woken by its RQ job. Its channel says that it never blocks, once with bodies that were
+kept (what a retry does), once with bodies to be written (the first attempt); once it says nothing and gets the pool's
+threads; and once two worker processes share the outbox. The peers are Celery, Dramatiq, Huey and RQ with one job for
+each message that does nothing and touches no database. All rates are from the first to the last that is done, without
+anybody's start. In the end each delivery must be sent, with one attempt.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from uuid import uuid4
 
 from rq import Queue
 
 from bench.harness import Effort, Report
+from bench.queues.race import PEERS, rate
 from bench.stand import Stand, stand
 from bench.workers import JOBS, nothing
 from notify_app import domains
 from notify_app.policy.formats import pack
-from notify_app.queue import BULK, wake
+from notify_app.queue import BULK, DRAINS, HubQueue
 
 __all__ = ["fill", "run"]
 
-SIMPLE = "RQ SimpleWorker, a job each (no database)"
-FORK = "RQ Worker (forks), a job each (no database)"
-KEPT = "OURS: body kept, claim, send nothing, settle"
-FRESH = "OURS: the same, body written first"
+SIMPLE = "RQ SimpleWorker"
+FORK = "RQ Worker (forks for each job)"
 PEOPLE = 200
 FORKS = 20  # of so many jobs one is done by the worker that forks
+FRESH = 3  # of so many deliveries one is of the kind whose body has to be written
+
+
+@dataclass
+class Ours:
+    """One way to run the product's worker, and what was measured of it."""
+
+    what: str
+    short: str
+    kind: str = "ours"
+    kept: bool = True
+    workers: int = 1
+    rates: list[float] = field(default_factory=list)
+    python: list[float] = field(default_factory=list)
+    database: list[float] = field(default_factory=list)
 
 
 def run(effort: Effort) -> Report:
     """Measure and report."""
     report = Report(
-        "p6", "Delivery: claim, send nothing, settle with the attempt; one worker process", effort
+        "p6",
+        "Delivery: claim, send nothing, settle with the attempt; the peers: a job each, no database",
+        effort,
     )
-    found: dict[str, list[float]] = {SIMPLE: [], FORK: [], KEPT: [], FRESH: []}
-    cpu: dict[str, list[tuple[float, float]]] = {KEPT: [], FRESH: []}
+    ours = [
+        Ours("OURS: body kept", "kept"),
+        Ours("OURS: body written first", "written", kept=False),
+        Ours("OURS: body kept, through the pool's threads", "kept, by threads", kind="ours-threads"),
+        Ours("OURS: body kept, 2 worker processes", "kept, 2 workers", workers=2),
+    ]
     with stand() as here:
+        peers = _peers(here, effort.jobs)
+        found: dict[str, list[float]] = {name: [] for name in peers}
         for _ in range(effort.rounds):
-            found[SIMPLE].append(_peer(here, "simple", effort.jobs))
-            found[FORK].append(_peer(here, "fork", max(10, effort.jobs // FORKS)))
-            for what in (KEPT, FRESH):
-                here.empty()
-                count = fill(here, effort.deliveries, kept=what == KEPT)
-                rate, spent = _ours(here, count)
-                found[what].append(rate)
-                cpu[what].append(spent)
-    best = max((SIMPLE, FORK), key=lambda what: sorted(found[what])[len(found[what]) // 2])
-    for what in (SIMPLE, FORK):
-        report.add(what, found[what], "/s")
-    report.add(KEPT, found[KEPT], "/s", of=best, at_least=2)
-    report.add(FRESH, found[FRESH], "/s", of=best)
-    for what in (KEPT, FRESH):
-        short = "kept" if what == KEPT else "written"
-        report.add(
-            f"  processor time of one delivery, body {short}: worker", [one[0] for one in cpu[what]], "ms"
-        )
-        report.add(
-            f"  processor time of one delivery, body {short}: PostgreSQL", [one[1] for one in cpu[what]], "ms"
-        )
+            for name, measure in peers.items():
+                found[name].append(measure())
+            for one in ours:
+                _measure(here, one, effort.deliveries)
+    for name, rates in found.items():
+        report.add(name, rates, "/s")
+    best = max(found, key=report.value)
+    for one in ours:
+        report.add(one.what, one.rates, "/s", of=best, at_least=2 if one is ours[0] else None)
+    for one in ours:
+        report.add(f"  processor time of one, {one.short}: worker", one.python, "ms")
+        report.add(f"  processor time of one, {one.short}: PostgreSQL", one.database, "ms")
     return report
 
 
-def _peer(here: Stand, kind: str, count: int) -> float:
+def _peers(here: Stand, jobs: int) -> dict[str, Callable[[], float]]:
+    made: dict[str, Callable[[], float]] = {
+        peer.name: lambda peer=peer: rate(here, peer, jobs)  # type: ignore[misc]
+        for peer in PEERS
+    }
+    made[SIMPLE] = lambda: _rq(here, "simple", jobs)
+    made[FORK] = lambda: _rq(here, "fork", max(10, jobs // FORKS))
+    return made
+
+
+def _rq(here: Stand, kind: str, count: int) -> float:
+    here.redis().flushall()
     queue = Queue(JOBS, connection=here.redis())
-    jobs = [Queue.prepare_data(nothing, (str(uuid4()),), result_ttl=0) for _ in range(count)]
-    queue.enqueue_many(jobs)
-    seconds = _worked(here, kind)["seconds"]
+    queue.enqueue_many([Queue.prepare_data(nothing, (str(uuid4()),), result_ttl=0) for _ in range(count)])
+    (worked,) = _worked(here, kind, 1)
     if queue.count:
         raise RuntimeError(f"{queue.count} jobs are left")
-    return count / seconds
+    return count / worked["seconds"]
 
 
-def _ours(here: Stand, count: int) -> tuple[float, tuple[float, float]]:
-    wake(here.redis(), [BULK])
+def _measure(here: Stand, one: Ours, deliveries: int) -> None:
+    here.empty()
+    count = fill(here, deliveries if one.kept else max(PEOPLE, deliveries // FRESH), kept=one.kept)
+    for _ in range(one.workers):
+        HubQueue(BULK, connection=here.redis()).enqueue(DRAINS[BULK], result_ttl=0)
     before = here.database_cpu()
-    worked = _worked(here, "ours")
-    spent = worked["cpu"] / count * 1000, (here.database_cpu() - before) / count * 1000
+    worked = _worked(here, one.kind, one.workers)
+    one.database.append((here.database_cpu() - before) / count * 1000)
+    one.python.append(sum(each["cpu"] for each in worked) / count * 1000)
     with here.admin() as connection:
-        row = connection.execute(
-            "SELECT count(*) FILTER (WHERE state = 'sent'), "
-            "(SELECT count(*) FROM attempt WHERE outcome = 'accepted' AND number = 1) FROM delivery"
-        ).fetchone()
-    if row != (count, count):
+        row = connection.execute(DONE).fetchone()
+    if row is None or row[:2] != (count, count):
         raise RuntimeError(f"of {count} deliveries {row} are sent, with so many attempts")
-    return count / worked["seconds"], spent
+    one.rates.append(count / float(row[2]))
 
 
-def _worked(here: Stand, kind: str) -> dict[str, float]:
-    """Run a worker until its queue is empty."""
-    running = here.run(f"worker-{kind}", (sys.executable, "-m", "bench.workers", kind))
-    code = running.process.wait(600)
-    said = running.log.read_text()
-    running.log.unlink()
-    here.stop(running)
-    if code:
-        raise RuntimeError(f"the worker ended with {code}:\n{said[-3000:]}")
-    found: dict[str, float] = json.loads(said.splitlines()[-1])
+DONE = """
+    SELECT count(*) FILTER (WHERE state = 'sent'), (SELECT count(*) FROM attempt WHERE outcome = 'accepted' AND number = 1),
+           extract(epoch FROM max(settled_at) - min(claimed_at)) FROM delivery
+"""
+
+
+def _worked(here: Stand, kind: str, workers: int) -> list[dict[str, float]]:
+    """Run so many workers until their queue is empty."""
+    all_of_them = [
+        here.run(f"worker-{kind}-{number}", (sys.executable, "-m", "bench.workers", kind))
+        for number in range(workers)
+    ]
+    found = []
+    for running in all_of_them:
+        code = running.process.wait(600)
+        said = running.log.read_text()
+        running.log.unlink()
+        here.stop(running)
+        if code:
+            raise RuntimeError(f"the worker ended with {code}:\n{said[-3000:]}")
+        found.append(json.loads(said.splitlines()[-1]))
     return found
 
 
 def fill(here: Stand, count: int, *, kept: bool) -> int:
-    """So many queued emails, each of a notification of its own, to 200 people. Returns how many."""
+    """So many queued emails, each of a notification of its own, to 200 people; each has a body of its own, if it was
+    kept. Returns how many."""
     happened = domains.event("repair_completed")
     assert happened is not None
     body = {"subject": "Repair completed", "text": "Done. " * 60, "html": "<p>Done.</p>" * 150}
@@ -139,19 +179,19 @@ FILL = (
     FROM generate_series(1, %(events)s)
     """,
     """
-    INSERT INTO content (organisation_id, id, hash, body)
-    SELECT %(org)s, id, decode(md5(id::text), 'hex'), %(body)s::jsonb FROM event WHERE %(body)s::text IS NOT NULL
-    """,
-    """
     INSERT INTO notification (organisation_id, event_id, person_id, name, category, priority, title, text, seq, changed_seq)
     SELECT %(org)s, e.id, p.id, e.name, e.category, e.priority, 'Repair R-1042 is done', 'It is done.', 1, 1
     FROM event e CROSS JOIN person p WHERE p.name LIKE 'Person %%'
     """,
     """
+    INSERT INTO content (organisation_id, id, hash, body)
+    SELECT %(org)s, id, decode(md5(id::text), 'hex'), %(body)s::jsonb FROM notification WHERE %(body)s::text IS NOT NULL
+    """,
+    """
     INSERT INTO delivery (organisation_id, id, person_id, channel, address, purpose, group_key, priority, content_id)
     SELECT n.organisation_id, n.id, n.person_id, 'email', 'p-' || n.person_id || '@bench.example', 'notification',
            n.event_id::text, 3, c.id
-    FROM notification n LEFT JOIN content c ON c.organisation_id = n.organisation_id AND c.id = n.event_id
+    FROM notification n LEFT JOIN content c ON c.organisation_id = n.organisation_id AND c.id = n.id
     """,
     """
     INSERT INTO delivery_item (organisation_id, delivery_id, notification_id)

@@ -1,8 +1,9 @@
-"""The worker processes that P6 compares: `python -m bench.workers ours|simple|fork`; prints one JSON line.
+"""The worker processes that P6 compares: `python -m bench.workers ours|ours-threads|simple|fork`; prints one JSON line.
 
-`ours` is the product's worker on its bulk queue, with channels that send nothing. `simple` and `fork` are RQ's own
-workers with a job for each message that does nothing at all. Each works until its queue is empty and says how long
-that took, without its own start.
+`ours` is the product's worker on its bulk queue, with channels that send nothing and say that they never block;
+`ours-threads` the same with channels that do not say so. `simple` and `fork` are RQ's own workers with a job for each
+message that does nothing at all. Each works until its queue is empty and says how long that took, without its own
+start.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class Nothing:
         """Nothing is open."""
 
 
-def _ours() -> Any:
+def _ours(*, instant: bool) -> Any:
     from notify_app import create_app
     from notify_app.pipeline.deliver import Deliverer
     from notify_app.process import WorkerProcess, install
@@ -57,7 +58,7 @@ def _ours() -> Any:
     process = WorkerProcess(create_app(pages=False))
     settings = process.settings
     process.deliverer = Deliverer(
-        {name: Nothing(name) for name in ("email", "sms")},
+        {name: Nothing(name, instant=instant) for name in ("email", "sms")},
         threads=settings.send_threads,
         lease=settings.lease,
         rng=random.Random(1),
@@ -76,14 +77,14 @@ def _peer(kind: type[Worker]) -> Worker:
 def main() -> None:
     """Work until the queue is empty."""
     match sys.argv[1]:
-        case "ours":
-            worker = _ours()
+        case "ours" | "ours-threads" as kind:
+            worker = _ours(instant=kind == "ours")
         case "simple":
             worker = _peer(SimpleWorker)
         case "fork":
             worker = _peer(Worker)
         case other:
-            sys.exit(f"{other}: there is ours, simple, fork")
+            sys.exit(f"{other}: there is ours, ours-threads, simple, fork")
     begun, used = time.perf_counter(), time.process_time()
     worker.work(burst=True, logging_level="WARNING")
     print(json.dumps({"seconds": time.perf_counter() - begun, "cpu": time.process_time() - used}))

@@ -1,5 +1,5 @@
 """The peers of P6: the smallest app of each queue library, one job for each message, which does nothing.
 
-They run in the environment of `bench.peers`, so nothing here imports the product or its libraries. `QUEUE_URL` names the
-Valkey they share with it. `meter` notes how many jobs a process has done and when, without touching Valkey in a job.
+The apps and the meter run in the environment of `bench.peers` and import nothing of the product; `QUEUE_URL` names the
+Valkey that they share with it. `race` runs them, from the benchmark's own environment.
 """

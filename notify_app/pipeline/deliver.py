@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import logging
 import random
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -32,7 +33,7 @@ from notify_app.pipeline.line import AWAY, Line
 from notify_app.pipeline.pool import Job, Pool
 from notify_app.pipeline.ready import NotSent, make_ready
 from notify_app.pipeline.step import hub, step
-from notify_app.queue import BULK, URGENT, connect
+from notify_app.queue import BULK, URGENT, connect, wake
 
 __all__ = ["Deliverer"]
 
@@ -56,7 +57,7 @@ class _Run:
     queue: str
     until: float
     stop: Callable[[], bool]
-    more: Callable[[], None]  # called when a claim has left something for others
+    more: Callable[[], None]  # called when a claim may have left something for others
     pool: Pool
     engine: Line  # across organisations
     app: Line  # within one
@@ -107,15 +108,17 @@ class Deliverer:
         """Deliver what is due on `queue` until nothing is, or `seconds` of real time have passed (what was
         begun is finished). Returns how many deliveries were settled or put off."""
         until = time.monotonic() + seconds
-        if not self._waves:
-            return self._lane(queue, until, stop)
-        # a second lane, as soon as there is more than one wave: while PostgreSQL writes down the one, the other is sent
         application = current_app._get_current_object()  # type: ignore[attr-defined]
         second: list[Future[int]] = []
+        called = threading.Event()
         with ThreadPoolExecutor(1, "lane") as beside:
 
             def more() -> None:
-                if not second:
+                if called.is_set():
+                    return
+                called.set()
+                wake(connect(hub().redis_url), [queue])  # a worker that is idle takes its part
+                if self._waves:  # while PostgreSQL writes down what came of one wave, the next is sent
                     second.append(beside.submit(self._second_lane, application, queue, until, stop))
 
             done = self._lane(queue, until, stop, more)

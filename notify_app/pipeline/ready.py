@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 Found = TypeVar("Found")
 LATER_SECONDS = 1.0  # when the database went away in the middle
-WRITE_SECONDS = 0.25  # after so long what has been written leaves before more is written
+WRITE_SECONDS = 0.02  # after so long what has been written leaves before more is written
 # the address is of no use, or of no use any more: the next channel is to be taken (A16)
 ANOTHER_WAY = (Reason.suppressed, Reason.too_old, Reason.no_address)
 

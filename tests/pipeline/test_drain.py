@@ -157,6 +157,18 @@ def test_over_channels_that_never_block_a_drain_works_in_two_lanes(hub: Hub) -> 
     worker.close()
 
 
+@pytest.mark.proves("F3")
+@pytest.mark.parametrize(("many", "calls"), [(3, 0), (40, 1)])
+def test_who_finds_more_than_it_can_take_wakes_another_worker(hub: Hub, many: int, calls: int) -> None:
+    fill(hub, many)
+    worker = deliverer(Provider("email"), threads=4)
+    with hub.world.app.app_context():
+        assert worker.drain("bulk", PATIENCE) == many
+    worker.close()
+    assert hub.world.queued() == calls
+    hub.world.settle()
+
+
 class Late(WorkerProcess):
     """A worker to which a message comes between its drain's last look and its end: another thread is woken for it."""
 
