@@ -14,15 +14,15 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
-
-from sqlalchemy import text
 
 from notify_app.ids import new_id
 from notify_app.live.announce import Spread
 from notify_app.pipeline import inbox, links, wording, world
 from notify_app.pipeline.audience import Member
+from notify_app.pipeline.chunk_sql import CLASSES, LAST, RECORD, STEADY, WITHHOLD, WRITE
 from notify_app.pipeline.crowd import Audience
 from notify_app.pipeline.step import Step
 from notify_app.policy.classes import Standing, class_id, decide
@@ -35,121 +35,6 @@ __all__ = ["Written", "write"]
 
 FIRST_ID = UUID(int=0)
 SEVERAL = "for different reasons"
-
-LAST = """
-    SELECT id FROM (
-        SELECT p.id FROM person p WHERE p.organisation_id = :org AND p.id > :after AND p.id <= :until AND {who}
-        ORDER BY p.id LIMIT :size
-    ) AS part ORDER BY id DESC LIMIT 1
-"""
-
-
-def _each(pattern: str, between: str = ", ") -> str:
-    return between.join(pattern.format(c=channel) for channel in OUTWARD)
-
-
-# the first usable address of a channel, and why the first of all is blocked; in the order of `audience.READ`
-REACHED = _each(
-    "(array_agg(a.value ORDER BY a.position, a.id) FILTER (WHERE a.channel = '{c}' AND s.reason IS NULL))[1] AS {c}, "
-    "(array_agg(s.reason ORDER BY a.position, a.id) FILTER (WHERE a.channel = '{c}'))[1] AS {c}_blocked"
-)
-CAN_BE_REACHED = _each("r.{c} IS NOT NULL AS {c}, r.{c} IS NULL AND r.{c}_blocked IS NOT NULL AS {c}_blocked")
-MEMBERS = _each(
-    "array_agg(r.{c})::text AS {c}s, min(r.{c}_blocked) AS {c}_why, max(r.{c}_blocked) AS {c}_why_else"
-)
-FACTS = 9  # that do not depend on the channels
-CLASSES = f"""
-    WITH reach AS (
-        SELECT a.person_id, {REACHED}
-        FROM address a LEFT JOIN suppression s
-          ON s.organisation_id = a.organisation_id AND s.channel = a.channel AND s.value = a.value
-        WHERE a.organisation_id = :org AND a.person_id > :after AND a.person_id <= :last GROUP BY a.person_id
-    ), switch AS (
-        SELECT person_id, json_agg(json_build_array(scope, channel, enabled) ORDER BY scope, channel)::text AS switches
-        FROM preference_choice WHERE organisation_id = :org AND person_id > :after AND person_id <= :last
-         AND scope = ANY(CAST(:scopes AS text[])) GROUP BY person_id
-    )
-    SELECT p.role, coalesce(p.zone, o.zone) AS zone, coalesce(p.locale, o.locale) AS locale,
-           p.account_id IS NOT NULL AS signs_in, p.left_at IS NOT NULL AS gone,
-           f.quiet_from, f.quiet_until, f.quiet_days, w.switches, {CAN_BE_REACHED},
-           count(*) AS people, array_agg(p.id)::text AS ids, {MEMBERS}
-    FROM person p
-    JOIN organisation o ON o.id = p.organisation_id
-    LEFT JOIN reach r ON r.person_id = p.id
-    LEFT JOIN switch w ON w.person_id = p.id
-    LEFT JOIN preference f ON f.organisation_id = :org AND f.person_id = p.id AND f.person_id > :after AND f.person_id <= :last
-    WHERE p.organisation_id = :org AND p.id > :after AND p.id <= :last AND {{who}}
-    GROUP BY {", ".join(str(number + 1) for number in range(FACTS + 2 * len(OUTWARD)))}
-"""
-
-# How long the arrays are the planner cannot know, and on tables that were small when this connection first checked a
-# foreign key, it would look through all of them for each row.
-STEADY = (
-    "SELECT set_config('enable_nestloop', 'off', true), set_config('enable_seqscan', 'off', true)",
-    "DISCARD PLANS",
-)
-
-# Ids are a time-ordered head, a uuidv7's own, and a count: uuidv7() takes as long as all the joins here together.
-# Counters are raised in the order of ids, as `inbox` does, so that nobody waits in a circle.
-ID = "CAST(:head || lpad(to_hex(n + {place}), 12, '0') AS uuid)"
-MESSAGE_IDS = ", ".join(
-    f"CASE WHEN c.{channel}_at IS NOT NULL THEN {ID.format(place=place)} END AS {channel}_id"
-    for place, channel in enumerate(OUTWARD, 1)
-)
-MESSAGES = _each(
-    "SELECT :org, {c}_id, id, '{c}', {c}, 'notification', :group, :priority, "
-    "CASE WHEN {c}_at > :now THEN 'quiet_hours' END, {c}_at, {c}_at, :now FROM person WHERE {c}_at IS NOT NULL",
-    " UNION ALL ",
-)
-ITEMS = _each("SELECT :org, {c}_id, line_id FROM person WHERE {c}_at IS NOT NULL", " UNION ALL ")
-WRITE = text(
-    f"""
-    WITH given AS (
-        SELECT t.*, row_number() OVER (ORDER BY t.id) * {len(OUTWARD) + 1} + CAST(:count AS bigint) AS n
-        FROM unnest(CAST(:ids AS uuid[]), CAST(:classes AS int[]), CAST(:words AS int[]), {_each("CAST(:{c}s AS text[])")})
-          AS t(id, class, word, {_each("{c}")})
-    ), person AS MATERIALIZED (
-        SELECT given.id, word, c.class_id, c.signs_in, {_each("{c}, c.{c}_at")},
-               {ID.format(place=0)} AS line_id, {MESSAGE_IDS}
-        FROM given JOIN jsonb_to_recordset(CAST(:decided AS jsonb)) AS
-            c(class int, class_id uuid, signs_in boolean, {_each("{c}_at timestamptz")}) USING (class)
-    ), raised AS (
-        INSERT INTO inbox_counter (organisation_id, person_id, seq) SELECT :org, id, 1 FROM person ORDER BY id
-        ON CONFLICT (organisation_id, person_id) DO UPDATE SET seq = inbox_counter.seq + excluded.seq
-        RETURNING person_id, seq
-    ), line AS (
-        INSERT INTO notification (organisation_id, id, event_id, person_id, name, category, priority, title, text,
-                                  action_url, item_id, seq, changed_seq, class_id, created_at)
-        SELECT :org, person.line_id, :event, person.id, :name, :category, :priority, w.title, w.text,
-               w.action, :item, raised.seq, raised.seq, person.class_id, :now
-        FROM person JOIN raised ON raised.person_id = person.id
-        JOIN jsonb_to_recordset(CAST(:worded AS jsonb)) AS w(word int, title text, text text, action text) USING (word)
-    ), message AS (
-        INSERT INTO delivery (organisation_id, id, person_id, channel, address, purpose, group_key, priority, reason,
-                              due_at, next_attempt_at, created_at)
-        {MESSAGES}
-    ), item AS (
-        INSERT INTO delivery_item (organisation_id, delivery_id, notification_id) {ITEMS}
-    )
-    SELECT person.id, raised.seq, person.line_id, person.word
-    FROM person JOIN raised ON raised.person_id = person.id WHERE person.signs_in ORDER BY person.word
-    """
-)
-
-# one row for each class and channel, however many chunks
-RECORD = """
-    INSERT INTO decision (organisation_id, event_id, channel, outcome, reason, detail, class_id, people)
-    SELECT :org, :event, d.channel, d.outcome, d.reason, d.detail, d.class_id, d.people
-    FROM jsonb_to_recordset(CAST(:decisions AS jsonb))
-        AS d(channel text, outcome text, reason text, detail jsonb, class_id uuid, people int)
-    ON CONFLICT (organisation_id, event_id, class_id, channel) WHERE class_id IS NOT NULL
-    DO UPDATE SET people = decision.people + excluded.people
-"""
-# who has no line has a record of their own: there is nothing else by which to find it
-WITHHOLD = """
-    INSERT INTO decision (organisation_id, event_id, person_id, outcome, reason, detail)
-    SELECT :org, :event, id, 'not_told', :reason, CAST(:detail AS jsonb) FROM unnest(CAST(:ids AS uuid[])) AS t(id)
-"""
 
 
 @dataclass(frozen=True)
@@ -352,7 +237,7 @@ class _Chunk:
 
     def _spreads(self, told: Sequence[Any]) -> Iterator[Spread]:
         """One announcement for all who read the same words."""
-        for number, those in groupby(told, key=lambda line: line.word):
+        for number, those in groupby(told, key=itemgetter(3)):
             words = self.rows.worded[number]
             line = {
                 "id": None,
@@ -364,7 +249,7 @@ class _Chunk:
             }
             data = inbox.as_frame(line, self._step)
             shared = {name: value for name, value in data.items() if name not in ("id", "url")}
-            people = [(one.id, one.seq, one.line_id) for one in those]
+            people = [(person, seq, line_id) for person, seq, line_id, _word in those]
             yield Spread(self._step.organisation_id, "notification", shared, people)
 
 

@@ -168,6 +168,16 @@ def test_people_of_many_kinds_are_each_told_once_and_as_they_wish(shop):
     shop.silence()
 
 
+def test_addresses_are_kept_letter_for_letter_whatever_is_in_them(shop):
+    odd = ['a,b {c} "d" \\ NULL', "NULL", "{}", "quote'and,comma"]
+    for number, value in enumerate(odd):
+        shop.person(f"odd{number}", sms=value, quiet=("00:00", "00:00"))
+    announce(shop, {"people": [{"id": f"odd{number}"} for number in range(len(odd))]})
+    for number, value in enumerate(odd):
+        assert shop.delivery(f"odd{number}", "sms").address == value
+    shop.forget()
+
+
 def test_roles_grades_and_named_people_hear_and_nobody_else(shop):
     shop.person("grace", grade="A")
     announce(shop, {"roles": ["manager", "contact"]}, priority="low")
@@ -323,14 +333,14 @@ def test_2500_people_are_told_in_three_chunks_everybody_once(shop, chunks_of_100
     shop.forget()
 
 
-def test_ids_are_in_order_and_of_the_seventh_version(shop, chunks_of_1000):
+def test_the_ids_of_lines_and_messages_are_in_order_of_time_and_each_their_own(shop, chunks_of_1000):
     many(shop, 1200)
-    announce(shop, priority="low")
-    rows = shop.build.all(
-        "SELECT id FROM notification WHERE name = 'announcement' ORDER BY created_at, person_id"
-    )
-    assert [row.id for row in rows] == sorted(row.id for row in rows)
-    assert {row.id.version for row in rows} == {7}
+    announce(shop, priority="urgent")
+    rows = shop.build.all("SELECT id, created_at FROM notification WHERE name = 'announcement' ORDER BY id")
+    assert [row.created_at for row in rows] == sorted(row.created_at for row in rows)
+    sent = shop.build.all("SELECT id FROM delivery")
+    assert len({row.id for row in (*rows, *sent)}) == len(rows) + len(sent)
+    assert {row.id.version for row in (*rows, *sent)} == {7}
     shop.forget()
 
 
