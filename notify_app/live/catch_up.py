@@ -141,27 +141,39 @@ def _resume(places: Sequence[Place], rows: dict[Place, list[Any]]) -> None:
 
 
 def _missed(stream: Stream, at: int, rows: Sequence[Any]) -> Iterator[bytes]:
+    """The frames that bring one of a stream's people from where it is to the counter of `rows`."""
     after, unread = stream.seqs[at], rows[0].unread
     stream.unread[at] = unread
-    for seq, group in groupby((row for row in rows if row.id is not None), key=lambda row: row.changed_seq):
+    found = sorted((row for row in rows if row.id is not None), key=lambda row: _place(row, after))
+    for seq, group in groupby(found, key=lambda row: _place(row, after)):
         frames = list(_frames(stream, at, after, list(group), unread))
         for number, (event, data) in enumerate(frames, 1):
             yield stream.advance(event, data, at, seq, last=number == len(frames))
     stream.seqs[at] = rows[0].counter
 
 
+def _place(row: Any, after: int) -> int:
+    """Where a row's change stands in the order of the frames. A line that is new to the client comes at the number of
+    its making, as it is by now, and not at that of its last change: who breaks off between the two and comes back
+    would be told of the change alone, of a line that it has never seen."""
+    return int(row.seq if _is_new(row, after) else row.changed_seq)
+
+
+def _is_new(row: Any, after: int) -> bool:
+    return row.withdrawn_at is None and bool(row.seq > after)
+
+
 def _frames(
     stream: Stream, at: int, after: int, rows: Sequence[Any], unread: int
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What one change did: new lines, and tombstones for older ones."""
+    """What happened at one number: new lines, and tombstones for older ones."""
     tombstones: defaultdict[str, list[str]] = defaultdict(list)
     for row in rows:
-        if row.withdrawn_at is not None:
-            tombstones["withdrawn"].append(str(row.id))
-        elif row.seq > after:
+        if _is_new(row, after):
             yield "notification", {**_line(row, stream.name_of(at)), "unread": unread}
         else:
-            tombstones["read" if row.read_at else "unread"].append(str(row.id))
+            event = "withdrawn" if row.withdrawn_at else "read" if row.read_at else "unread"
+            tombstones[event].append(str(row.id))
     for event, ids in tombstones.items():
         yield event, {"ids": ids, "unread": unread} | ({"all": False} if event == "read" else {})
 

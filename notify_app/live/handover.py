@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["OFFER", "Handover", "Offer"]
 
 OFFER = "hub.handover"  # in the environ
-AT_ONCE = 8  # streams that are authenticated at a time: a stampede of them leaves connections to the database for others
+AT_ONCE = 32  # streams that are being authenticated at a time; in a stampede the others wait, and cost little
 SEND_BUFFER = 128 * 1024  # of the kernel, which would keep megabytes for a reader who takes nothing
 VANISHED_MS = 30_000  # for so long the kernel waits for a peer's sign of life after something was written
 

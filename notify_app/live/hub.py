@@ -4,23 +4,21 @@ Announcements make it fast (`hear`); every few seconds, and whenever Redis comes
 people are compared with the database (`compare`), and who is behind is brought up (`bring`). The same look ends the
 streams of sessions that are over. `beat` writes the heartbeat.
 
-Each of these verbs is one look and ends; `_start` has them repeated, each by a thread of its own (a greenlet under
+Each of these verbs is one look and ends; `start` has them repeated, each by a thread of its own (a greenlet under
 gevent). Who writes to streams holds the lock, never across a statement or a pause; and a long row of writes pauses
 now and then, so that requests are answered in between.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import random
 import resource
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from itertools import islice
-from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from typing import TYPE_CHECKING
 
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
@@ -29,9 +27,10 @@ from notify_app.config import Settings
 from notify_app.errors import Unavailable
 from notify_app.extensions import db
 from notify_app.live import catch_up, cursor, truth
+from notify_app.live.hear import SLICE, Ears, parts
 from notify_app.live.listen import listen_for_ever
 from notify_app.live.registry import ROUNDS, Registry
-from notify_app.live.stream import Reader, Stream, encode, heartbeat
+from notify_app.live.stream import Reader, Stream, heartbeat
 
 if TYPE_CHECKING:
     from notify_app.live.sockets import Sockets
@@ -45,7 +44,6 @@ TICK_SECONDS = HEARTBEAT_SECONDS / ROUNDS
 COMPARE_SECONDS = 5.0
 GATHER_SECONDS = 0.003  # who is behind at the same time is read by the same statement
 BRING_AT_ONCE = 500
-SLICE = 200  # writes in a row, 2 ms
 AGAIN_SECONDS = 1.0  # after the database was away
 
 MOST_STREAMS = 20_000  # handed over; the server does not count them, and each is a descriptor
@@ -68,13 +66,12 @@ class Hub:
         self._lock = threading.RLock()
         self._streams = Registry()
         self._behind: dict[Stream, None] = {}
-        self._resting: dict[
-            UUID, tuple[dict[str, None], dict[str, None]]
-        ] = {}  # what changed, and which items
+        self._ears = Ears(self._streams, self._lock, self._mark)
+        self.hear = self._ears.hear
         self._sockets: Sockets | None = None
         self._someone_behind, self._look_now = threading.Event(), threading.Event()
         self._round = 0
-        self._started = self._leaving = False
+        self._leaving = False
         # the rest is for requests, files and the database
         self._descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0] * 3 // 4
 
@@ -112,7 +109,6 @@ class Hub:
             stream.write(head + heartbeat(self._retry_ms()))
             if not stream.closed:
                 self._mark(stream)
-        self._start()
 
     def drop(self, stream: Stream, last: bytes = b"") -> None:
         """Forget a stream and end it, if that is not done yet."""
@@ -134,78 +130,6 @@ class Hub:
         """When one of the clients comes back if its stream breaks now: all together over a time that suffices."""
         least, most = RETRY_MS
         return self._rng.randint(least, max(most, RETRY_MS_EACH * self.count()))
-
-    # --- announcements ---------------------------------------------------------------------------------------------
-
-    def hear(self, message: bytes) -> None:
-        """Pass on what was announced: see `live.announce` for what a message holds."""
-        told = json.loads(message)
-        if isinstance(told, dict):
-            self._hear_spread(told["e"], told["d"], told["m"])
-            return
-        for part in _parts(told, SLICE):
-            with self._lock:
-                for one in part:
-                    if "p" in one:
-                        self._hear_person(UUID(one["p"]).hex, one["s"], one["e"], one["d"])
-                    else:
-                        self._hear_office(UUID(one["o"]), one["w"], one["i"])
-            if len(told) > SLICE:
-                time.sleep(0)
-
-    def _hear_person(self, key: str, seq: int, event: str, data: dict[str, Any]) -> None:
-        streams = self._streams.by_person.of(key)
-        if streams and event == "notification":
-            data["category_title"] = catch_up.category_title(data["category"])
-        for stream in streams:
-            at = stream.place_of(key)
-            if self._is_next(stream, at, seq):
-                stream.write(stream.advance(event, data, at, seq))
-
-    def _is_next(self, stream: Stream, at: int, seq: int) -> bool:
-        """Whether this change is what the stream waits for. After a gap it is marked as behind."""
-        known = stream.seqs[at]
-        if stream.settled and seq == known + 1:
-            return True
-        if seq > known or stream.fresh:
-            self._mark(stream)
-        return False
-
-    def _hear_spread(self, event: str, data: Mapping[str, Any], people: Sequence[Any]) -> None:
-        """`people` is flat: person, counter, line, person, counter, line …"""
-        own = ("id", "url", "unread", "organisation")
-        shared = {name: value for name, value in data.items() if name not in own}
-        shared["category_title"] = catch_up.category_title(data.get("category", ""))
-        rest = json.dumps(shared, separators=(",", ":"))[1:]
-        for part in _parts(people, 3 * SLICE):
-            three = iter(part)
-            with self._lock:
-                for key, seq, line in zip(three, three, three, strict=True):
-                    for stream in self._streams.by_person.of(key):
-                        at = stream.place_of(key)
-                        if not self._is_next(stream, at, seq):
-                            continue
-                        if event == "notification":
-                            stream.write(stream.advance_by_line(at, seq, line, rest))
-                        else:
-                            self._mark(stream)
-            time.sleep(0)
-
-    def _hear_office(self, organisation_id: UUID, what: str, items: Sequence[str]) -> None:
-        """Told at once, and then together with what follows within the tick: a busy day is no flood."""
-        if not self._streams.watching.of(organisation_id):
-            return
-        if gathered := self._resting.get(organisation_id):
-            gathered[0][what] = None
-            gathered[1].update(dict.fromkeys(items))
-        else:
-            self._resting[organisation_id] = ({}, {})
-            self._tell_office(organisation_id, [what], items)
-
-    def _tell_office(self, organisation_id: UUID, what: Sequence[str], items: Sequence[str]) -> None:
-        frame = encode("changed", {"items": list(items), "what": list(what)})
-        for stream in self._streams.watching.of(organisation_id):
-            stream.write(frame)
 
     # --- the truth -------------------------------------------------------------------------------------------------
 
@@ -242,7 +166,7 @@ class Hub:
         SQLAlchemyError."""
         with self._lock:
             everybody = list(self._streams)
-        for part in _parts(everybody, truth.AT_ONCE):
+        for part in parts(everybody, truth.AT_ONCE):
             streams = [one for one in part if not one.closed]
             if not streams:
                 continue
@@ -259,16 +183,10 @@ class Hub:
         """One tick: the heartbeats of one round (who is stuck gets none any more), and what the office waits for."""
         if not self.alive():
             self.leave()
-        with self._lock:
-            for organisation_id, (what, items) in list(self._resting.items()):
-                if what:
-                    self._resting[organisation_id] = ({}, {})
-                    self._tell_office(organisation_id, list(what), list(items))
-                else:
-                    del self._resting[organisation_id]
+        self._ears.tell_waiting()
         self._round = (self._round + 1) % ROUNDS
         now = time.monotonic()
-        for part in _parts(self._streams.round(self._round), SLICE):
+        for part in parts(self._streams.round(self._round), SLICE):
             with self._lock:
                 for stream in part:
                     if stream.stuck(now):
@@ -279,11 +197,8 @@ class Hub:
 
     # --- for ever --------------------------------------------------------------------------------------------------
 
-    def _start(self) -> None:
-        with self._lock:
-            if self._started:
-                return
-            self._started = True
+    def start(self) -> None:
+        """Have it done from now on. Called once."""
         settings: Settings = self._app.extensions["hub"]
         for name, run in {
             "live-listen": lambda: listen_for_ever(settings.redis_url, self.hear, self._look_now.set),
@@ -302,6 +217,9 @@ class Hub:
         time.sleep(GATHER_SECONDS)
 
 
+_MAKING = threading.Lock()
+
+
 def _repeat(look: Callable[[], None], wait: Callable[[], object]) -> None:
     while True:
         wait()
@@ -315,10 +233,6 @@ def _repeat(look: Callable[[], None], wait: Callable[[], object]) -> None:
             time.sleep(AGAIN_SECONDS)
 
 
-def _parts(those: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    return (those[start : start + size] for start in range(0, len(those), size))
-
-
 def known_place(reader: Reader, after: str) -> dict[str, int] | None:
     """The counters that a client names, if they are of exactly this reader's people."""
     known = cursor.decode(after)
@@ -326,8 +240,10 @@ def known_place(reader: Reader, after: str) -> dict[str, int] | None:
 
 
 def of(app: Flask) -> Hub:
-    """The process's hub."""
-    if "hub.live" not in app.extensions:
-        app.extensions["hub.live"] = Hub(app)
+    """The process's hub, which runs from the first time that it is asked for."""
+    with _MAKING:
+        if "hub.live" not in app.extensions:
+            app.extensions["hub.live"] = Hub(app)
+            app.extensions["hub.live"].start()
     hub: Hub = app.extensions["hub.live"]
     return hub

@@ -27,25 +27,18 @@ raise_file_limit()
 
 
 def post_worker_init(worker: Any) -> None:
-    """The application is loaded: tell its hub how long this worker serves, and keep the collector of garbage from
-    walking through all that was loaded, again and again, while streams wait."""
-    if live := _hub(worker):
-        live.alive = lambda: bool(worker.alive)
+    """The application is loaded: its hub begins to listen, for as long as this worker serves. What was loaded stays,
+    and is kept out of the way of the collector of garbage, which would stop all streams to walk through it."""
+    if "hub" in getattr(worker.wsgi, "extensions", ()):
+        from notify_app.live import hub
+
+        hub.of(worker.wsgi).alive = lambda: bool(worker.alive)
     gc.collect()
     gc.freeze()
 
 
 def worker_exit(_: Any, worker: Any) -> None:
     """The last moment of a worker that ends in order: its streams are told when to come back."""
-    if live := _hub(worker):
-        live.leave()
-
-
-def _hub(worker: Any) -> Any:
-    """The hub of the application that this worker serves; None when it serves something else, or nothing yet."""
-    from flask import Flask
-
-    from notify_app.live import hub
-
     application = getattr(worker, "wsgi", None)
-    return hub.of(application) if isinstance(application, Flask) else None
+    if live := getattr(application, "extensions", {}).get("hub.live"):
+        live.leave()
