@@ -9,8 +9,9 @@ What this leans on in gunicorn's gevent worker (`tests/streams/test_contract.py`
 the connection as `gunicorn.socket`; `wsgi.input` leads to what was read and not used; a StopIteration out of the
 application ends the connection quietly, by closing that socket and not shutting it down.
 
-An offer is made only where this can be right: Linux, gevent, a GET by HTTP/1.1 without a body, nothing read beyond
-it, and no TLS (plain text would be written into it). Everywhere else the view has no offer and answers by a generator.
+An offer is made only where this can be right: a gevent worker that has said so (`permit`), Linux, a GET by HTTP/1.1
+without a body, nothing read beyond it, and no TLS (plain text would be written into it). Everywhere else the view has
+no offer and answers by a generator.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from gevent.socket import socket as GeventSocket  # noqa: N812
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-__all__ = ["OFFER", "Handover", "Offer"]
+__all__ = ["OFFER", "Handover", "Offer", "permit"]
 
 OFFER = "hub.handover"  # in the environ
 AT_ONCE = 32  # streams that are being authenticated at a time; in a stampede the others wait, and cost little
@@ -36,6 +37,15 @@ SEND_BUFFER = 128 * 1024  # of the kernel, which would keep megabytes for a read
 VANISHED_MS = 30_000  # for so long the kernel waits for a peer's sign of life after something was written
 
 Taker = Callable[[int, bytes], None]
+
+_permitted: set[type] = set()  # the class of this process's worker, once it has said so and is one that can
+
+
+def permit(worker_class: type) -> None:
+    """Said by the server's configuration in each worker process: what kind of worker it is. Only gunicorn's own gevent
+    worker is one that hands over; others look the same from inside a request, and end connections in another way."""
+    if f"{worker_class.__module__}.{worker_class.__qualname__}" == "gunicorn.workers.ggevent.GeventWorker":
+        _permitted.add(worker_class)
 
 
 class Offer:
@@ -96,7 +106,7 @@ def _write_nothing(_: bytes) -> None:
 def _offer(environ: WSGIEnvironment) -> Offer | None:
     connection = environ.get("gunicorn.socket")
     # exactly this class: one with TLS is a subclass of it
-    possible = type(connection) is GeventSocket and sys.platform == "linux"
+    possible = bool(_permitted) and type(connection) is GeventSocket and sys.platform == "linux"
     asked = environ["REQUEST_METHOD"] == "GET" and environ["SERVER_PROTOCOL"] == "HTTP/1.1"
     return Offer(connection) if possible and asked and _nothing_more(environ) else None
 

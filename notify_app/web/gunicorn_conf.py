@@ -8,6 +8,7 @@ import gc  # noqa: E402  (after patching, on purpose)
 import os  # noqa: E402
 from typing import Any  # noqa: E402
 
+from notify_app.live import handover  # noqa: E402
 from notify_app.processes import raise_file_limit  # noqa: E402
 
 bind = os.environ.get("HUB_BIND", "127.0.0.1:8000")
@@ -29,6 +30,7 @@ raise_file_limit()
 def post_worker_init(worker: Any) -> None:
     """The application is loaded: its hub begins to listen, for as long as this worker serves. What was loaded stays,
     and is kept out of the way of the collector of garbage, which would stop all streams to walk through it."""
+    handover.permit(type(worker))
     if "hub" in getattr(worker.wsgi, "extensions", ()):
         from notify_app.live import hub
 

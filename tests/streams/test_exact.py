@@ -48,6 +48,21 @@ def test_a_line_that_commits_while_a_snapshot_is_read_comes_once(wire, world, sh
     assert page.unread == 1
 
 
+def test_an_announcement_that_comes_again_during_the_next_look_is_told_once(wire, world, shop):
+    """Who was marked while it was read is not settled by that look: else both the look and the announcement move it."""
+    marco = world.member("marco", shop)
+    page = wire.open(marco)
+    wire.between.append(
+        lambda: (world.put(marco.people[0], "Meanwhile"), again.extend(world.air), wire.hear())
+    )
+    again: list[bytes] = []
+    wire.hub.bring()
+    wire.between += [lambda: None, lambda: wire.hub.hear(again[0])]
+    wire.bring()
+    wire.read(page)
+    assert page.events == ["snapshot", "notification"]
+
+
 def test_what_was_announced_before_it_could_be_read_is_not_forgotten(wire, world, shop):
     """The announcement is heard before the stream is looked after for the first time."""
     marco = world.member("marco", shop)
