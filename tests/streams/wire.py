@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -19,6 +20,7 @@ from tests.channels.stubs import free_port
 from tests.conftest import ROOT
 
 SECONDS = 15.0
+LISTENS = "0A"  # a state, in /proc/net/tcp
 _PAUSE = threading.Event()
 
 
@@ -30,9 +32,15 @@ def eventually(true: Callable[[], object], what: str, seconds: float = SECONDS) 
         _PAUSE.wait(0.02)
 
 
-def descriptors(pid: int) -> int:
-    """How many files and sockets a process holds."""
-    return len(os.listdir(f"/proc/{pid}/fd"))
+def descriptors(pid: int, port: int) -> int:
+    """How many descriptors of connections to this port a process holds, duplicates counted as what they are."""
+    table = [line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
+    ours = {f"socket:[{row[9]}]" for row in table if row[1].endswith(f":{port:04X}") and row[3] != LISTENS}
+    held = 0
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            held += os.readlink(f"/proc/{pid}/fd/{name}") in ours
+    return held
 
 
 class Connection:

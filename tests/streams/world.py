@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+import redis
+from flask import Flask
 from sqlalchemy import Connection, text
 
 from notify_app.ids import new_id
-from notify_app.live.announce import Frame, News, Spread, _messages
+from notify_app.live.announce import Frame, News, Spread, _messages, publish
 from notify_app.live.stream import Reader, reader_of
+from notify_app.secrets import Secrets
 from tests.builders import Builder, Organisation, Person
 
 RAISE = """
@@ -45,20 +48,22 @@ MARK = {
 
 @dataclass
 class Member:
-    """An account, its session, and its people."""
+    """An account, its session (with the token that its cookie carries), and its people."""
 
     account_id: UUID
     session_id: UUID
+    token: str
     people: list[Person]
     reader: Reader
 
 
 @dataclass
 class World:
-    """`air` holds the messages that were announced and not yet heard."""
+    """`air` holds the messages that were announced and not yet heard; with `valkey` they are published instead."""
 
     build: Builder
     air: list[bytes] = field(default_factory=list)
+    valkey: redis.Redis | None = None
 
     # --- who is there ----------------------------------------------------------------------------------------------
 
@@ -72,18 +77,25 @@ class World:
             self.build.person(one, None, name, role=role, name=name, account_id=account)
             for one in organisations
         ]
-        session = new_id()
+        session, token = new_id(), f"token of {name}"
         self.build.run(
             "INSERT INTO account_session (id, account_id, token_hash, expires_at) "
             "VALUES (:id, :account, :hash, hub_now() + interval '1 day')",
             id=session,
             account=account,
-            hash=session.bytes,
+            hash=Secrets.hash_token(token),
         )
         named = {
             person.id: (one.id, one.name, role) for person, one in zip(people, organisations, strict=True)
         }
-        return Member(account, session, people, reader_of(account, session, named))
+        return Member(account, session, token, people, reader_of(account, session, named))
+
+    def cookie(self, app: Flask, member: Member) -> str:
+        """The cookie of the browser that is signed in."""
+        signer = app.session_interface.get_signing_serializer(app)  # type: ignore[attr-defined]
+        return (
+            f"{app.config['SESSION_COOKIE_NAME']}={signer.dumps({'_user_id': member.token, '_fresh': True})}"
+        )
 
     # --- what changes ----------------------------------------------------------------------------------------------
 
@@ -119,7 +131,10 @@ class World:
         return lines
 
     def _announce(self, news: Sequence[News]) -> None:
-        self.air += [message.encode() for _, message in _messages(news)]
+        if self.valkey is not None:
+            publish(self.valkey, news)
+        else:
+            self.air += [message.encode() for _, message in _messages(news)]
 
     # --- what is true ----------------------------------------------------------------------------------------------
 
