@@ -10,6 +10,9 @@ import sys
 from bench.harness import FULL, SHORT
 
 NAMES = {
+    "p1": "bench.p1_streams",
+    "p2": "bench.p2_fanout",
+    "p3": "bench.p3_one",
     "p4": "bench.p4_ingest",
     "p5": "bench.p5_routing",
     "p6": "bench.p6_delivery",

@@ -1,5 +1,5 @@
-"""What the operating system knows about processes: whether one still lives, is ours, and how it is ended;
-and the two kinds of file that a running process leaves (private notes, logs).
+"""What the operating system knows about processes: whether one still lives, is ours, and how it is ended; how many
+descriptors one may have; and the two kinds of file that a running process leaves (private notes, logs).
 
 A pid alone proves nothing, because pids are used again; so a process is remembered as its pid *and* the
 moment it started, and only the pair is ever signalled. Standard library only: the supervisor and the
@@ -8,8 +8,10 @@ embedded engines are built on this and must stay small in memory.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -202,6 +204,15 @@ def _started_by_ps(pid: int) -> str | None:
         ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
     ).stdout.split(maxsplit=1)
     return None if len(out) < 2 or out[0].startswith("Z") else out[1].strip()
+
+
+def raise_file_limit() -> None:
+    """Each open inbox is a descriptor, and many systems begin at 1,024. Children inherit it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 65_536 if hard == resource.RLIM_INFINITY else hard
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(ValueError, OSError):  # macOS may allow less than it names
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def write_private(path: Path, text: str) -> None:

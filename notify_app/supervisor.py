@@ -11,7 +11,6 @@ import contextlib
 import fcntl
 import json
 import os
-import resource
 import select
 import signal
 import socket
@@ -25,7 +24,16 @@ from typing import IO
 
 from notify_app import engine_home
 from notify_app.engines import EngineFailed, Engines, secret_key
-from notify_app.processes import Seen, die_with_parent, dies_with_parent, end, marked, rotate, write_private
+from notify_app.processes import (
+    Seen,
+    die_with_parent,
+    dies_with_parent,
+    end,
+    marked,
+    raise_file_limit,
+    rotate,
+    write_private,
+)
 
 __all__ = ["TABLE", "Process", "StartFailed", "Supervisor", "run"]
 
@@ -143,7 +151,7 @@ class Supervisor:
         self._reap()
         self._settle_environment()
         self._check_port()
-        _raise_file_limit()
+        raise_file_limit()
         if self.prepare:
             self._start_engines()
             self._prepare_database()
@@ -510,15 +518,6 @@ def _reason(code: int) -> str:
 def _reachable(host: str) -> str:
     """Where a client finds a server that listens on `host`."""
     return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
-
-
-def _raise_file_limit() -> None:
-    """Each open inbox is a descriptor, and many systems begin at 1,024."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 65_536 if hard == resource.RLIM_INFINITY else hard
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        with contextlib.suppress(ValueError, OSError):  # macOS may allow less than it names
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _tail(log: Path, lines: int = 15) -> str:

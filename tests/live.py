@@ -9,6 +9,7 @@ import http.client
 import json
 import os
 import queue
+import resource
 import signal
 import socket
 import subprocess
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from notify_app.config import Settings
-from notify_app.processes import dies_with_parent
+from notify_app.processes import children_of, dies_with_parent
 from tests.channels.stubs import free_port
 
 READY_SECONDS = 30.0
@@ -30,11 +31,15 @@ HEARD_SECONDS = 10.0
 
 
 class LiveServer:
-    """gunicorn with the product's own configuration, as a child of the tests; ended by its id."""
+    """gunicorn with the product's own configuration, as a child of the tests; ended by its id. `generator` says whether
+    streams ask by HTTP/1.0, whose connections are not handed over."""
 
-    def __init__(self, settings: Settings, *, cwd: Path) -> None:
+    def __init__(self, settings: Settings, *, cwd: Path, descriptors: int = 0) -> None:
+        """With a limit of `descriptors`, if there is to be one."""
         self._settings = settings
         self._cwd = cwd
+        self._descriptors = descriptors
+        self.generator = False
         self._process: subprocess.Popen[bytes] | None = None
         self._streams: list[Stream] = []
         self.port = 0
@@ -55,13 +60,27 @@ class LiveServer:
             [sys.executable, "-m", "gunicorn", "-c", "notify_app/web/gunicorn_conf.py", "wsgi:app"],
             cwd=self._cwd,
             env=_environment(self._settings) | {"HUB_BIND": f"127.0.0.1:{self.port}"},
-            preexec_fn=dies_with_parent(),
+            preexec_fn=self._begin(dies_with_parent()),
         )
         until = time.monotonic() + READY_SECONDS
         while not self._answers():
             assert self._process.poll() is None, f"gunicorn ended with {self._process.returncode}"
             assert time.monotonic() < until, "gunicorn does not answer"
             threading.Event().wait(0.05)
+
+    def _begin(self, dies: Callable[[], None]) -> Callable[[], None]:
+        def begin() -> None:
+            dies()
+            if self._descriptors:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (self._descriptors, self._descriptors))
+
+        return begin
+
+    @property
+    def worker(self) -> int:
+        """The process that serves."""
+        assert self._process is not None
+        return children_of(self._process.pid)[0]
 
     def stop(self, how: int = signal.SIGTERM) -> None:
         """End it; SIGKILL takes its workers along, as a machine that loses power would."""
@@ -92,7 +111,7 @@ class LiveServer:
 
     def stream(self, cookie: str, *, after: str = "", last_event_id: str = "") -> Stream:
         """Open a stream as the owner of this cookie; with a cursor in the address, or in the header."""
-        opened = Stream(self.port, cookie, after, last_event_id)
+        opened = Stream(self.port, cookie, after, last_event_id, generator=self.generator)
         self._streams.append(opened)
         return opened
 
@@ -130,13 +149,17 @@ class Frame:
 class Stream:
     """One open `GET /stream`. Frames are kept in order; heartbeats apart."""
 
-    def __init__(self, port: int, cookie: str, after: str, last_event_id: str) -> None:
+    def __init__(
+        self, port: int, cookie: str, after: str, last_event_id: str, *, generator: bool = False
+    ) -> None:
         self.position = last_event_id or after
         self.frames: list[Frame] = []
         self.heartbeats = 0
         self.retry = ""
         self._frames: queue.Queue[Frame | None] = queue.Queue()
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        if generator:
+            self._connection._http_vsn, self._connection._http_vsn_str = 10, "HTTP/1.0"  # type: ignore[attr-defined]
         headers = {"Cookie": cookie, "Accept": "text/event-stream"}
         if last_event_id:
             headers["Last-Event-ID"] = last_event_id
@@ -144,6 +167,7 @@ class Stream:
         self._socket = self._connection.sock
         self.response = self._connection.getresponse()
         self.status = self.response.status
+        self.handed_over = self.status == 200 and "Server" not in self.response.headers
         self._reader = threading.Thread(target=self._read, name="stream", daemon=True)
         self._reader.start()
 

@@ -13,7 +13,9 @@ from sqlalchemy import text
 
 from notify_app.extensions import db
 
-__all__ = ["decode", "encode", "state"]
+__all__ = ["STATE", "decode", "encode", "state"]
+
+MOST = 2**63 - 1  # a bigint
 
 STATE = text(
     """
@@ -29,21 +31,23 @@ def state(people: Iterable[tuple[UUID, UUID]]) -> tuple[int, str]:
     """How many lines these (organisation, person) have not read, and the cursor of now."""
     with db.engines["engine"].connect() as conn:
         rows = conn.execute(STATE, {"people": [person for _, person in people]}).all()
-    return sum(row.unread for row in rows), encode({row.id: row.seq for row in rows})
+    return sum(row.unread for row in rows), encode({row.id.hex: row.seq for row in rows})
 
 
-def encode(counters: Mapping[UUID, int]) -> str:
-    """`<person>.<counter>` joined by dashes, in the order of the people."""
-    return "-".join(f"{person.hex}.{seq}" for person, seq in sorted(counters.items()))
+def encode(counters: Mapping[str, int]) -> str:
+    """`<person>.<counter>` joined by dashes, in the order of the people (each by the 32 digits of their id)."""
+    return "-".join(f"{person}.{seq}" for person, seq in sorted(counters.items()))
 
 
-def decode(token: str) -> dict[UUID, int]:
+def decode(token: str) -> dict[str, int]:
     """The counters of a cursor; empty for anything that is none, which means a fresh snapshot."""
-    counters: dict[UUID, int] = {}
+    counters: dict[str, int] = {}
     for part in token.split("-") if token else ():
         person, _, seq = part.partition(".")
         try:
-            counters[UUID(hex=person)] = int(seq)
+            counters[UUID(hex=person).hex] = known = int(seq)
         except ValueError:
+            return {}
+        if known > MOST:
             return {}
     return counters

@@ -1,209 +1,249 @@
-"""The fan-out of one web process: one Redis subscription, all of its open streams, and the database as the truth.
+"""The open streams of one web process: how they begin, what keeps them exact, how they end.
 
-Announcements make it fast; every few seconds, and whenever Redis comes back, the counters of all connected people
-are compared with the database and what is missing is sent. The same look ends the streams of sessions that are over.
+Announcements make it fast (`hear`); every few seconds, and whenever Redis comes back, the counters of all connected
+people are compared with the database (`compare`), and who is behind is brought up (`bring`). The same look ends the
+streams of sessions that are over. `beat` writes the heartbeat.
+
+Each of these verbs is one look and ends; `start` has them repeated, each by a thread of its own (a greenlet under
+gevent). Who writes to streams holds the lock, never across a statement or a pause; and a long row of writes pauses
+now and then, so that requests are answered in between.
 """
 
 from __future__ import annotations
 
-import json
 import logging
+import random
+import resource
 import threading
 import time
-from collections import defaultdict
-from typing import Any
-from uuid import UUID
+from collections.abc import Callable, Mapping
+from itertools import islice
+from typing import TYPE_CHECKING
 
-import redis
 from flask import Flask
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from notify_app import domains
 from notify_app.config import Settings
 from notify_app.errors import Unavailable
 from notify_app.extensions import db
-from notify_app.live import catch_up, cursor
-from notify_app.live.announce import CHANNEL
-from notify_app.live.stream import Reader, Stream, encode
-from notify_app.pipeline import sql
+from notify_app.live import catch_up, cursor, truth
+from notify_app.live.hear import SLICE, Ears, parts
+from notify_app.live.listen import listen_for_ever
+from notify_app.live.registry import ROUNDS, Registry
+from notify_app.live.stream import Reader, Stream, heartbeat
 
-__all__ = ["Hub", "of"]
+if TYPE_CHECKING:
+    from notify_app.live.sockets import Sockets
+
+__all__ = ["HEARTBEAT_SECONDS", "MOST_OF_ONE_ACCOUNT", "Hub", "known_place", "of"]
 
 log = logging.getLogger(__name__)
 
+HEARTBEAT_SECONDS = 15.0
+TICK_SECONDS = HEARTBEAT_SECONDS / ROUNDS
 COMPARE_SECONDS = 5.0
-# below the server's own limit of connections, so that webhooks and pages always find one
-MOST_STREAMS = 8_000
-MOST_OF_ONE_ACCOUNT = 20  # tabs share one stream: that many are as many devices
+GATHER_SECONDS = 0.003  # who is behind at the same time is read by the same statement
+BRING_AT_ONCE = 500
+AGAIN_SECONDS = 1.0  # after the database was away
 
-LIVE_SESSIONS = text(
-    "SELECT s.id FROM account_session s JOIN account a ON a.id = s.account_id AND a.disabled_at IS NULL "
-    "WHERE s.id = ANY(CAST(:ids AS uuid[])) AND s.revoked_at IS NULL AND s.expires_at > hub_now()"
+MOST_STREAMS = 20_000  # handed over; the server does not count them, and each is a descriptor
+MOST_QUEUED = 8_000  # below the server's own limit of connections, so that webhooks and pages always find one
+# tabs of a browser share one stream, so this is devices, and more than anybody has; beyond it the oldest gives way
+MOST_OF_ONE_ACCOUNT = 64
+RETRY_MS = (2_000, 10_000)
+RETRY_MS_EACH = (
+    3  # of the streams that there are: they come back over a time in which all of them can be opened
 )
 
 
 class Hub:
-    """Made once a process; starts its two threads (greenlets under gevent) with the first stream."""
+    """One a process. `alive` says whether the process still serves; when it does not, its streams are let go."""
 
-    def __init__(self, app: Flask) -> None:
+    def __init__(self, app: Flask, *, rng: random.Random | None = None) -> None:
+        self.alive: Callable[[], bool] = lambda: True
         self._app = app
-        self._settings: Settings = app.extensions["hub"]
-        self._lock = threading.Lock()
-        self._by_person: defaultdict[UUID, set[Stream]] = defaultdict(set)
-        self._by_organisation: defaultdict[UUID, set[Stream]] = defaultdict(set)
-        self._started = False
+        self._rng = rng or random.Random()
+        self._lock = threading.RLock()
+        self._streams = Registry()
+        self._behind: dict[Stream, None] = {}
+        self._ears = Ears(self._streams, self._lock, self._mark)
+        self.hear = self._ears.hear
+        self._sockets: Sockets | None = None
+        self._someone_behind, self._look_now = threading.Event(), threading.Event()
+        self._round = 0
+        self._leaving = False
+        # the rest is for requests, files and the database
+        self._descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0] * 3 // 4
 
     # --- streams ---------------------------------------------------------------------------------------------------
 
-    def open(self, reader: Reader, after: str) -> Stream:
-        """Register a stream and bring it up to date. Without a usable cursor it begins with a snapshot.
-        Raises Unavailable beyond MOST_STREAMS; of one account the oldest stream gives way beyond its own limit."""
-        if self.count() >= MOST_STREAMS:
-            raise Unavailable("Too many pages are open at once; this one tries again by itself.")
-        self._make_room(reader.account_id)
-        known = cursor_of(reader, after)
-        stream = Stream(reader, known or dict.fromkeys(reader.people, 0), fresh=known is None)
-        with self._lock:
-            for person_id in reader.people:
-                self._by_person[person_id].add(stream)
-            for organisation_id in reader.watches:
-                self._by_organisation[organisation_id].add(stream)
-            starting, self._started = not self._started, True
-        if starting:
-            threading.Thread(target=self._listen, name="live-listen", daemon=True).start()
-            threading.Thread(target=self._compare_for_ever, name="live-compare", daemon=True).start()
-        with stream.lock:
-            catch_up.bring(stream)
-        return stream
-
-    def _make_room(self, account_id: UUID) -> None:
-        with self._lock:
-            every = {stream for streams in self._by_person.values() for stream in streams}
-        mine = sorted(
-            (one for one in every if one.reader.account_id == account_id), key=lambda one: one.opened
-        )
-        for oldest in mine[: max(0, len(mine) + 1 - MOST_OF_ONE_ACCOUNT)]:
-            oldest.close()
-            self.drop(oldest)
-
-    def drop(self, stream: Stream) -> None:
-        """Forget a stream."""
-        with self._lock:
-            for index in (self._by_person, self._by_organisation):
-                for key in [key for key, streams in index.items() if stream in streams]:
-                    index[key].discard(stream)
-                    if not index[key]:
-                        del index[key]
-
     def count(self) -> int:
         """How many streams are open."""
+        return len(self._streams)
+
+    def admit(self, *, queued: bool = False) -> None:
+        """Raises Unavailable when there is no room for one more stream (`queued`: for one that stays a request)."""
+        handed_over = len(self._sockets or ())
+        taken, most = (self.count() - handed_over, MOST_QUEUED) if queued else (handed_over, MOST_STREAMS)
+        if taken >= min(most, self._descriptors) or self._leaving:
+            raise Unavailable("Too many pages are open at once; this one tries again by itself.")
+
+    def hand_over(self, reader: Reader, after: Mapping[str, int] | None, fd: int, head: bytes) -> None:
+        """Begin a stream on this descriptor, which belongs to it from now on, by writing `head`."""
+        from notify_app.live.sockets import Sockets, SocketStream
+
+        if self._sockets is None:
+            self._sockets = Sockets(self)
+            threading.Thread(target=self._sockets.watch_for_ever, name="live-sockets", daemon=True).start()
+        self.join(SocketStream(reader, self, after, fd, self._sockets), head)
+
+    def join(self, stream: Stream, head: bytes = b"") -> None:
+        """Register a stream, and bring it up to date within milliseconds. Of one account the oldest gives way."""
         with self._lock:
-            return len({stream for streams in self._by_person.values() for stream in streams})
+            of_account = self._streams.by_account.of(stream.reader.account_id)
+            for oldest in of_account[: max(0, len(of_account) + 1 - MOST_OF_ONE_ACCOUNT)]:
+                self.drop(oldest)
+            self._streams.add(stream, self._round)
+            if self._leaving:
+                self.drop(stream)
+            stream.write(head + heartbeat(self._retry_ms()))
+            if not stream.closed:
+                self._mark(stream)
 
-    # --- announcements ---------------------------------------------------------------------------------------------
-
-    def _listen(self) -> None:
-        pause = 0.2
-        while True:
-            try:
-                connection = redis.Redis.from_url(
-                    self._settings.redis_url, socket_connect_timeout=2, socket_timeout=None
-                )
-                listener = connection.pubsub(ignore_subscribe_messages=True)
-                listener.subscribe(CHANNEL)
-                pause = 0.2
-                self.compare()
-                while True:
-                    message = listener.get_message(timeout=30)
-                    if message:
-                        self._hear(message["data"])
-            except redis.RedisError as error:
-                log.warning(
-                    "live: Redis is away (%s); looking into the database meanwhile", type(error).__name__
-                )
-            except Exception:
-                log.exception("live: an announcement could not be used")
-            time.sleep(pause)
-            pause = min(pause * 2, 2.0)
-
-    def _hear(self, raw: bytes) -> None:
-        for one in json.loads(raw):
-            if "p" in one:
-                self._tell_person(UUID(one["p"]), one["s"], one["e"], one["d"])
-            elif "b" in one:
-                for person, seq, line in one["l"]:
-                    self._tell_person(
-                        UUID(person), seq, one["b"], {**one["d"], "id": line, "url": f"/inbox/{line}"}
-                    )
-            else:
-                self._tell_office(UUID(one["o"]), {"items": one["i"], "what": [one["w"]]})
-
-    def _tell_person(self, person_id: UUID, seq: int, event: str, data: dict[str, Any]) -> None:
-        if event == "notification":
-            category = next((one.title for one in domains.categories() if one.name == data["category"]), "")
-            data = {**data, "category_title": category}
-        for stream in self._of(self._by_person, person_id):
-            with stream.lock:
-                known = stream.counters[person_id]
-                if seq == known + 1:
-                    stream.send(event, data, person_id, seq)
-                elif seq > known:
-                    with self._app.app_context():
-                        catch_up.bring(stream)
-
-    def _tell_office(self, organisation_id: UUID, data: dict[str, Any]) -> None:
-        frame = encode("changed", data)
-        for stream in self._of(self._by_organisation, organisation_id):
-            stream.write(frame)
-
-    def _of(self, index: defaultdict[UUID, set[Stream]], key: UUID) -> list[Stream]:
+    def drop(self, stream: Stream, last: bytes = b"") -> None:
+        """Forget a stream and end it, if that is not done yet."""
         with self._lock:
-            return list(index[key]) if key in index else []
+            if not stream.closed:
+                stream.closed = True
+                self._streams.remove(stream)
+                self._behind.pop(stream, None)
+                stream.end(last)
+
+    def leave(self) -> None:
+        """Let all streams go, and take no more: their clients come back, not all at once, to whoever serves then."""
+        with self._lock:
+            self._leaving = True
+            for stream in list(self._streams):
+                self.drop(stream, b"retry: %d\n\n" % self._retry_ms())
+
+    def _retry_ms(self) -> int:
+        """When one of the clients comes back if its stream breaks now: all together over a time that suffices."""
+        least, most = RETRY_MS
+        return self._rng.randint(least, max(most, RETRY_MS_EACH * self.count()))
 
     # --- the truth -------------------------------------------------------------------------------------------------
 
-    def _compare_for_ever(self) -> None:
-        while True:
-            time.sleep(COMPARE_SECONDS)
-            try:
-                self.compare()
-            except SQLAlchemyError as error:
-                log.warning("live: the database is away (%s)", type(error).__name__)
-            except Exception:
-                log.exception("live: comparing failed")
+    def _mark(self, stream: Stream) -> None:
+        """It is behind: only the database moves it from now on, until it is settled again."""
+        stream.settled = False
+        self._behind[stream] = None
+        self._someone_behind.set()
+
+    def bring(self) -> None:
+        """Bring those that are behind up to now, the first few hundred of them. Raises SQLAlchemyError; who was not
+        reached stays behind."""
+        with self._lock:
+            streams = list(islice(self._behind, BRING_AT_ONCE))
+            for stream in streams:
+                del self._behind[stream]
+            if not self._behind:
+                self._someone_behind.clear()
+        try:
+            with self._app.app_context():
+                catch_up.bring(streams, self._lock, self._settle)
+        finally:
+            with self._lock:
+                for stream in streams:
+                    if not stream.settled and not stream.closed:
+                        self._mark(stream)
+
+    def _settle(self, stream: Stream) -> None:
+        """It is exact, as far as was known when it was read: unless it must be read again, or was marked meanwhile."""
+        stream.settled = not stream.fresh and stream not in self._behind
 
     def compare(self) -> None:
-        """Send what announcements did not bring, and end the streams whose sessions are over."""
+        """See to what announcements did not bring, and end the streams of sessions that are over. Raises
+        SQLAlchemyError."""
         with self._lock:
-            streams = {stream for group in self._by_person.values() for stream in group}
-        if not streams:
-            return
-        people = {person_id for stream in streams for person_id in stream.reader.people}
-        sessions = {stream.reader.session_id for stream in streams}
-        with self._app.app_context():
-            with db.engines["engine"].connect() as conn:
-                counters = {
-                    row.person_id: row.seq for row in conn.execute(sql.COUNTERS, {"people": list(people)})
-                }
-                alive = set(conn.execute(LIVE_SESSIONS, {"ids": list(sessions)}).scalars())
-            for stream in streams:
-                if stream.reader.session_id not in alive:
-                    stream.close()
-                elif any(counters.get(person, 0) > seq for person, seq in list(stream.counters.items())):
-                    with stream.lock:
-                        catch_up.bring(stream)
+            everybody = list(self._streams)
+        for part in parts(everybody, truth.AT_ONCE):
+            streams = [one for one in part if not one.closed]
+            if not streams:
+                continue
+            with self._app.app_context(), db.engines["engine"].connect() as conn:
+                behind, ended = truth.compare(conn, streams)
+            with self._lock:
+                for stream in ended:
+                    self.drop(stream)
+                for stream in behind:
+                    if stream.settled:
+                        self._mark(stream)
+
+    def beat(self) -> None:
+        """One tick: the heartbeats of one round (who is stuck gets none any more), and what the office waits for."""
+        if not self.alive():
+            self.leave()
+        self._ears.tell_waiting()
+        self._round = (self._round + 1) % ROUNDS
+        now = time.monotonic()
+        for part in parts(self._streams.round(self._round), SLICE):
+            with self._lock:
+                for stream in part:
+                    if stream.stuck(now):
+                        self.drop(stream)
+                    else:
+                        stream.write(heartbeat(self._retry_ms()))
+            time.sleep(0)
+
+    # --- for ever --------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Have it done from now on. Called once."""
+        settings: Settings = self._app.extensions["hub"]
+        for name, run in {
+            "live-listen": lambda: listen_for_ever(settings.redis_url, self.hear, self._look_now.set),
+            "live-compare": lambda: _repeat(self.compare, self._until_compare),
+            "live-bring": lambda: _repeat(self.bring, self._until_behind),
+            "live-beat": lambda: _repeat(self.beat, lambda: time.sleep(TICK_SECONDS)),
+        }.items():
+            threading.Thread(target=run, name=name, daemon=True).start()
+
+    def _until_compare(self) -> None:
+        self._look_now.wait(COMPARE_SECONDS)
+        self._look_now.clear()
+
+    def _until_behind(self) -> None:
+        self._someone_behind.wait()
+        time.sleep(GATHER_SECONDS)
 
 
-def cursor_of(reader: Reader, after: str) -> dict[UUID, int] | None:
+_MAKING = threading.Lock()
+
+
+def _repeat(look: Callable[[], None], wait: Callable[[], object]) -> None:
+    while True:
+        wait()
+        try:
+            look()
+        except SQLAlchemyError as error:
+            log.warning("live: the database is away (%s)", type(error).__name__)
+            time.sleep(AGAIN_SECONDS)
+        except Exception:
+            log.exception("live: a look has failed; it is tried again")
+            time.sleep(AGAIN_SECONDS)
+
+
+def known_place(reader: Reader, after: str) -> dict[str, int] | None:
     """The counters that a client names, if they are of exactly this reader's people."""
     known = cursor.decode(after)
-    return known if known.keys() == reader.people.keys() else None
+    return known if known.keys() == {one.key for one in reader.people} else None
 
 
 def of(app: Flask) -> Hub:
-    """The process's hub."""
-    if "hub.live" not in app.extensions:
-        app.extensions["hub.live"] = Hub(app)
+    """The process's hub, which runs from the first time that it is asked for."""
+    with _MAKING:
+        if "hub.live" not in app.extensions:
+            app.extensions["hub.live"] = Hub(app)
+            app.extensions["hub.live"].start()
     hub: Hub = app.extensions["hub.live"]
     return hub

@@ -11,6 +11,7 @@ from flask_babel import get_locale
 
 from notify_app.config import Settings
 from notify_app.extensions import db
+from notify_app.live.handover import Handover
 from notify_app.web import guard, identity, problems
 from notify_app.web.extensions import babel, compress, csrf, limiter, login, migrate
 
@@ -61,6 +62,7 @@ def init_app(app: Flask) -> None:
     app.teardown_request(identity.leave_scope)
     app.after_request(_headers)
     app.context_processor(_everywhere)
+    app.wsgi_app = Handover(app.wsgi_app, "/stream")  # type: ignore[method-assign]
 
 
 def _refuse_nul() -> None:

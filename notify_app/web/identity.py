@@ -7,6 +7,8 @@ old cookie is worth nothing. These statements run as hub_engine, before any orga
 from __future__ import annotations
 
 import secrets as random_secrets
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -24,6 +26,7 @@ from notify_app.config import Settings
 from notify_app.extensions import db
 from notify_app.secrets import Secrets
 from notify_app.web.extensions import login
+from notify_app.web.together import Together
 
 __all__ = [
     "Membership",
@@ -96,14 +99,14 @@ class SessionUser(UserMixin):
 
 LOAD = text(
     """
-    SELECT s.id AS session_id, a.id AS account_id, a.email, p.id AS person_id, p.organisation_id, p.role, p.name,
+    SELECT s.token_hash, s.id AS session_id, a.id AS account_id, a.email, p.id AS person_id, p.organisation_id, p.role, p.name,
            o.name AS organisation_name, o.slug AS organisation_slug,
            coalesce(p.zone, o.zone) AS zone, coalesce(p.locale, o.locale) AS locale
     FROM account_session s
     JOIN account a ON a.id = s.account_id AND a.disabled_at IS NULL
     JOIN person p ON p.account_id = a.id AND p.left_at IS NULL
     JOIN organisation o ON o.id = p.organisation_id
-    WHERE s.token_hash = :hash AND s.revoked_at IS NULL AND s.expires_at > hub_now()
+    WHERE s.token_hash = ANY(CAST(:hashes AS bytea[])) AND s.revoked_at IS NULL AND s.expires_at > (SELECT hub_now())
     ORDER BY o.name
     """
 )
@@ -120,8 +123,10 @@ CLOSE = text("DELETE FROM account_session WHERE token_hash = :hash")
 @login.user_loader
 def load_session(token: str) -> SessionUser | None:
     """The session of a token, or None when it is over or the account is a person nowhere."""
-    with db.engines["engine"].connect() as conn:
-        rows = conn.execute(LOAD, {"hash": Secrets.hash_token(token)}).all()
+    if "hub.sessions" not in current_app.extensions:
+        current_app.extensions["hub.sessions"] = Together(_read_sessions)
+    sessions: Together[bytes, list[Any]] = current_app.extensions["hub.sessions"]
+    rows = sessions.get(Secrets.hash_token(token))
     if not rows:
         return None
     members = tuple(
@@ -138,6 +143,15 @@ def load_session(token: str) -> SessionUser | None:
         for row in rows
     )
     return SessionUser(token, rows[0].session_id, rows[0].account_id, rows[0].email, members)
+
+
+def _read_sessions(hashes: Sequence[bytes]) -> dict[bytes, list[Any]]:
+    """The rows of each session, one for each person that its account is."""
+    found: defaultdict[bytes, list[Any]] = defaultdict(list)
+    with db.engines["engine"].connect() as conn:
+        for row in conn.execute(LOAD, {"hashes": list(hashes)}):
+            found[bytes(row.token_hash)].append(row)
+    return found
 
 
 def viewer_or_none() -> Viewer | None:

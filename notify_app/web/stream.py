@@ -1,28 +1,29 @@
 """`GET /stream`: the live inbox of an account, as Server-Sent Events (requirement B4).
 
-The plain form: a generator that waits on a queue. It holds no database connection while idle, writes a heartbeat
-event every 15 seconds (scripts cannot see comments, and a dead peer shows only on a write), and begins with a
-`retry:` that differs from stream to stream, so that a restart is no stampede.
+The view authenticates and answers. What follows is written by `live.hub`: to the connection itself where the server
+hands it over, else through the generator that is this answer's body.
 """
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator
+import socket
+from collections.abc import Iterable
+from typing import Any
 
 from flask import Blueprint, Response, abort, current_app, jsonify, request
 
+from notify_app.errors import Unavailable
 from notify_app.live import cursor, hub
-from notify_app.live.stream import HEARTBEAT_SECONDS, Reader, Stream, encode
+from notify_app.live.handover import OFFER, Offer
+from notify_app.live.queued import QueuedStream
+from notify_app.live.stream import Reader, reader_of
 from notify_app.web.guard import allow
 from notify_app.web.identity import Viewer, viewer
+from notify_app.web.problems import problem
 
 __all__ = ["blueprint"]
 
 blueprint = Blueprint("stream", __name__)
-
-RETRY_MS = (2_000, 10_000)
-STAFF = ("manager", "administrator", "technician")
 
 
 @blueprint.get("/stream")
@@ -30,13 +31,16 @@ STAFF = ("manager", "administrator", "technician")
 def show() -> Response:
     """Open a stream after `Last-Event-ID`, or `?after=` where a browser has forgotten the header."""
     _same_account()
-    after = request.headers.get("Last-Event-ID") or request.args.get("after", "")
     live = hub.of(current_app._get_current_object())  # type: ignore[attr-defined]
-    stream = live.open(_reader(viewer()), after)
-    response = Response(_frames(live, stream), mimetype="text/event-stream")
+    offer: Offer | None = request.environ.get(OFFER)
+    try:
+        live.admit(queued=offer is None)
+    except Unavailable as full:
+        return problem(full)
+    after = request.headers.get("Last-Event-ID") or request.args.get("after", "")
+    response = Response(_body(live, _reader(viewer()), after, offer), mimetype="text/event-stream")
     response.headers["Cache-Control"] = "no-cache, no-transform"
     response.headers["X-Accel-Buffering"] = "no"
-    response.call_on_close(lambda: live.drop(stream))
     return response
 
 
@@ -56,22 +60,33 @@ def _same_account() -> None:
 
 
 def _reader(who: Viewer) -> Reader:
-    return Reader(
-        who.account_id,
-        who.session_id,
-        {one.person_id: (one.organisation_id, one.organisation_name) for one in who.memberships},
-        frozenset(one.organisation_id for one in who.memberships if one.role in STAFF),
-    )
+    people = {
+        one.person_id: (one.organisation_id, one.organisation_name, one.role) for one in who.memberships
+    }
+    return reader_of(who.account_id, who.session_id, people)
 
 
-def _frames(live: hub.Hub, stream: Stream) -> Iterator[bytes]:
-    heartbeat = encode("heartbeat", {})
-    try:
-        yield f"retry: {random.randint(*RETRY_MS)}\n\n".encode() + heartbeat
-        while True:
-            frame = stream.next(HEARTBEAT_SECONDS)
-            if frame is None and stream.closed:
-                return
-            yield frame or heartbeat
-    finally:
-        live.drop(stream)
+def _body(live: hub.Hub, reader: Reader, after: str, offer: Offer | None) -> Iterable[bytes]:
+    """What the server is to send itself: nothing, where it hands the connection over."""
+    place = hub.known_place(reader, after)
+    if request.method == "HEAD":
+        return iter(())
+    if offer is not None:
+        offer.accept(lambda fd, head: live.hand_over(reader, place, fd, head))
+        return iter(())
+    stream = QueuedStream(reader, live, place, _breaker(request.environ.get("gunicorn.socket")))
+    live.join(stream)
+    return stream.frames()
+
+
+def _breaker(connection: Any) -> Any:
+    """What breaks a connection whose client takes nothing, where the server lets us have it."""
+
+    def cut() -> None:
+        try:
+            if connection is not None:
+                connection.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # it is broken already
+
+    return cut

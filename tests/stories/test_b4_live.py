@@ -11,6 +11,14 @@ from tests.stories.conftest import MARCO_PHONE
 pytestmark = [pytest.mark.proves("B4"), pytest.mark.xdist_group("live")]
 
 
+@pytest.fixture(params=["handed over", "by a generator"])
+def live(live, request):
+    """Each story is told twice: where the server hands its connections over, and where it cannot."""
+    live.generator = request.param == "by a generator"
+    yield live
+    live.generator = False
+
+
 @pytest.fixture
 def stage(shop, live):
     """The shop with a real web server; `stage(key)` opens a stream as this person and reads its snapshot."""
@@ -18,6 +26,7 @@ def stage(shop, live):
     def open_stream(key, **at):
         stream = live.stream(shop.browser(key).cookie(), **at)
         assert stream.status == 200
+        assert stream.handed_over is not live.generator
         if not at:
             stream.next("snapshot")
         return stream
@@ -182,7 +191,8 @@ def test_a_gap_is_filled_by_the_next_announcement_at_once(shop, stage, monkeypat
         patch.setattr("notify_app.pipeline.step.announce.publish", lambda *_: None)
         tell(shop, "marco", headline="Lost")
     tell(shop, "marco", headline="Heard")
-    titles = [stream.next("notification", 4).data["title"] for _ in range(2)]
+    told = [stream.until(lambda frame: frame.event == "notification", 4) for _ in range(2)]
+    titles = [frame.data["title"] for frame in told]
     assert titles == ["Lost", "Heard"]
 
 
