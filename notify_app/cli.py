@@ -36,6 +36,7 @@ def init_app(app: Flask) -> None:
         template,
         office,
         events,
+        api_key,
     ):
         app.cli.add_command(command)
 
@@ -286,3 +287,36 @@ def events() -> None:
     from notify_app.pipeline import catalogue
 
     click.echo(catalogue.document(), nl=False)
+
+
+@click.command("api-key")
+@click.argument("organisation")
+@click.argument("name", default="")
+@click.option("--for", "person", default="", help="As whom it acts: an id, or a part of the name.")
+@click.option(
+    "--revoke", "revoked", default="", help="The id of the key that is to be worth nothing from now on."
+)
+def api_key(organisation: str, name: str, person: str, revoked: str) -> None:
+    """Make a key called NAME for a program that acts as a person, and print it once; revoke one; or list all."""
+    from notify_app.work import keys
+
+    with _office(organisation) as work:
+        if revoked:
+            _told(lambda: keys.revoke(work, _uuid(revoked, "--revoke")))
+            click.echo("revoked")
+        elif name or person:
+            found = work.all(PEOPLE_LIKE, person=person, like=f"%{person}%")
+            if len(found) != 1:
+                names = ", ".join(row.name for row in found) or "nobody"
+                raise click.ClickException(f"--for: {person or 'nothing'} is {names}; name exactly one.")
+            _told(lambda: click.echo(keys.make(work, name, found[0].id).token))
+        else:
+            for one in keys.known(work):
+                state = "revoked" if one.revoked_at else "unused" if one.last_used_at is None else "used"
+                click.echo(f"{one.id}  {state:<8} hub_…{one.hint}  {one.name} (as {one.person}, {one.role})")
+
+
+PEOPLE_LIKE = """
+    SELECT id, name FROM person WHERE organisation_id = :org AND left_at IS NULL
+    AND (CAST(id AS text) = :person OR (:person <> '' AND name ILIKE :like)) ORDER BY name
+"""

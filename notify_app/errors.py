@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Conflict", "FieldError", "Forbidden", "HubError", "Invalid", "NotFound", "Refused", "Unavailable"]
+__all__ = [
+    "Conflict",
+    "FieldError",
+    "Forbidden",
+    "HubError",
+    "Invalid",
+    "NotFound",
+    "Refused",
+    "Unauthenticated",
+    "Unavailable",
+]
 
 
 @dataclass(frozen=True)
@@ -25,6 +35,12 @@ class NotFound(HubError):
     """No such thing, or not this organisation's: the two look the same."""
 
     code = "not-found"
+
+
+class Unauthenticated(HubError):
+    """Nobody is known to ask: no key, or one that is worth nothing (any more)."""
+
+    code = "unauthenticated"
 
 
 class Forbidden(HubError):

@@ -1,5 +1,6 @@
 """The tables, one file a family. No sending, no HTTP, no decisions."""
 
+from notify_app.models.api import ApiCall, ApiKey
 from notify_app.models.base import Base, Scoped
 from notify_app.models.broadcast import Broadcast
 from notify_app.models.clock import HubClock
@@ -46,6 +47,8 @@ __all__ = [
     "Account",
     "AccountSession",
     "Address",
+    "ApiCall",
+    "ApiKey",
     "Attempt",
     "Base",
     "Broadcast",

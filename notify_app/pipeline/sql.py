@@ -17,11 +17,13 @@ __all__ = [
     "DUE_REMINDERS",
     "EXPIRED_LEASES",
     "FIND_INBOUND",
+    "FIND_KEY",
     "FIND_LINK",
     "FIND_SOURCE",
     "RENEW",
     "RETAIN_ATTEMPTS",
     "RETAIN_BODIES",
+    "RETAIN_CALLS",
     "SETTLE",
     "WAITING",
 ]
@@ -61,6 +63,19 @@ FIND_LINK = text(
 
 # a hint where to work: what is due and behind nothing else of its item, oldest first; it is claimed under the
 # organisation's own scope
+# a program's key: as whom it acts; a person who has left takes their keys with them
+FIND_KEY = text(
+    """
+    SELECT k.id AS key_id, k.organisation_id, k.person_id, k.name AS key_name, p.name, p.role,
+           coalesce(p.zone, o.zone) AS zone, coalesce(p.locale, o.locale) AS locale,
+           k.last_used_at IS NULL OR k.last_used_at < hub_now() - interval '1 minute' AS unnoted
+    FROM api_key k
+    JOIN person p ON p.organisation_id = k.organisation_id AND p.id = k.person_id AND p.left_at IS NULL
+    JOIN organisation o ON o.id = k.organisation_id
+    WHERE k.token_hash = :hash AND k.revoked_at IS NULL
+    """
+)
+
 DUE_INBOUND = text(
     """
     SELECT organisation_id, id FROM inbound i
@@ -199,5 +214,13 @@ RETAIN_BODIES = text(
         SELECT organisation_id, id FROM inbound
         WHERE received_at < (SELECT hub_now()) - CAST(:age AS interval) AND body IS NOT NULL AND state <> 'accepted'
         ORDER BY received_at LIMIT :limit)
+    """
+)
+
+RETAIN_CALLS = text(
+    """
+    DELETE FROM api_call WHERE (organisation_id, key_id, name) IN (
+        SELECT organisation_id, key_id, name FROM api_call
+        WHERE created_at < (SELECT hub_now()) - CAST(:age AS interval) ORDER BY created_at LIMIT :limit)
     """
 )

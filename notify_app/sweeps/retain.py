@@ -1,4 +1,5 @@
-"""Let go of what is old: attempts after 90 days (A13), webhook bodies after 90 days, sessions and links that expired.
+"""Let go of what is old: attempts after 90 days (A13), webhook bodies after 90 days, sessions and links that expired,
+answers to calls of the API after two weeks.
 
 The idempotency key and the hash of a body stay, so that an old message sent again is still recognised.
 """
@@ -12,10 +13,11 @@ from sqlalchemy import text
 from notify_app.extensions import db
 from notify_app.pipeline import sql
 
-__all__ = ["ATTEMPTS_KEPT", "BODIES_KEPT", "run"]
+__all__ = ["ATTEMPTS_KEPT", "BODIES_KEPT", "CALLS_KEPT", "run"]
 
 ATTEMPTS_KEPT = timedelta(days=90)
 BODIES_KEPT = timedelta(days=90)
+CALLS_KEPT = timedelta(days=14)  # the sweep is weekly: a call may be repeated for a week at least
 
 SESSIONS = text(
     "DELETE FROM account_session WHERE id IN (SELECT id FROM account_session WHERE expires_at < :now LIMIT :limit)"
@@ -31,6 +33,7 @@ def run(now: datetime, limit: int = 5000) -> int:
     return (
         _all(sql.RETAIN_ATTEMPTS, {"age": ATTEMPTS_KEPT, "limit": limit})
         + _all(sql.RETAIN_BODIES, {"age": BODIES_KEPT, "limit": limit})
+        + _all(sql.RETAIN_CALLS, {"age": CALLS_KEPT, "limit": limit})
         + _all(SESSIONS, {"now": now, "limit": limit})
         + _all(LINKS, {"now": now, "limit": limit})
     )

@@ -1,7 +1,8 @@
 """Who may call a route: said at each view by `@allow`, checked before it runs, refused where nothing is said.
 
 `public`: anybody. `member`: signed in, as any person of an organisation. `office`: managers and administrators.
-`administrator`: only they. `source`: signed machine traffic, which the view itself authenticates. A view without a
+`administrator`: only they. `key`: a program that acts for a person by its key (`api.access`); a session is worth nothing
+there. `source`: signed machine traffic, which the view itself authenticates. A view without a
 guard is refused at run time and fails a test of the house.
 """
 
@@ -14,11 +15,12 @@ from flask import abort, current_app, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from notify_app.errors import Forbidden
+from notify_app.web.api import access
 from notify_app.web.identity import viewer_or_none
 
 __all__ = ["GUARDS", "allow", "enforce"]
 
-GUARDS = ("public", "source", "member", "office", "administrator")
+GUARDS = ("public", "source", "key", "member", "office", "administrator")
 View = TypeVar("View", bound=Callable[..., Any])
 
 
@@ -40,6 +42,9 @@ def enforce() -> ResponseReturnValue | None:
         return None
     guard = getattr(current_app.view_functions[request.endpoint], "guard", None)
     if guard in ("public", "source"):
+        return None
+    if guard == "key":
+        access.authenticate()
         return None
     viewer = viewer_or_none()
     if viewer is None:

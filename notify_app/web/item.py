@@ -98,10 +98,7 @@ def _member(id: UUID, audience: str) -> Membership:
 
 def _act(id: UUID, action: str, audience: str) -> ResponseReturnValue:
     member = _member(id, audience)
-    values = {
-        "reason": request.form.get("reason", "").strip()[:2000],
-        "person": request.form.get("choice", ""),
-    }
+    values = _filled_in()
     try:
         done, problems = _do(id, action, values, member)
     except (Refused, Conflict) as error:
@@ -117,6 +114,13 @@ def _act(id: UUID, action: str, audience: str) -> ResponseReturnValue:
     return redirect(item_url(member.role, id), 303)
 
 
+def _filled_in() -> dict[str, str]:
+    """What the form brings for the verb: its inputs, by their names."""
+    ours = ("csrf_token", "version", "choice")
+    inputs = {name: value.strip()[:2000] for name, value in request.form.items() if name not in ours}
+    return {"reason": "", "person": request.form.get("choice", ""), **inputs}
+
+
 def _do(id: UUID, action: str, values: dict[str, str], member: Membership) -> tuple[str, list[str]]:
     """Change the item and tell those concerned, in one transaction."""
     actor = apply.Actor(member.role, member.person_id)
@@ -124,8 +128,8 @@ def _do(id: UUID, action: str, values: dict[str, str], member: Membership) -> tu
         applied = apply.act(work, id, action, values, actor, seen=_seen())
         problems = route(work, applied.drafts, Origin(work.now, actor_id=member.person_id)).problems
     item = applied.items[0]
-    move = _kind(item).transition(action)
-    said = _("%(done)s: %(number)s.", done=move.done, number=item.number) if move else _assigned(item)
+    verb = _kind(item).verb(action)
+    said = _("%(done)s: %(number)s.", done=verb.done, number=item.number) if verb else _assigned(item)
     return said, problems
 
 

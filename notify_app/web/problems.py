@@ -12,7 +12,16 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
-from notify_app.errors import Conflict, Forbidden, HubError, Invalid, NotFound, Refused, Unavailable
+from notify_app.errors import (
+    Conflict,
+    Forbidden,
+    HubError,
+    Invalid,
+    NotFound,
+    Refused,
+    Unauthenticated,
+    Unavailable,
+)
 from notify_app.pipeline.signature import BadSignature
 
 __all__ = ["init_app", "problem"]
@@ -21,6 +30,7 @@ log = logging.getLogger(__name__)
 
 STATUS: dict[type[HubError], int] = {
     BadSignature: 401,
+    Unauthenticated: 401,
     Forbidden: 403,
     NotFound: 404,
     Conflict: 409,
@@ -40,6 +50,8 @@ def problem(error: HubError, status: int | None = None) -> Response:
     response = jsonify(body)
     response.status_code = code
     response.content_type = "application/problem+json"
+    if isinstance(error, Unauthenticated):
+        response.headers["WWW-Authenticate"] = "Bearer"
     if code == 503:
         response.headers["Retry-After"] = RETRY_SECONDS
     return response

@@ -38,7 +38,18 @@ from notify_app.policy.formats import pack
 from notify_app.work import people, reminders, tasks
 from notify_app.work.assign import filled
 
-__all__ = ["Actor", "Applied", "Stale", "act", "allowed", "create", "decide_batch", "load", "upsert"]
+__all__ = [
+    "Actor",
+    "Applied",
+    "Stale",
+    "act",
+    "allowed",
+    "create",
+    "decide_batch",
+    "load",
+    "may_assign",
+    "upsert",
+]
 
 
 # a source's clock may be as far ahead as its signatures may; one message from the far future must not make all
@@ -205,6 +216,11 @@ def allowed(known: World, kind: WorkKind, item: Item, actor: Actor) -> list[Verb
     ]
 
 
+def may_assign(actor: Actor) -> bool:
+    """Whether this actor may `assign` an item of a kind that has somebody assignable."""
+    return actor.role in OFFICE
+
+
 def _declared(kind: WorkKind, verb: str) -> Verb:
     declared = kind.verb(verb)
     if declared is None or not declared.origins:
@@ -265,7 +281,7 @@ def _person(known: World, one: Field, person_id: UUID) -> PersonRef:
 
 def _assigned(known: World, kind: WorkKind, before: Item, values: Mapping[str, Any], actor: Actor) -> Item:
     role = kind.assignable or ""
-    if actor.role not in OFFICE:
+    if not may_assign(actor):
         raise Forbidden(f"Only the office assigns a {kind.title.lower()}.")
     by_role = dict(before.people)
     chosen = str(values.get("person") or "").strip()

@@ -96,7 +96,7 @@ def set_office(step: Step, values: Mapping[str, str]) -> dict[str, Any]:
     checked, look = read(OfficeSettings, settings), read(Branding, branding)
     step.run(
         "UPDATE organisation SET settings = CAST(:settings AS jsonb), branding = CAST(:branding AS jsonb) WHERE id = :org",
-        settings=json.dumps(checked.model_dump()),
-        branding=json.dumps(look.model_dump()),
+        settings=json.dumps(checked.model_dump(mode="json")),
+        branding=json.dumps(look.model_dump(mode="json")),
     )
     return {**checked.model_dump(), **look.model_dump()}

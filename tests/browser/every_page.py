@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from uuid import uuid4
 
 from playwright.sync_api import Page
 
@@ -45,6 +46,17 @@ def furnish(office: Office, words: dict[str, str] | None = None) -> None:
         },
     )
     office.settle()
+    adam = office.person("adam", "administrator", name="Adam Berg")
+    for number, name in enumerate(("Night report", said["reward"])):
+        office.site.build.insert(
+            "api_key",
+            organisation_id=office.organisation.id,
+            person_id=adam.id,
+            name=name,
+            hint=f"x_{number}-",
+            token_hash=uuid4().bytes,
+            created_by=adam.id,
+        )
 
 
 @dataclass(frozen=True)
@@ -97,6 +109,7 @@ PLACES = (
     Place("item-pending", "alice", lambda office: office.path("R-3"), opens=".action summary"),
     Place("job", "priya", lambda office: office.path("R-1", "jobs")),
     Place("preferences", "marco", at("/preferences"), opens="#overrides summary"),
+    Place("keys", "adam", at("/keys")),
     Place("outbox", "alice", at("/outbox")),
     Place("outbox-email", "alice", message("dana", "email"), opens=".outbox-facts summary"),
     Place("outbox-sms", "alice", message("dana", "sms")),

@@ -105,6 +105,13 @@ def open_why(page: Page) -> None:
     page.locator(".moment-why summary").first.click()
 
 
+def make_a_key(page: Page) -> None:
+    page.locator("#name").fill("Night report")
+    page.locator("#person").select_option(index=1)
+    page.get_by_role("button", name="Make the key").click()
+    page.locator(".key-token").wait_for()
+
+
 PAGES = (
     Picture("sign-in", "", at("/sign-in")),
     Picture("dashboard", "Alice", at("/dashboard")),
@@ -121,6 +128,7 @@ PAGES = (
     Picture("job", "Priya", lambda demo: demo.repair("R-1019", "jobs")),
     Picture("repair", "Dana", at("/work")),
     Picture("preferences", "Marco", at("/preferences")),
+    Picture("keys", "Henry", at("/keys"), make_a_key),
     Picture("outbox", "Alice", at("/outbox")),
     Picture("outbox-email", "Alice", lambda demo: demo.message("email", "/l/")),
     Picture("outbox-sms", "Alice", lambda demo: demo.message("sms", "Evergreen")),

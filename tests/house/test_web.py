@@ -31,12 +31,22 @@ def test_what_changes_something_is_for_somebody(app: Flask) -> None:
             and rule.methods & {"POST", "PUT", "PATCH", "DELETE"}
             and rule.endpoint not in PUBLIC_CHANGES | WITHOUT_TOKEN
         ):
-            assert app.view_functions[rule.endpoint].guard in ("member", "office", "administrator"), rule  # type: ignore[attr-defined]
+            assert app.view_functions[rule.endpoint].guard in ("key", "member", "office", "administrator"), (
+                rule
+            )  # type: ignore[attr-defined]
 
 
 def test_only_signed_machine_traffic_goes_without_a_form_token(app: Flask) -> None:
     exempt = {name.rpartition(".")[2] for name in app.extensions["csrf"]._exempt_views}
     assert exempt == {name.partition(".")[2] for name in WITHOUT_TOKEN}
+
+
+def test_what_a_program_calls_by_its_key_goes_without_a_form_token_and_nothing_else_does(app: Flask) -> None:
+    exempt = {one.name for one in app.extensions["csrf"]._exempt_blueprints}
+    for rule in app.url_map.iter_rules():
+        by_key = getattr(app.view_functions[rule.endpoint], "guard", None) == "key"
+        assert by_key == (rule.endpoint.partition(".")[0] in exempt), rule
+        assert by_key == rule.rule.startswith("/api/"), rule
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(TEMPLATES)))

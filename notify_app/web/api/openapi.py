@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from notify_app.pipeline import envelope
 from notify_app.pipeline.strict_json import MAX_BYTES, MAX_DEPTH
+from notify_app.web.api import openapi_rest
 from notify_app.web.guard import allow
 
 __all__ = ["blueprint", "document"]
@@ -70,8 +71,15 @@ def document() -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Notification Hub", "version": "1", "description": __doc__},
-        "paths": {"/hooks/{source}": {"post": _hook(bodies)}, "/health": {"get": _health()}},
-        "components": {"schemas": {**shared.get("$defs", {}), "Problem": PROBLEM}},
+        "paths": {
+            "/hooks/{source}": {"post": _hook(bodies)},
+            **openapi_rest.paths(),
+            "/health": {"get": _health()},
+        },
+        "components": {
+            "schemas": {**shared.get("$defs", {}), "Problem": PROBLEM, **openapi_rest.schemas()},
+            "securitySchemes": openapi_rest.SECURITY,
+        },
     }
 
 
