@@ -25,6 +25,7 @@ SCREENS = (
     "stream",
     "dashboard",
     "work",
+    "new_item",
     "item",
     "preferences",
     "outbox",
