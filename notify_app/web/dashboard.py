@@ -127,7 +127,9 @@ def _figures(work: Step, read: Reader) -> list[dict[str, Any]]:
     row = work.one(FIGURES, now=now, **spans, **unheld())
     failed_url, late_url = _delivery_lists()
     oldest = (
-        _("the oldest for %(age)s", age=read.age(row.since)) if row.since else _("nothing waits for anybody")
+        _("the oldest came %(when)s", when=read.ago(row.since))
+        if row.since
+        else _("nothing waits for anybody")
     )
     return [
         _figure("overdue", _("Overdue"), row.overdue, "bad" if row.overdue else "calm",

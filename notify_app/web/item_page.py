@@ -211,7 +211,7 @@ def _actions(work: Step, found: Found, read: Reader, tried: Tried | None) -> lis
     able = verbs_of(work, found)
     people = verb_form.people_for(work, able, found.kind)
     doing = found.actor.doing(world.of(work))
-    return [
+    actions = [
         verbs.shaped(
             found.kind,
             verb,
@@ -223,5 +223,8 @@ def _actions(work: Step, found: Found, read: Reader, tried: Tried | None) -> lis
             typed=tried.typed if tried and tried.verb == verb.verb else None,
             problems=tried.problems if tried and tried.verb == verb.verb else None,
         )
-        for verb, against in verbs.offered(able, found.item, doing)
+        for verb, against in verbs.offered(found.kind, able, found.item, doing)
     ]
+    # one way leads forward; a second one is as good as any other
+    first = next((one for one in actions if one["primary"] and not one["against"]), None)
+    return [one | {"primary": one is first} for one in actions]

@@ -38,7 +38,7 @@ def open_jobs(work: Step, who: Viewer) -> list[Any]:
 
 def _order(row: Any, who: Viewer) -> tuple[Any, ...]:
     kind = domains.kind(row.kind)
-    waits, starts = due_of(row, who), starts_of(kind, row)
+    waits, (_title, starts) = due_of(row, who), starts_of(kind, row)
     at = waits or starts
     return (waits is None, urgency_of(kind, row), at is None, at.timestamp() if at else 0.0, row.number)
 
@@ -64,11 +64,11 @@ def urgency_of(kind: WorkKind | None, row: Any) -> int:
     return CALM
 
 
-def starts_of(kind: WorkKind | None, row: Any) -> datetime | None:
-    """The first time that the item has for the work: planned, due, from."""
+def starts_of(kind: WorkKind | None, row: Any) -> tuple[str, datetime | None]:
+    """The first time that the item has for the work (planned, due, from), and what its kind calls it."""
     for one in kind.fields if kind else ():
         if one.kind is FieldKind.moment and one.given and not one.passing:
             value = unpack(row.data.get(one.name))
             if isinstance(value, datetime):
-                return value
-    return None
+                return one.title, value
+    return "", None

@@ -282,8 +282,7 @@ def _state(opened: Opened, answers: list[Verb]) -> Response:
         )
         return _render("used", _("You have answered already"), text, opened=opened)
     text = _("Nothing is waiting for you here. It stands at: %(status)s.", status=status)
-    state = "gone" if opened.item.status in opened.kind.closed else "used"
-    return _render(state, status, text, opened=opened, others=_others(opened, answers))
+    return _render("stands", status, text, opened=opened, others=_others(opened, answers))
 
 
 def _done(opened: Opened, verb: Verb) -> Response:

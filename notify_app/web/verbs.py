@@ -12,6 +12,7 @@ from typing import Any
 from flask_babel import gettext as _
 from werkzeug.datastructures import MultiDict
 
+from notify_app.domains import moves
 from notify_app.domains.base import Doing, Item, Transition, Verb, WorkKind
 from notify_app.domains.fields import PERSONS
 from notify_app.web import verb_form
@@ -33,8 +34,10 @@ def blocked(verb: Verb, item: Item, doing: Doing) -> str:
     return verb.guard(item, {}, doing)
 
 
-def offered(verbs: list[Verb], item: Item, doing: Doing) -> list[tuple[Verb, str]]:
-    """Those to show, the most wanted first, each with what stands against it."""
+def offered(kind: WorkKind, verbs: list[Verb], item: Item, doing: Doing) -> list[tuple[Verb, str]]:
+    """Those to show, each with what stands against it: first what ends a step that waits for this person, then the way
+    forward, what is dangerous last."""
+    waits = _waits_for(kind, item, doing)
     shown = []
     for verb in verbs:
         against = blocked(verb, item, doing)
@@ -42,7 +45,21 @@ def offered(verbs: list[Verb], item: Item, doing: Doing) -> list[tuple[Verb, str
         if nothing_left or (against and not (verb.primary and isinstance(verb, Transition))):
             continue
         shown.append((verb, against))
-    return sorted(shown, key=lambda one: (bool(one[1]), one[0].danger, not one[0].primary))
+    return sorted(
+        shown, key=lambda one: (one[0].danger, not one[0].primary, waits.get(one[0].verb, len(waits)))
+    )
+
+
+def _waits_for(kind: WorkKind, item: Item, doing: Doing) -> dict[str, int]:
+    """The verbs of the steps that wait for this person, in the order of their declaration."""
+    me = doing.person
+    mine = [
+        verb
+        for task in moves.pending(kind, item)
+        if me and (held := item.people.get(task.assignee)) and held.id == me.id
+        for verb in task.verbs
+    ]
+    return {verb: at for at, verb in enumerate(dict.fromkeys(mine))}
 
 
 def shaped(
@@ -63,7 +80,10 @@ def shaped(
     return {
         "name": verb.verb,
         "title": _title(kind, verb, item),
-        "button": verb.title,
+        # beside its question, "Cancel" alone could mean either
+        "button": _("%(verb)s this %(kind)s", verb=verb.title, kind=kind.title.lower())
+        if verb.danger and isinstance(verb, Transition)
+        else verb.title,
         "url": f"{url}/{verb.verb}",
         "primary": verb.primary,
         "danger": verb.danger,

@@ -7,10 +7,11 @@ from typing import Any
 
 from flask_babel import gettext as _
 
+from notify_app import domains
 from notify_app.domains.base import Item, TaskType, WorkKind
 from notify_app.pipeline.step import Step
 from notify_app.web.reader import Reader
-from notify_app.web.words import event_title
+from notify_app.web.words import event_title, names
 
 __all__ = ["planned", "task_title", "tasks"]
 
@@ -64,6 +65,7 @@ def planned(work: Step, item: Item, kind: WorkKind, read: Reader) -> dict[str, l
     rows = [
         {
             "title": _what(kind, row),
+            "to": _to_whom(item, row.event),
             "when": read.when(row.due_at),
             "state": row.state,
             "state_title": _state(row),
@@ -82,6 +84,14 @@ def _what(kind: WorkKind, row: Any) -> str:
     by_itself = _("%(verb)s, by itself", verb=verb.title) if verb else ""
     told = event_title(row.event) if row.event else ""
     return " · ".join(part for part in (told, by_itself) if part) or row.key.partition("@")[0]
+
+
+def _to_whom(item: Item, event: str) -> str:
+    """Those with a part in the item who will be told, or nothing where others are meant too."""
+    declared = domains.event(event)
+    held = [item.people.get(word) for word in declared.audience] if declared else []
+    known = [one.name for one in held if one]
+    return _("to %(who)s", who=names(known)) if known and len(known) == len(held) else ""
 
 
 def _state(row: Any) -> str:

@@ -178,7 +178,8 @@ def _pressing(rows: list[Any], who: Viewer, read: Reader) -> Groups:
 
 def _row(row: Any, who: Viewer, read: Reader) -> dict[str, Any]:
     kind = domains.kind(row.kind)
-    starts = starts_of(kind, row)
+    title, starts = starts_of(kind, row)
+    ahead = starts is not None and starts > read.now and kind is not None and row.status not in kind.closed
     return {
         "id": str(row.id),
         "number": row.number,
@@ -192,7 +193,7 @@ def _row(row: Any, who: Viewer, read: Reader) -> dict[str, Any]:
         "state_title": kind.statuses.get(row.status, row.status) if kind else row.status,
         "decidable": _batched(kind) and kind is not None and row.status == kind.first,
         "next": _next(kind, row, who, read),
-        "at": read.when(starts) if starts and starts > read.now else None,
+        "at": {"title": title, "when": read.when(starts)} if ahead else None,
         "updated": read.when(row.updated_at),
         "url": item_url(who.role, row.id, row.kind),
         "version": row.version,
@@ -224,7 +225,7 @@ def _next(kind: WorkKind | None, row: Any, who: Viewer, read: Reader) -> dict[st
         "title": task_title(kind, name),
         "whose": _("you") if mine else person or _("nobody yet"),
         "mine": mine,
-        "since": read.age(datetime.fromisoformat(since)),
+        "since": read.when(datetime.fromisoformat(since)),
         "due": read.due(datetime.fromisoformat(due)),
     }
 

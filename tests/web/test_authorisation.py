@@ -31,10 +31,12 @@ INSIDE = {
     "inbox.unread": "b",
     "item.act": "a",
     "item.act_on_job": "b",
-    "item.act_on_repair": "",
+    "item.act_on_mine": "",
     "item.job": "b",
-    "item.repair": "",
+    "item.mine": "",
     "item.show": "a",
+    "new_item.make": "abt",
+    "new_item.show": "abt",
     "notification.show": "ab",
     "organisation.choose": "abt",
     "outbox.frame": "a",
@@ -102,7 +104,7 @@ def calls(app: Flask, ids: dict[str, UUID]) -> list[tuple[str, str, str]]:
         if rule.endpoint in OUTSIDE:
             continue
         room = rule.endpoint.partition(".")[0]
-        values = {"id": ids.get(room, uuid4()), "action": "start"}
+        values = {"id": ids.get(room, uuid4()), "action": "start", "kind": "permit"}
         with app.test_request_context():
             from flask import url_for
 

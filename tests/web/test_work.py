@@ -60,23 +60,34 @@ def test_a_customer_with_a_sign_in_sees_their_own_repairs(shop):
     ("query", "found"),
     [
         ("state=pending", ["R-2", "R-1"]),
-        ("state=approved", ["R-3"]),
-        ("state=nonsense", ["R-3", "R-2", "R-1"]),
+        ("state=approved", ["R-4", "R-3"]),
+        ("kind=repair&state=approved", ["R-4", "R-3"]),
+        ("kind=permit", []),
+        ("kind=permit&state=approved", []),
+        ("state=nonsense", ["R-4", "R-3", "R-2", "R-1"]),
+        ("kind=nonsense", ["R-4", "R-3", "R-2", "R-1"]),
+        ("state=waits", ["R-2", "R-1"]),
+        ("state=approval", ["R-2", "R-1"]),
+        ("state=open", ["R-4", "R-3", "R-2", "R-1"]),
+        ("state=closed", []),
+        ("overdue=1", []),
+        ("overdue=x", ["R-4", "R-3", "R-2", "R-1"]),
         ("q=subaru", ["R-1"]),
         ("q=r-2", ["R-2"]),
-        ("q=whitf", ["R-3", "R-1"]),
+        ("q=whitf", ["R-4", "R-3", "R-1"]),
         ("q=%25", []),
         ("q=_", []),
         ("q=%5C", []),
-        ("person=nobody", ["R-2"]),
-        ("person=x", ["R-3", "R-2", "R-1"]),
-        ("state=trouble", ["R-2"]),
+        ("person=nobody", ["R-4"]),
+        ("person=x", ["R-4", "R-3", "R-2", "R-1"]),
+        ("state=trouble", ["R-4", "R-2"]),
     ],
 )
 def test_work_is_found_by_state_person_and_words(shop, query, found):
     shop.hub.repair("R-1", customer="dana", technician="bob", vehicle="2021 Subaru Outback").pending()
     shop.hub.repair("R-2", customer={"id": "lost", "name": "Lost Soul"}).pending()
     shop.hub.repair("R-3", customer="dana", technician="tess").approved()
+    shop.hub.repair("R-4", customer="dana").approved()
     assert numbers(shop.alice.get(f"/work?{query}")) == found
 
 
@@ -121,7 +132,7 @@ def test_many_are_approved_at_once_as_one_batch(shop):
     page = shop.alice.submit(
         "/work?state=pending", "/decide", item=ids(shop, "R-1", "R-2"), decision="approve"
     )
-    assert "2 repairs approved." in page.text
+    assert "2 approved." in page.text
     assert numbers(page) == ["R-3"], "one is back at the filtered list"
     shop.hub.settle()
     assert len(shop.hub.events("repair_batch_approved")) == 1
@@ -137,7 +148,7 @@ def test_denying_without_a_reason_keeps_what_was_chosen(shop):
     assert re.search(rf'value="{item[0]}" form="decide" checked', page.html)
     assert shop.hub.repair("R-1").row.status == "pending"
     done = shop.alice.submit(page, "/decide", item=item, decision="deny", reason="Sold")
-    assert "1 repair denied." in done.text
+    assert "1 denied." in done.text
 
 
 @pytest.mark.parametrize(
@@ -157,7 +168,7 @@ def test_one_that_was_decided_meanwhile_is_named_and_the_others_are_done(shop):
     page = shop.alice.get("/work")
     repair.completed()
     done = shop.alice.submit(page, "/decide", item=ids(shop, "R-1", "R-2"), decision="approve")
-    assert "1 repair approved." in done.text
+    assert "1 approved." in done.text
     assert "Repair R-2 is completed" in done.text
 
 
