@@ -133,7 +133,7 @@ def _options(
         found = list((one.offers(item) if one.offers else one.choices).items())
     else:
         return []
-    if len(found) == 1 and one.required:
+    if len(found) == 1 and one.required and one.offers:
         chosen = [found[0][0]]
     empty = [] if one.kind is FieldKind.people else [option("", _nothing(one, verb), "-")]
     return empty + [option(value, title, value if value in chosen else "") for value, title in found]
@@ -219,7 +219,7 @@ def read(
             case FieldKind.moment:
                 values[one.name] = _moment(raw, one, kind, item, zone)
             case FieldKind.records:
-                values[one.name] = [_record(one, line) for line in raw.splitlines() if line.strip()]
+                values[one.name] = _records(raw, one, kind, item, zone)
             case FieldKind.people:
                 values[one.name] = [
                     _person(work, one, said, people) for said in form.getlist(one.name) if said
@@ -246,6 +246,14 @@ def _moment(raw: str, one: Field, kind: WorkKind, item: Item, zone: str) -> str:
     except ValueError:
         return raw
     return (at if at.utcoffset() is not None else at.replace(tzinfo=ZoneInfo(zone))).isoformat()
+
+
+def _records(raw: str, one: Field, kind: WorkKind, item: Item, zone: str) -> list[dict[str, str]] | None:
+    """One a line; nothing where they are as they were, since a form may show less of a record than there is."""
+    lines = [line.strip() for line in raw.splitlines() if line.strip()]
+    if lines == [line.strip() for line in _known(one, kind, item, zone).splitlines()] and not one.required:
+        return None
+    return [_record(one, line) for line in lines]
 
 
 def _record(one: Field, line: str) -> dict[str, str]:

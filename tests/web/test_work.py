@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 
@@ -118,6 +119,57 @@ def test_a_cursor_that_is_none_shows_the_first_page(shop, name, cursor):
     assert (page.status, numbers(page)) == (200, ["R-1"])
 
 
+# --- a technician's own list ----------------------------------------------------------------------------------------
+
+
+def titles(page):
+    return re.findall(r'class="muted item-title">([^<]+)<', page.html)
+
+
+@pytest.mark.proves("B1", "D1")
+def test_a_technicians_list_begins_with_what_waits_for_them_then_with_what_presses(shop):
+    start = shop.hub.now() + timedelta(days=3)
+    bob, tess = {"id": "bob"}, {"id": "tess"}
+    for number, work, urgency, days in (
+        ("1", "Calm", "low", 1),
+        ("2", "Usual", "normal", 2),
+        ("3", "Sooner", "normal", 1),
+    ):
+        due = shop.hub.now() + timedelta(days=days)
+        facts = {"work": work, "urgency": urgency, "due_at": due, "technician": bob}
+        shop.hub.post("work_order.upsert", {"id": f"W-{number}", **facts})
+    shop.hub.post(
+        "maintenance.upsert", {"id": "M-1", "problem": "No heat", "urgent": True, "technician": bob}
+    )
+    facts = {
+        "type": "Hot work",
+        "work": "Weld",
+        "planned_start": start,
+        "planned_end": start + timedelta(hours=2),
+    }
+    people = {"creator": tess, "verifier": bob}
+    shop.hub.post("permit.upsert", {"id": "P-1", "status": "submitted", **people, **facts})
+    shop.hub.post(
+        "work_order.upsert", {"id": "W-9", "work": "Done", "status": "completed", "technician": bob}
+    )
+    page = shop.bob.get("/work")
+    assert "Waiting for you" in page.text and "Open jobs" in page.text
+    assert titles(page) == ["Hot work: Weld", "No heat", "Sooner", "Usual", "Calm"]
+    assert titles(shop.bob.get("/work?state=closed")) == ["Done"]
+    assert titles(shop.bob.get("/work?kind=permit")) == ["Hot work: Weld"]
+    assert titles(shop.tess.get("/work")) == ["Hot work: Weld"]
+
+
+def test_a_row_says_which_step_waits_for_whom(shop):
+    shop.hub.repair("R-1", customer="dana", technician="bob").pending()
+    shop.hub.world.move(timedelta(hours=3))
+    page = shop.alice.get("/work")
+    for words in ("Approve or deny the repair", "Dana Whitfield", "3 hr ago", "due in 20 hr 59 min"):
+        assert words in page.text
+    shop.hub.world.move(timedelta(hours=30))
+    assert "overdue by 9 hr" in shop.alice.get("/work?overdue=1").text
+
+
 # --- decided together ----------------------------------------------------------------------------------------------
 
 
@@ -170,6 +222,25 @@ def test_one_that_was_decided_meanwhile_is_named_and_the_others_are_done(shop):
     done = shop.alice.submit(page, "/decide", item=ids(shop, "R-1", "R-2"), decision="approve")
     assert "1 approved." in done.text
     assert "Repair R-2 is completed" in done.text
+
+
+def test_only_a_kind_that_has_batches_is_decided_together(shop):
+    shop.hub.repair("R-1", customer="dana", technician="bob").pending()
+    start = shop.hub.now() + timedelta(days=3)
+    facts = {
+        "type": "Hot work",
+        "work": "Weld",
+        "planned_start": start,
+        "planned_end": start + timedelta(hours=2),
+    }
+    people = {"creator": {"id": "bob"}, "approver": {"id": "alice"}}
+    shop.hub.post("permit.upsert", {"id": "P-1", "number": "PTW-1", "status": "verified", **people, **facts})
+    page = shop.alice.get("/work")
+    assert page.html.count('name="item"') == 1
+    permit = shop.hub.build.one("SELECT id FROM work_item WHERE kind = 'permit'").id
+    done = shop.alice.submit(page, "/decide", item=[*ids(shop, "R-1"), permit], decision="approve")
+    assert "1 approved." in done.text and "PTW-1 is decided on its own page." in done.text
+    assert shop.hub.build.one("SELECT status FROM work_item WHERE kind = 'permit'").status == "verified"
 
 
 @pytest.mark.proves("C5")
