@@ -37,10 +37,10 @@ def to_item(world: World, member: Member, item_id: UUID | None) -> str:
     """The path of the item's page for this person; '' where the message is about no item."""
     if item_id is None:
         return ""
-    held = world.item(item_id)
+    item = world.glance(item_id)
     if member.signs_in:
-        return page(member.role, item_id, held.item.kind if held else "")
-    return f"/l/{_private(world, member.id, item_id, held.item.version if held else None)}"
+        return page(member.role, item_id, item.kind if item else "")
+    return f"/l/{_private(world, member.id, item_id, item.version if item else None)}"
 
 
 def _private(world: World, person_id: UUID, item_id: UUID, version: int | None) -> str:

@@ -130,6 +130,9 @@ def everything(shop: Shop) -> str:
     rows: dict[str, list[str]] = {}
     for table in (
         "work_item",
+        "item_person",
+        "task",
+        "reminder",
         "change",
         "event",
         "notification",
