@@ -274,6 +274,8 @@ class Link(Scoped, Base):
     token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     person_id: Mapped[UUID]
     item_id: Mapped[UUID]
+    # what its message told of: who follows it later is shown what has changed since
+    item_version: Mapped[int | None] = mapped_column(Integer)
     created_at: Mapped[datetime] = moment()
     # it answers once
     used_at: Mapped[datetime | None]

@@ -1,4 +1,7 @@
-"""Where a message's button leads: a page of the reader's own kind, or a private link for those who do not sign in."""
+"""Where a message's button leads: a page of the reader's own kind, or a private link for those who do not sign in.
+
+A private link is bound to one person, one item and the version of it that the message tells of.
+"""
 
 from __future__ import annotations
 
@@ -13,23 +16,34 @@ from notify_app.work.people import Member
 if TYPE_CHECKING:
     from notify_app.pipeline.world import World
 
-__all__ = ["PAGES", "to_item"]
+__all__ = ["page", "to_item"]
 
-# action links differ by the kind of recipient (A4)
-PAGES = {"technician": "/jobs/{id}", "contact": "/repairs/{id}"}
-OFFICE_PAGE = "/work/{id}"
+# action links differ by the kind of recipient (A4), and a customer's repair has kept its first address
+OFFICE_PAGE, JOB_PAGE, CONTACT_PAGE = "/work/{id}", "/jobs/{id}", "/mine/{id}"
+CONTACT_PAGES = {"repair": "/repairs/{id}"}
+
+
+def page(role: str, item_id: UUID, kind: str = "") -> str:
+    """The path of an item's page for somebody of this role who signs in. Without its `kind` it is one that every item of
+    theirs has."""
+    if role == "technician":
+        return JOB_PAGE.format(id=item_id)
+    if role == "contact":
+        return CONTACT_PAGES.get(kind, CONTACT_PAGE).format(id=item_id)
+    return OFFICE_PAGE.format(id=item_id)
 
 
 def to_item(world: World, member: Member, item_id: UUID | None) -> str:
     """The path of the item's page for this person; '' where the message is about no item."""
     if item_id is None:
         return ""
+    item = world.glance(item_id)
     if member.signs_in:
-        return PAGES.get(member.role, OFFICE_PAGE).format(id=item_id)
-    return f"/l/{_private(world, member.id, item_id)}"
+        return page(member.role, item_id, item.kind if item else "")
+    return f"/l/{_private(world, member.id, item_id, item.version if item else None)}"
 
 
-def _private(world: World, person_id: UUID, item_id: UUID) -> str:
+def _private(world: World, person_id: UUID, item_id: UUID, version: int | None) -> str:
     token = Secrets(hub().secret_key).new_link()
     world.writes.links.append(
         {
@@ -37,6 +51,7 @@ def _private(world: World, person_id: UUID, item_id: UUID) -> str:
             "token_hash": Secrets.hash_token(token),
             "person_id": person_id,
             "item_id": item_id,
+            "item_version": version,
             "expires_at": world.step.now + LINK_LIFE,
         }
     )

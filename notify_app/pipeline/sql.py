@@ -56,7 +56,8 @@ FIND_INBOUND = text(
 # a private link: whose it is, and until when; the page then works in the scope of its organisation
 FIND_LINK = text(
     """
-    SELECT l.organisation_id, l.id, l.person_id, l.item_id, l.used_at, l.expires_at, hub_now() AS now, o.name AS organisation
+    SELECT l.organisation_id, l.id, l.person_id, l.item_id, l.item_version, l.used_at, l.expires_at, hub_now() AS now,
+           o.name AS organisation
     FROM link l JOIN organisation o ON o.id = l.organisation_id WHERE l.token_hash = :hash
     """
 )

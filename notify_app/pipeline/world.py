@@ -257,6 +257,13 @@ class World:
                 self._held.setdefault(one, None)
         return {one: self._with_people(held) for one in wanted if (held := self._held[one])}
 
+    def glance(self, item_id: UUID) -> Item | None:
+        """An item for what it is, not for its people, which may be older: cheap enough to be asked for each person."""
+        held = self._held.get(item_id)
+        if held is None:
+            held = self.item(item_id)
+        return held.item if held else None
+
     def item_of(self, kind: str, source_id: UUID, external_id: str) -> Held | None:
         """The item that a source calls so, under lock; where there is none yet, the right to make it is held."""
         name = (kind, source_id, external_id)

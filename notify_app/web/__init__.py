@@ -26,6 +26,7 @@ SCREENS = (
     "stream",
     "dashboard",
     "work",
+    "new_item",
     "item",
     "preferences",
     "outbox",

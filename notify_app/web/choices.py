@@ -12,8 +12,9 @@ from flask_babel import gettext as _
 from werkzeug.datastructures import MultiDict
 
 from notify_app import domains
-from notify_app.domains.base import OFFICE, EventType, Priority
-from notify_app.pipeline.audience import Member
+from notify_app.domains import moves
+from notify_app.domains.base import EventType, Priority, WorkKind
+from notify_app.pipeline.audience import WORDS, Member
 from notify_app.web.words import category_title, channel_title
 
 __all__ = ["OUTWARD", "category_rows", "channel_rows", "choices_from", "event_rows"]
@@ -40,9 +41,9 @@ def channel_rows(reachable: set[str]) -> list[dict[str, Any]]:
     ]
 
 
-def category_rows(me: Member, role: str) -> list[dict[str, Any]]:
-    """A row for each category that has something for this role."""
-    concerned = {event.category for event in domains.events() if _concerns(event, role)}
+def category_rows(me: Member) -> list[dict[str, Any]]:
+    """A row for each category that has something for this person."""
+    concerned = {event.category for event in domains.events() if _concerns(event, me)}
     return [
         {
             "key": one.name,
@@ -70,8 +71,8 @@ def _box(me: Member, category: str, channel: str) -> dict[str, Any]:
     return {"channel": channel, "title": channel_title(channel), "on": on, "fixed": False, "reason": ""}
 
 
-def event_rows(me: Member, role: str) -> list[dict[str, Any]]:
-    """A row for each event that can reach this role and can be chosen."""
+def event_rows(me: Member) -> list[dict[str, Any]]:
+    """A row for each event that can reach this person and can be chosen."""
     return [
         {
             "key": one.name,
@@ -80,7 +81,7 @@ def event_rows(me: Member, role: str) -> list[dict[str, Any]]:
             "choices": [_override(me, one, channel) for channel in OUTWARD],
         }
         for one in domains.events()
-        if one.priority is not Priority.urgent and _concerns(one, role)
+        if one.priority is not Priority.urgent and _concerns(one, me)
     ]
 
 
@@ -95,13 +96,28 @@ def _override(me: Member, event: EventType, channel: str) -> dict[str, Any]:
     }
 
 
-def _concerns(event: EventType, role: str) -> bool:
-    """Whether people of this role can hear of it: an event that names its people can be anybody's."""
+def _concerns(event: EventType, me: Member) -> bool:
+    """Whether this person can hear of it: an event that names its people can be anybody's."""
     if not event.audience:
         return True
     kind = domains.kind(event.kind) if event.kind else None
-    roles = {kind.roles.get(word, "") for word in event.audience} if kind else set()
-    return role in roles or ("office" in event.audience and role in OFFICE)
+    return any(
+        _can_be(word, kind, me) if kind and word in kind.roles else moves.is_one(word, me.ref)
+        for word in event.audience
+        if (kind and word in kind.roles) or word in WORDS or ":" in word
+    )
+
+
+def _can_be(role: str, kind: WorkKind, me: Member) -> bool:
+    """Whether somebody may have this part in an item: as a source names people for it, or as a form offers them."""
+    offered = [
+        word
+        for verb in (*kind.transitions, *kind.verbs)
+        for one in verb.inputs
+        if one.name == role
+        for word in one.among
+    ]
+    return me.role == kind.roles[role] or any(moves.is_one(word, me.ref) for word in offered)
 
 
 def choices_from(form: MultiDict[str, str]) -> Choices:

@@ -14,16 +14,17 @@ from flask_babel import gettext as _
 from flask_babel import ngettext
 
 from notify_app import domains
+from notify_app.domains.base import WorkKind
 from notify_app.pipeline import world
 from notify_app.pipeline.step import Step, hub, step
 from notify_app.policy import formats
 from notify_app.web import health
 from notify_app.web.guard import allow
 from notify_app.web.identity import Viewer, viewer
-from notify_app.web.item_page import final
 from notify_app.web.reader import Reader, reader
+from notify_app.web.verbs import final
 from notify_app.web.words import PRIORITIES, channel_title, event_title, item_url, names
-from notify_app.web.work_list import NOBODY, TROUBLE
+from notify_app.web.work_list import APPROVAL, NOBODY, TROUBLE, UNHELD, WAITS, removed, unheld
 
 __all__ = ["blueprint"]
 
@@ -34,8 +35,9 @@ ALERTS, EVENTS, WORK = 100, 8, 8
 COUNT_UP_TO = 1000  # of what was told to many: beyond it nobody reads the number, and counting costs
 CHANNELS = ("email", "sms")
 
-FIGURES = """
-    SELECT w.*,
+FIGURES = f"""
+    SELECT t.*,
+      (SELECT count(*) FROM work_item w WHERE w.organisation_id = :org AND {UNHELD}) AS unheld,
       (SELECT count(*) FROM (
         SELECT FROM notification n JOIN event e ON e.organisation_id = n.organisation_id AND e.id = n.event_id
         WHERE n.organisation_id = :org AND e.created_at > :week AND e.priority = 1 AND n.read_at IS NULL
@@ -47,14 +49,11 @@ FIGURES = """
       (SELECT count(*) FROM delivery WHERE organisation_id = :org AND created_at > :week AND state IN ('queued', 'sending')
           AND next_attempt_at < :late) AS late
     FROM (
-        SELECT count(*) FILTER (WHERE w.status = ANY(:first)) AS pending,
-               min(w.created_at) FILTER (WHERE w.status = ANY(:first)) AS pending_since,
-               count(*) FILTER (WHERE w.status = 'approved' AND NOT EXISTS (
-                   SELECT FROM item_person i
-                   WHERE i.organisation_id = :org AND i.item_id = w.id AND i.role = 'technician')) AS unassigned
-        FROM work_item w WHERE w.organisation_id = :org AND (w.status = ANY(:first) OR w.status = 'approved')
-    ) w
-"""
+        SELECT count(DISTINCT item_id) AS waiting, count(DISTINCT item_id) FILTER (WHERE due_at < :now) AS overdue,
+               count(DISTINCT item_id) FILTER (WHERE step = 'approval') AS approval, min(opened_at) AS since
+        FROM task WHERE organisation_id = :org AND closed_at IS NULL
+    ) t
+"""  # noqa: S608  (constants of this program)
 CHART = """
     SELECT channel, CAST(floor(extract(epoch FROM created_at - :start) / 3600) AS int) AS hour, state, count(*) AS n
     FROM delivery WHERE organisation_id = :org AND created_at >= :start GROUP BY 1, 2, 3
@@ -113,7 +112,8 @@ RECENT_WORK = """
            (SELECT coalesce(json_object_agg(i.role, p.name), '{}') FROM item_person i
               JOIN person p ON p.organisation_id = i.organisation_id AND p.id = i.person_id
              WHERE i.organisation_id = w.organisation_id AND i.item_id = w.id) AS people
-    FROM work_item w WHERE w.organisation_id = :org ORDER BY w.updated_at DESC, w.id DESC LIMIT :limit
+    FROM work_item w WHERE w.organisation_id = :org AND NOT (w.kind || '/' || w.status) = ANY(:removed)
+    ORDER BY w.updated_at DESC, w.id DESC LIMIT :limit
 """
 
 
@@ -125,7 +125,7 @@ def show() -> ResponseReturnValue:
     with step(who.organisation_id) as work:
         read = reader(work.now)
         page = {
-            "figures": _figures(work),
+            "figures": _figures(work, read),
             "charts": _charts(work, read),
             "alerts": _alerts(work, who, read),
             "events": _events(work, who, read),
@@ -139,24 +139,30 @@ def show() -> ResponseReturnValue:
 # --- figures -------------------------------------------------------------------------------------------------------
 
 
-def _figures(work: Step) -> list[dict[str, Any]]:
-    first = [kind.first for kind in domains.kinds()]
+def _figures(work: Step, read: Reader) -> list[dict[str, Any]]:
     now = work.now
     spans = {
         "day": now - timedelta(days=1),
         "week": now - timedelta(days=7),
         "late": now - timedelta(minutes=1),
     }
-    row = work.one(FIGURES, first=first, most=COUNT_UP_TO + 1, **spans)
-    waiting_long = row.pending_since is not None and now - row.pending_since > timedelta(days=1)
+    row = work.one(FIGURES, now=now, most=COUNT_UP_TO + 1, **spans, **unheld())
     failed_url, late_url = _delivery_lists()
+    oldest = (
+        _("the oldest came %(when)s", when=read.ago(row.since))
+        if row.since
+        else _("nothing waits for anybody")
+    )
     return [
-        _figure("pending", _("Waiting for approval"), row.pending, "warn" if waiting_long else "calm",
-                _("the oldest for more than a day") if waiting_long else _("by the customer or the office"),
-                url_for("work.show", state=first[0])),
-        _figure("unassigned", _("Approved, nobody assigned"), row.unassigned, "warn" if row.unassigned else "calm",
-                _("assign a technician") if row.unassigned else _("every approved repair has a technician"),
-                url_for("work.show", state="approved", person=NOBODY)),
+        _figure("overdue", _("Overdue"), row.overdue, "bad" if row.overdue else "calm",
+                _("past the time of its step") if row.overdue else _("every step is in time"),
+                url_for("work.show", overdue=1)),
+        _figure("waiting", _("Waiting for somebody"), row.waiting, "calm", oldest, url_for("work.show", state=WAITS)),
+        _figure("approval", _("Waiting for approval"), row.approval, "calm",
+                _("by a customer, an approver or the office"), url_for("work.show", state=APPROVAL)),
+        _figure("unheld", _("Nobody has it"), row.unheld, "warn" if row.unheld else "calm",
+                _("assign somebody") if row.unheld else _("all open work has somebody"),
+                url_for("work.show", person=NOBODY)),
         _figure("unread_urgent", _("Urgent and unread"), _at_most(row.unread_urgent), "bad" if row.unread_urgent else "calm",
                 _("in the last 7 days"), f"{url_for('.show')}#alerts"),
         _figure("not_reached", _("Not reached"), row.not_reached, "bad" if row.not_reached else "calm",
@@ -222,7 +228,7 @@ def _chart(
 
 
 def _alerts(work: Step, who: Viewer, read: Reader) -> list[dict[str, Any]]:
-    closed = [f"{kind.name}/{status}" for kind in domains.kinds() for status in final(kind)]
+    closed = [f"{kind.name}/{status}" for kind in domains.kinds() for status in final(kind) or kind.closed]
     rows = work.all(ALERT, me=who.person_id, office=list(world.of(work).office), closed=closed, limit=ALERTS)
     return [
         {
@@ -269,20 +275,26 @@ def _told(told: int, missed: int | None) -> str:
 
 
 def _recent_work(work: Step, who: Viewer, read: Reader) -> list[dict[str, Any]]:
-    rows = work.all(RECENT_WORK, limit=WORK)
+    rows = work.all(RECENT_WORK, removed=removed(), limit=WORK)
     kinds = {kind.name: kind for kind in domains.kinds()}
     return [
         {
             "number": row.number,
             "title": row.title,
-            "customer": row.people.get("customer", ""),
-            "technician": row.people.get("technician", ""),
+            "people": names([row.people[role] for role in _roles(kinds.get(row.kind)) if role in row.people])
+            if row.people
+            else _("nobody named"),
             "state": row.status,
             "state_title": kinds[row.kind].statuses.get(row.status, row.status)
             if row.kind in kinds
             else row.status,
+            "kind_title": kinds[row.kind].title if row.kind in kinds else row.kind,
             "url": item_url(who.role, row.id),
             "updated": read.when(row.updated_at),
         }
         for row in rows
     ]
+
+
+def _roles(kind: WorkKind | None) -> list[str]:
+    return list(kind.roles) if kind else []

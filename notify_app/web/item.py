@@ -1,7 +1,8 @@
 """One piece of work: its people, facts, next actions, and all that happened, in one page for each kind of reader.
 
-The office sees everything at `/work/<id>`; a technician their jobs at `/jobs/<id>`; a customer with a sign-in their
-repairs at `/repairs/<id>`, both without other people's messages. What is not theirs is answered as if there were none.
+The office sees everything at `/work/<id>`; a technician their jobs at `/jobs/<id>`; a customer with a sign-in what is
+theirs at `/mine/<id>` (a repair has kept its first address, `/repairs/<id>`), both without other people's messages. What
+is not theirs is answered as if there were none.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from notify_app import domains
-from notify_app.domains.base import Item, WorkKind
+from notify_app.domains.base import Item, Verb, WorkKind
 from notify_app.errors import Conflict, Invalid, NotFound, Refused
 from notify_app.pipeline.route import Origin, route
-from notify_app.pipeline.step import step
-from notify_app.web import item_page
+from notify_app.pipeline.step import Step, step
+from notify_app.web import item_page, verb_form
 from notify_app.web.guard import allow
 from notify_app.web.identity import Membership, viewer
+from notify_app.web.item_page import Found, Tried
+from notify_app.web.reader import reader
 from notify_app.web.words import is_office, item_url
 from notify_app.work import apply
 
@@ -27,7 +30,7 @@ __all__ = ["blueprint"]
 
 blueprint = Blueprint("item", __name__)
 
-OFFICE, JOBS, REPAIRS = "office", "technician", "contact"
+OFFICE, JOBS, MINE = "office", "technician", "contact"
 
 SEEN_BY_OFFICE = "SELECT 1 FROM work_item WHERE organisation_id = :org AND id = :id"
 # a technician who gave a job away still has its message, whose link must lead somewhere
@@ -51,11 +54,12 @@ def job(id: UUID) -> ResponseReturnValue:
     return _page(id, JOBS)
 
 
+@blueprint.get("/mine/<uuid:id>")
 @blueprint.get("/repairs/<uuid:id>")
 @allow("member")
-def repair(id: UUID) -> ResponseReturnValue:
+def mine(id: UUID) -> ResponseReturnValue:
     """The customer's page."""
-    return _page(id, REPAIRS)
+    return _page(id, MINE)
 
 
 @blueprint.post("/work/<uuid:id>/<action>")
@@ -72,11 +76,12 @@ def act_on_job(id: UUID, action: str) -> ResponseReturnValue:
     return _act(id, action, JOBS)
 
 
+@blueprint.post("/mine/<uuid:id>/<action>")
 @blueprint.post("/repairs/<uuid:id>/<action>")
 @allow("member")
-def act_on_repair(id: UUID, action: str) -> ResponseReturnValue:
+def act_on_mine(id: UUID, action: str) -> ResponseReturnValue:
     """An action of the customer on the item."""
-    return _act(id, action, REPAIRS)
+    return _act(id, action, MINE)
 
 
 # --- finding -------------------------------------------------------------------------------------------------------
@@ -98,39 +103,49 @@ def _member(id: UUID, audience: str) -> Membership:
 
 def _act(id: UUID, action: str, audience: str) -> ResponseReturnValue:
     member = _member(id, audience)
-    values = _filled_in()
     try:
-        done, problems = _do(id, action, values, member)
+        item, problems = _do(id, action, member)
     except (Refused, Conflict) as error:
-        return _page(id, audience, error=str(error), error_action=action, values=values), 409
+        tried = Tried(action, request.form, {})
+        return _page(id, audience, error=str(error), tried=tried), 409
     except Invalid as error:
-        sentence = " ".join(one.message for one in error.fields) or str(error)
-        # a missing reason is said beside its field, in the form that was sent; the rest above the page
-        beside = any(one.field == "reason" for one in error.fields)
-        return _page(id, audience, error=sentence, error_action=action, beside=beside, values=values), 422
-    flash(done, "ok")
+        # what is wrong with a field is said beside it, in the form that was sent; the rest above the page
+        beside = {one.field: one.message for one in error.fields}
+        said = "" if beside else str(error)
+        return _page(id, audience, error=said, tried=Tried(action, request.form, beside)), 422
+    kind = _kind(item)
+    flash(_done(kind, item, action), "ok")
     for problem in problems:
         flash(problem, "warning")
-    return redirect(item_url(member.role, id), 303)
+    if item.status in kind.removed:
+        return redirect("/work", 303)
+    return redirect(item_url(member.role, id, item.kind), 303)
 
 
-def _filled_in() -> dict[str, str]:
-    """What the form brings for the verb: its inputs, by their names."""
-    ours = ("csrf_token", "version", "choice")
-    inputs = {name: value.strip()[:2000] for name, value in request.form.items() if name not in ours}
-    return {"reason": "", "person": request.form.get("choice", ""), **inputs}
-
-
-def _do(id: UUID, action: str, values: dict[str, str], member: Membership) -> tuple[str, list[str]]:
+def _do(id: UUID, action: str, member: Membership) -> tuple[Item, list[str]]:
     """Change the item and tell those concerned, in one transaction."""
     actor = apply.Actor(member.role, member.person_id)
     with step(member.organisation_id) as work:
-        applied = apply.act(work, id, action, values, actor, seen=_seen())
+        applied = apply.act(work, id, action, _values(work, id, action, member), actor, seen=_seen())
         problems = route(work, applied.drafts, Origin(work.now, actor_id=member.person_id)).problems
-    item = applied.items[0]
-    verb = _kind(item).verb(action)
-    said = _("%(done)s: %(number)s.", done=verb.done, number=item.number) if verb else _assigned(item)
-    return said, problems
+    return applied.items[0], problems
+
+
+def _values(work: Step, id: UUID, action: str, member: Membership) -> dict[str, object]:
+    """What was filled in for this verb; an action that there is not is refused by `apply`."""
+    found = item_page.find(work, id, member)
+    verb = _verb(found, action)
+    if verb is None:
+        return {}
+    people = verb_form.people_for(work, [verb], found.kind)
+    zone = reader(work.now).zone
+    return verb_form.read(work, verb, found.kind, found.item, request.form, people, zone)
+
+
+def _verb(found: Found, action: str) -> Verb | None:
+    if action == verb_form.ASSIGN and found.kind.assignable:
+        return verb_form.assigning(found.kind)
+    return found.kind.verb(action)
 
 
 def _seen() -> int:
@@ -139,11 +154,14 @@ def _seen() -> int:
     return int(version) if version.isdecimal() and len(version) < 10 else -1
 
 
-def _assigned(item: Item) -> str:
-    technician = item.people.get(_kind(item).assignable or "")
-    if technician is None:
+def _done(kind: WorkKind, item: Item, action: str) -> str:
+    verb = kind.verb(action)
+    if verb is not None:
+        return _("%(done)s: %(number)s.", done=verb.done, number=item.number)
+    holder = item.people.get(kind.assignable or "")
+    if holder is None:
         return _("%(number)s is assigned to nobody now.", number=item.number)
-    return _("%(number)s is assigned to %(name)s.", number=item.number, name=technician.name)
+    return _("%(number)s is assigned to %(name)s.", number=item.number, name=holder.name)
 
 
 def _kind(item: Item) -> WorkKind:
@@ -152,18 +170,11 @@ def _kind(item: Item) -> WorkKind:
     return kind
 
 
-def _page(
-    id: UUID,
-    audience: str,
-    *,
-    error: str | None = None,
-    error_action: str = "",
-    beside: bool = False,
-    values: dict[str, str] | None = None,
-) -> str:
+def _page(id: UUID, audience: str, *, error: str = "", tried: Tried | None = None) -> str:
     member = _member(id, audience)
     with step(member.organisation_id) as work:
-        shown = item_page.values(work, id, member)
-    return render_template(
-        "item.html", **shown, error=error, error_action=error_action, beside=beside, values=values or {}
-    )
+        shown = item_page.values(work, id, member, tried)
+    offered = tried is not None and any(one["name"] == tried.verb for one in shown["actions"])
+    if tried and tried.problems and not offered:
+        error = " ".join(tried.problems.values())
+    return render_template("item.html", **shown, error=error, tried=tried.verb if tried else "")

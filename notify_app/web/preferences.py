@@ -180,9 +180,9 @@ def _page(typed: Typed) -> str:
     reachable = {reach.channel for reach in me.reaches if not reach.blocked}
     return render_template(
         "preferences.html",
-        categories=category_rows(me, who.role),
+        categories=category_rows(me),
         channels=channel_rows(reachable),
-        overrides=event_rows(me, who.role),
+        overrides=event_rows(me),
         quiet=_quiet(quiet, me, typed),
         addresses=_addresses(addresses),
         sentences=sentences(me, now),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
@@ -55,6 +56,38 @@ class Reader:
         since = self.now - value
         return _("just now") if since < MINUTE else self._rounded(since, add_direction=False)
 
+    def due(self, value: datetime) -> dict[str, Any]:
+        """A time by which something has to be done: "due in 2 hr 10 min", "overdue by 3 days 4 hr"; the page's script
+        keeps counting."""
+        left = value - self.now
+        words = {"in": _("due in %(span)s", span="{span}"), "over": _("overdue by %(span)s", span="{span}")}
+        overdue = left <= timedelta(0)
+        text = words["over" if overdue else "in"].format(span=self.span(abs(left)))
+        return {
+            "iso": value.isoformat(),
+            "exact": self.exact(value),
+            "text": text,
+            "overdue": overdue,
+            "words": words,
+        }
+
+    def span(self, length: timedelta) -> str:
+        """ "2 hr 10 min", "3 days 4 hr": the two largest units; less than a minute is one."""
+        rest = max(length, MINUTE)
+        parts: list[str] = []
+        for unit, size in UNITS:
+            count, rest = divmod(rest, size)
+            if count and len(parts) < 2:
+                parts.append(self._unit(unit, count * size))
+            elif parts:
+                break
+        return " ".join(parts)
+
+    def _unit(self, unit: Literal["day", "hour", "minute"], span: timedelta) -> str:
+        return format_timedelta(
+            span, granularity=unit, threshold=1_000_000, format="short", locale=formats.locale_of(self.locale)
+        ).replace(".", "")
+
     def _rounded(self, span: timedelta, *, add_direction: bool) -> str:
         unit, length = next((one for one in UNITS if abs(span) >= one[1]), UNITS[-1])
         whole = length * int(span / length)
@@ -85,14 +118,20 @@ class Reader:
         return self._date(day, "EEEE, d MMMM" if day.year == today.year else "EEEE, d MMMM y")
 
     def shaped(self, value: Any) -> str:
-        """A fact of a work item: money, time or text."""
+        """A fact of a work item: money, a time, words, a person, or several of them."""
         match value:
+            case bool():
+                return _("Yes") if value else _("No")
             case formats.Money():
                 return formats.money(value, "long", self.locale)
             case datetime():
                 return self.exact(value)
             case date():
                 return formats.day(value, "long", self.locale)
+            case list() | tuple():
+                return ", ".join(self.shaped(one) for one in value)
+            case Mapping():
+                return self.shaped(value.get("name"))
         return "" if value is None else str(value)
 
 

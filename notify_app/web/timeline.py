@@ -1,12 +1,15 @@
-"""All that happened to an item, newest first: its changes, its events, who was told by which channel, who read it.
+"""All that happened to an item, newest first: its changes with what they said, its events, who was told by which channel,
+who read it, what was planned and has come.
 
-Five statements, whatever the length. Somebody who is not of the office sees the changes, and their own messages only.
+Six statements, whatever the length. Somebody who is not of the office sees the changes, and their own messages only; a
+contact none of the notes that office and technicians leave each other.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -15,7 +18,8 @@ from flask import url_for
 from flask_babel import gettext as _
 from flask_babel import ngettext
 
-from notify_app.domains.base import Item, WorkKind
+from notify_app.domains.base import Field, FieldKind, Item, WorkKind
+from notify_app.domains.fields import plain
 from notify_app.pipeline.step import Step
 from notify_app.policy.formats import unpack
 from notify_app.web.reader import Reader
@@ -64,13 +68,17 @@ DECISIONS = """
     WHERE organisation_id = :org AND event_id = ANY(:events) AND (:everything OR person_id = :me)
     ORDER BY created_at, id
 """
+GONE = """
+    SELECT event, verb, settled_at FROM reminder
+    WHERE organisation_id = :org AND item_id = :item AND state = 'sent' ORDER BY settled_at DESC LIMIT :limit
+"""
 FAILED = ("failed", "bounced", "unknown", "suppressed")
 
 
 def timeline(
-    work: Step, item: Item, kind: WorkKind, read: Reader, *, me: UUID, everything: bool
+    work: Step, item: Item, kind: WorkKind, read: Reader, *, me: UUID, role: str, everything: bool
 ) -> list[dict[str, Any]]:
-    """The entries. `everything` is for the office; else only what is told to `me`."""
+    """The entries for somebody of this role. `everything` is for the office; else only what is told to `me`."""
     scope = {"me": me, "everything": everything}
     changes = work.all(CHANGES, item=item.id, limit=LIMIT)
     batches = [row.created_at for row in changes if row.after.get("batch")]
@@ -81,7 +89,10 @@ def timeline(
     decided = _grouped(work.all(DECISIONS, events=ids, **scope)) if ids else {}
     said = why.Said(read.zone, read.now, locale=read.locale)
     people = _names_in(work, changes)
-    entries = [_change(row, kind, people, read, me, everything) for row in changes]
+    told_all = Told(kind, people, read, role != "contact")
+    entries = [
+        entry for row in changes for entry in [_change(row, told_all, me, everything)] if entry is not None
+    ]
     for event in {row.id: row for row in events}.values():
         lines = told.get(event.id, [])
         entries += [_told(row, decided.get(event.id, []), said, read, me) for row in lines]
@@ -90,6 +101,7 @@ def timeline(
         elif everything and not lines:
             entries.append(_nobody(event, decided.get(event.id, []), said, read))
     entries += _readings([row for lines in told.values() for row in lines if row.read_at], read, me)
+    entries += [_came(row, kind, read) for row in work.all(GONE, item=item.id, limit=LIMIT)]
     return [entry for _at, _order, entry in sorted(entries, key=lambda one: (one[0], one[1]), reverse=True)]
 
 
@@ -123,38 +135,76 @@ def _names_in(work: Step, changes: list[Any]) -> dict[str, str]:
 # --- changes -------------------------------------------------------------------------------------------------------
 
 
-def _change(
-    row: Any, kind: WorkKind, people: Mapping[str, str], read: Reader, me: UUID, everything: bool
-) -> Entry:
+@dataclass(frozen=True)
+class Told:
+    """How changes are told to one reader: whose names there are, and whether notes are for them."""
+
+    kind: WorkKind
+    people: Mapping[str, str]
+    read: Reader
+    notes: bool
+
+
+def _change(row: Any, to: Told, me: UUID, everything: bool) -> Entry | None:
+    """One change, or nothing where it said what is not for this reader."""
+    title, details = _what_changed(row, to)
+    if not title:
+        return None
+    text = " ".join(part for part in (_reason(row.after.get("reason")), *details) if part)
+    entry = _entry("change", title, to.read, row.created_at, text=text, by=_by(row, me, everything))
+    return row.created_at, 0, entry
+
+
+def _by(row: Any, me: UUID, everything: bool) -> str:
     if row.actor_id == me:
-        by = _("by you")
-    elif row.actor and everything:
-        by = _("by %(name)s", name=row.actor)
-    elif row.actor:
-        by = ""
-    else:
-        by = _("by %(source)s", source=row.source) if row.source else ""
-    title, details = _what_changed(row, kind, people, read)
-    entry = _entry(
-        "change", title, read, row.created_at, text=_reason(row.after.get("reason")), by=by, details=[]
-    )
-    return row.created_at, 0, entry | {"text": " ".join(part for part in (entry["text"], *details) if part)}
+        return _("by you")
+    if row.actor:
+        return _("by %(name)s", name=row.actor) if everything else ""
+    return _("by %(source)s", source=row.source) if row.source else _("by itself")
 
 
 def _reason(reason: str | None) -> str:
     return _("Reason: %(reason)s", reason=reason) if reason else ""
 
 
-def _what_changed(row: Any, kind: WorkKind, people: Mapping[str, str], read: Reader) -> tuple[str, list[str]]:
-    """The headline, and a sentence for each other thing that changed."""
+def _what_changed(row: Any, to: Told) -> tuple[str, list[str]]:
+    """The headline, and a sentence for each other thing that changed; no headline where all of it is others' notes."""
     before, after = row.before, row.after
-    status = kind.statuses.get(after["status"], after["status"])
+    status = to.kind.statuses.get(after["status"], after["status"])
+    notes = _notes(after, to)
     if before is None:
-        return _("%(kind)s reported: %(status)s", kind=kind.title, status=status.lower()), []
-    said = [*_people_changed(before, after, people), *_facts_changed(before, after, kind, read)]
+        made = row.verb == "create"
+        title = _("%(kind)s made: %(status)s") if made else _("%(kind)s reported: %(status)s")
+        return title % {"kind": to.kind.title, "status": status.lower()}, notes
+    said = [*notes, *_people_changed(before, after, to.people), *_facts_changed(before, after, to)]
     if before["status"] != after["status"]:
         return status, said
+    verb = to.kind.verb(row.verb)
+    if verb is not None:
+        return (verb.done, said) if said else ("", [])
     return (said[0].rstrip("."), said[1:]) if said else (_("Updated"), [])
+
+
+def _notes(after: Any, to: Told) -> list[str]:
+    """What this very change said beside what lasts: a note, an issue, that the office must look."""
+    if not to.notes:
+        return []
+    said = unpack(after["data"])
+    return [
+        _sentence(one, said[one.name], to.read)
+        for one in to.kind.fields
+        if one.passing and said.get(one.name)
+    ]
+
+
+def _sentence(one: Field, value: Any, read: Reader) -> str:
+    if value is True:
+        return f"{one.title}."
+    return _("%(fact)s: %(value)s", fact=one.title, value=_ended(read.shaped(plain(one, value))))
+
+
+def _ended(text: str) -> str:
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
 
 
 def _people_changed(before: Any, after: Any, people: Mapping[str, str]) -> list[str]:
@@ -172,13 +222,22 @@ def _people_changed(before: Any, after: Any, people: Mapping[str, str]) -> list[
     return said
 
 
-def _facts_changed(before: Any, after: Any, kind: WorkKind, read: Reader) -> list[str]:
+def _facts_changed(before: Any, after: Any, to: Told) -> list[str]:
     old, new = unpack(before["data"]), unpack(after["data"])
     return [
-        _("%(fact)s: %(value)s.", fact=field.title, value=read.shaped(new.get(field.name)) or _("none"))
-        for field in kind.fields
-        if old.get(field.name) != new.get(field.name)
+        _fact_changed(one, old.get(one.name), new.get(one.name), to.read)
+        for one in to.kind.fields
+        if not (one.passing or one.secret) and old.get(one.name) != new.get(one.name)
     ]
+
+
+def _fact_changed(one: Field, old: Any, new: Any, read: Reader) -> str:
+    """The new value; of records those lines that are new, since the others have not changed."""
+    now = plain(one, new)
+    if one.kind is FieldKind.records:
+        known = plain(one, old) or []
+        now = [line for line in now or [] if line not in known] or now
+    return _("%(fact)s: %(value)s.", fact=one.title, value=read.shaped(now) or _("none"))
 
 
 # --- messages ------------------------------------------------------------------------------------------------------
@@ -260,6 +319,14 @@ def _many(event: Any, read: Reader) -> Entry:
         event=event_title(event.name),
     )
     return event.created_at, 1, _entry("told", title, read, event.created_at)
+
+
+def _came(row: Any, kind: WorkKind, read: Reader) -> Entry:
+    """What was planned has come; whom it was told stands beside it."""
+    verb = kind.verb(row.verb) if row.verb else None
+    what = event_title(row.event) if row.event else (verb.title if verb else row.verb)
+    title = _("As planned: %(what)s", what=what)
+    return row.settled_at, 0, _entry("waiting", title, read, row.settled_at)
 
 
 def _nobody(event: Any, decided: list[Any], said: why.Said, read: Reader) -> Entry:

@@ -171,9 +171,9 @@ def price(value: Decimal | None) -> str:
     return f"${value.normalize():f}" if value else ""
 
 
-def item_url(role: str, item_id: UUID | None) -> str:
+def item_url(role: str, item_id: UUID | None, kind: str = "") -> str:
     """The item's page for somebody of this role; '' without an item."""
-    return links.PAGES.get(role, links.OFFICE_PAGE).format(id=item_id) if item_id else ""
+    return links.page(role, item_id, kind) if item_id else ""
 
 
 def safe_action(url: str) -> str:

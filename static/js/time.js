@@ -1,4 +1,4 @@
-// Keeps "4 min ago" true while a page stays open. The exact time stays in the title, in the reader's zone.
+// Keeps "4 min ago" and "due in 2 hr" true while a page stays open. The exact time stays in the title, in the reader's zone.
 
 import { word } from './words.js';
 
@@ -37,6 +37,28 @@ export function refresh(scope = document) {
     const text = ago(time.dateTime);
     if (time.textContent !== text) time.textContent = text;
   }
+  for (const time of scope.querySelectorAll('time[data-due][datetime]')) countDown(time);
+}
+
+/** "due in 2 hr 10 min", "overdue by 3 days": the two largest units, as the server says it. */
+function countDown(time) {
+  const seconds = (Date.parse(time.dateTime) - Date.now()) / 1000;
+  const over = seconds <= 0;
+  const text = (over ? time.dataset.over : time.dataset.in).replace('{span}', span(Math.max(Math.abs(seconds), MINUTE)));
+  if (time.textContent !== text) time.textContent = text;
+  time.classList.toggle('due-over', over);
+}
+
+function span(seconds) {
+  const parts = [];
+  let rest = seconds;
+  for (const [unit, length] of [['day', DAY], ['hour', HOUR], ['minute', MINUTE]]) {
+    const count = Math.floor(rest / length);
+    rest -= count * length;
+    if (count && parts.length < 2) parts.push(new Intl.NumberFormat(lang, { style: 'unit', unit, unitDisplay: 'short' }).format(count).replace('.', ''));
+    else if (parts.length) break;
+  }
+  return parts.join(' ');
 }
 
 refresh();

@@ -17,6 +17,12 @@ USUAL = {
     "reason": "The customer will claim on insurance first.",
     "reward": "Free wiper blades",
     "redeemed_by": "Dana Whitfield",
+    "work": "Replace the pump of boiler 2",
+    "notes": "Old pump is out, the new one fits.",
+    "issues": "The shut-off valve leaks.",
+    "point": "Breaker MDP-2/14",
+    "resource": "Studio 3",
+    "problem": "No hot water",
 }
 
 
@@ -45,6 +51,7 @@ def furnish(office: Office, words: dict[str, str] | None = None) -> None:
             "redeemed_at": office.tomorrow(),
         },
     )
+    other_work(office, said)
     office.settle()
     adam = office.person("adam", "administrator", name="Adam Berg")
     for number, name in enumerate(("Night report", said["reward"])):
@@ -57,6 +64,50 @@ def furnish(office: Office, words: dict[str, str] | None = None) -> None:
             token_hash=uuid4().bytes,
             created_by=adam.id,
         )
+
+
+def other_work(office: Office, said: dict[str, str]) -> None:
+    """A work order with notes, permits at their steps, a booking, maintenance."""
+    order = {"id": "WO-1", "number": "WO-1", "work": said["work"], "location": said["location"]}
+    office.post(
+        "work_order.upsert",
+        {**order, "urgency": "urgent", "due_at": office.tomorrow(), "technician": {"id": "marco"}}
+        | {"customer": {"id": "dana"}},
+    )
+    office.post("work_order.upsert", {**order, "notes": said["notes"], "issues": said["issues"]})
+    people = {
+        role: {"id": key}
+        for role, key in (("creator", "marco"), ("verifier", "priya"), ("approver", "alice"))
+    }
+    facts = {"type": "Electrical work", "work": said["work"], "location": said["location"]}
+    times = {"planned_start": office.tomorrow(), "planned_end": office.tomorrow(hours=9)}
+    points = [{"name": said["point"]}, {"name": "Valve V-3"}]
+    for number, status in (("PTW-1", "submitted"), ("PTW-2", "approved"), ("PTW-3", "draft")):
+        permit = {
+            "id": number,
+            "number": number,
+            "status": status,
+            **facts,
+            **times,
+            "isolation_points": points,
+        }
+        office.post("permit.upsert", {**permit, **people})
+    office.post(
+        "booking.upsert",
+        {"id": "B-1", "number": "B-1", "resource": said["resource"], "location": said["location"]}
+        | {"start": office.tomorrow(hours=26), "end": office.tomorrow(hours=29), "guest": {"id": "dana"}},
+    )
+    office.post(
+        "maintenance.upsert",
+        {
+            "id": "M-1",
+            "number": "M-1",
+            "problem": said["problem"],
+            "unit": "A101",
+            "location": said["location"],
+        }
+        | {"urgent": True, "resident": {"id": "dana"}},
+    )
 
 
 @dataclass(frozen=True)
@@ -108,6 +159,23 @@ PLACES = (
     Place("item", "alice", lambda office: office.path("R-1"), opens=".moment-why summary, .action summary"),
     Place("item-pending", "alice", lambda office: office.path("R-3"), opens=".action summary"),
     Place("job", "priya", lambda office: office.path("R-1", "jobs")),
+    Place(
+        "item-order", "alice", lambda office: office.path("WO-1"), opens=".action summary, .at-once summary"
+    ),
+    Place("item-permit", "alice", lambda office: office.path("PTW-2"), opens=".action summary"),
+    Place("item-booking", "alice", lambda office: office.path("B-1"), opens=".action summary"),
+    Place("item-maintenance", "alice", lambda office: office.path("M-1"), opens=".action summary"),
+    Place(
+        "job-order",
+        "marco",
+        lambda office: office.path("WO-1", "jobs"),
+        opens=".action summary, .at-once summary",
+    ),
+    Place("job-permit", "priya", lambda office: office.path("PTW-1", "jobs"), opens=".action summary"),
+    Place("work-overdue", "alice", at("/work?kind=permit&state=submitted&overdue=1")),
+    Place("work-permits", "alice", at("/work?kind=permit"), opens=".new-menu summary"),
+    Place("new-permit", "marco", at("/new/permit")),
+    Place("new-booking", "alice", at("/new/booking")),
     Place("preferences", "marco", at("/preferences"), opens="#overrides summary"),
     Place("keys", "adam", at("/keys")),
     Place("outbox", "alice", at("/outbox")),

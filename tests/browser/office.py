@@ -139,6 +139,10 @@ class Office:
         assert texts, f"{key} has no private link"
         return "/l/" + str(texts[0]).split("/l/")[1].split()[0]
 
-    def tomorrow(self) -> str:
-        """A time to plan something for."""
-        return (datetime.now(UTC) + timedelta(days=1)).replace(minute=0, second=0, microsecond=0).isoformat()
+    def tomorrow(self, hours: int = 0) -> str:
+        """A time to plan something for, or so many hours after it."""
+        return (
+            (datetime.now(UTC) + timedelta(days=1, hours=hours))
+            .replace(minute=0, second=0, microsecond=0)
+            .isoformat()
+        )

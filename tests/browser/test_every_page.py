@@ -91,6 +91,12 @@ WORDS = {
     "reason": f"R{EVIL}{QUOTED}",
     "reward": f"W{EVIL}{QUOTED}",
     "redeemed_by": f"B{EVIL}",
+    "work": f"K{EVIL}",
+    "notes": f"N{EVIL}{QUOTED}",
+    "issues": f"I{EVIL}{QUOTED}",
+    "point": f"P{QUOTED}",
+    "resource": f"S{EVIL}",
+    "problem": f"M{QUOTED}",
 }
 INNOCENT = """() => ({
     ran: window.hacked ?? null,
@@ -143,7 +149,7 @@ def test_words_that_are_scripts_arrive_live_and_are_typed_without_being_run(
     office.goto(hostile.path("R-9"))
     office.locator("summary", has_text="Deny…").click()
     office.get_by_label("Reason, told to those concerned").fill(f"T{EVIL}{QUOTED}")
-    office.get_by_role("button", name="Deny", exact=True).click()
+    office.get_by_role("button", name="Deny this repair").click()
     expect(office.locator("[data-live=timeline]")).to_contain_text(f"T{EVIL}")
     expect(inbox.locator("[data-note]")).to_have_count(2)
     for page in (inbox, office):

@@ -41,12 +41,12 @@ def state(page: Page) -> Locator:
 def test_the_dashboard_changes_by_itself(office: Office, visit: Visits, screen: str) -> None:
     page = live(visit(office.people["alice"], "/dashboard", screen=screen))
     page.evaluate("window.untouched = true")
-    expect(figure(page, "pending")).to_have_text("0")
+    expect(figure(page, "approval")).to_have_text("0")
     expect(page.get_by_text("No work yet")).to_be_visible()
 
     office.report("R-1", status="pending", vehicle="2021 Subaru Outback", customer="dana")
 
-    expect(figure(page, "pending")).to_have_text("1")
+    expect(figure(page, "approval")).to_have_text("1")
     work = page.locator("[data-live=work]")
     expect(work.get_by_role("link", name="R-1")).to_be_visible()
     expect(work).to_contain_text("Waiting for approval")
@@ -54,7 +54,7 @@ def test_the_dashboard_changes_by_itself(office: Office, visit: Visits, screen: 
     office.report("R-1", status="approved", technician="marco")
     expect(work).to_contain_text("Approved")
     expect(work).to_contain_text("Marco Reyes")
-    expect(figure(page, "pending")).to_have_text("0")
+    expect(figure(page, "approval")).to_have_text("0")
     expect(figure(page, "unread_urgent")).to_have_text("1")
     expect(page.locator("[data-live=charts] figure")).to_have_count(2)
     assert page.evaluate("window.untouched"), "the page was not reloaded"
@@ -78,7 +78,7 @@ def test_a_figure_leads_to_its_list(office: Office, visit: Visits) -> None:
     office.settle()
     page = visit(office.people["alice"], "/dashboard", screen="desktop")
     page.get_by_role("link", name="Waiting for approval").click()
-    expect(page).to_have_url(re.compile(r"/work\?state=pending"))
+    expect(page).to_have_url(re.compile(r"/work\?state=approval"))
     expect(page.get_by_role("link", name="R-1")).to_be_visible()
     expect(page.get_by_role("link", name="R-2")).to_have_count(0)
 
@@ -93,17 +93,20 @@ def test_what_is_looked_for_stands_in_the_address(office: Office, visit: Visits,
     page = visit(office.people["alice"], "/work", screen=screen)
     links = page.locator(".listing tbody .cover")
     expect(links).to_have_count(3)
-    page.get_by_label("Number, customer or vehicle").fill("transit")
+    page.get_by_label("Kind").select_option("Repair")
+    page.get_by_role("button", name="Find").click()
+    page.get_by_label("Number, title or name").fill("transit")
     page.get_by_label("State").select_option("Approved")
     page.get_by_label("Person").select_option("Marco Reyes")
     page.get_by_role("button", name="Find").click()
     expect(page).to_have_url(re.compile(r"q=transit"))
+    expect(page).to_have_url(re.compile(r"kind=repair"))
     expect(page).to_have_url(re.compile(r"state=approved"))
     expect(links).to_have_text(["R-3"])
     page.reload()
     expect(links).to_have_text(["R-3"])
-    expect(page.get_by_label("Number, customer or vehicle")).to_have_value("transit")
-    page.get_by_label("Number, customer or vehicle").fill("zeppelin")
+    expect(page.get_by_label("Number, title or name")).to_have_value("transit")
+    page.get_by_label("Number, title or name").fill("zeppelin")
     page.get_by_role("button", name="Find").click()
     expect(page.get_by_text("Nothing fits")).to_be_visible()
     page.get_by_role("link", name="Clear", exact=True).click()
@@ -117,7 +120,7 @@ def test_several_repairs_are_approved_in_one_go(office: Office, visit: Visits, s
         page.get_by_role("checkbox", name=f"Choose {number}").check()
     expect(page.get_by_text("2 chosen")).to_be_visible()
     page.get_by_role("button", name="Approve", exact=True).click()
-    expect(page.get_by_text("2 repairs approved.")).to_be_visible()
+    expect(page.get_by_text("2 approved.")).to_be_visible()
     expect(page).to_have_url(re.compile(r"state=pending"))
     expect(page.locator(".listing tbody .cover")).to_have_text(["R-2"])
     assert {number: office.item(number).status for number in ("R-1", "R-2", "R-3")} == {
@@ -145,7 +148,7 @@ def test_several_are_denied_only_with_a_reason(office: Office, visit: Visits, sc
         expect(page.get_by_role("checkbox", name=f"Choose {number}")).to_be_checked()
     reason.fill("The fleet is being sold.")
     page.get_by_role("button", name="Deny the chosen").click()
-    expect(page.get_by_text("2 repairs denied.")).to_be_visible()
+    expect(page.get_by_text("2 denied.")).to_be_visible()
     assert {office.item(number).status for number in ("R-1", "R-2")} == {"denied"}
 
 
@@ -195,18 +198,18 @@ def test_denying_asks_why_beside_the_field(office: Office, visit: Visits, screen
     page = live(visit(office.people["alice"], office.path("R-1"), screen=screen))
     page.locator("summary", has_text="Deny…").click()
     reason = page.get_by_label("Reason, told to those concerned")
-    page.get_by_role("button", name="Deny", exact=True).click()
+    page.get_by_role("button", name="Deny this repair").click()
     assert not reason.evaluate("(field) => field.validity.valid"), (
         "an empty reason does not leave the browser"
     )
     reason.fill("   ")
-    page.get_by_role("button", name="Deny", exact=True).click()
+    page.get_by_role("button", name="Deny this repair").click()
     expect(reason).to_have_attribute("aria-invalid", "true")
     expect(reason).to_have_accessible_description(re.compile("Give a reason|reason", re.IGNORECASE))
     expect(page).to_have_url(re.compile(rf"{office.path('R-1')}$"))
     assert office.item("R-1").status == "pending"
     reason.fill("Insurance pays for a new one.")
-    page.get_by_role("button", name="Deny", exact=True).click()
+    page.get_by_role("button", name="Deny this repair").click()
     expect(page.get_by_text("Denied: R-1.")).to_be_visible()
     expect(state(page)).to_have_text("Denied")
     office.settle()
@@ -223,7 +226,7 @@ def test_what_changed_meanwhile_is_not_overwritten(office: Office, visit: Visits
     expect(new.get_by_text("Approved: R-1.")).to_be_visible()
     old.locator("summary", has_text="Deny…").click()
     old.get_by_label("Reason, told to those concerned").fill("Too dear.")
-    old.get_by_role("button", name="Deny", exact=True).click()
+    old.get_by_role("button", name="Deny this repair").click()
     expect(old.get_by_role("alert").or_(old.locator(".error")).first).to_contain_text(
         re.compile("changed|meanwhile", re.IGNORECASE)
     )

@@ -31,13 +31,15 @@ INSIDE = {
     "inbox.unread": "b",
     "item.act": "a",
     "item.act_on_job": "b",
-    "item.act_on_repair": "",
+    "item.act_on_mine": "",
     "item.job": "b",
-    "item.repair": "",
+    "item.mine": "",
     "item.show": "a",
     "keys.make": "",  # for administrators: tests/web/api/test_keys.py
     "keys.revoke": "",
     "keys.show": "",
+    "new_item.make": "abt",
+    "new_item.show": "abt",
     "notification.show": "ab",
     "organisation.choose": "abt",
     "outbox.frame": "a",
@@ -116,7 +118,7 @@ def calls(app: Flask, ids: dict[str, UUID]) -> list[tuple[str, str, str]]:
         if rule.endpoint in OUTSIDE:
             continue
         room = rule.endpoint.partition(".")[0]
-        values = {"id": ids.get(room, uuid4()), "action": "start"}
+        values = {"id": ids.get(room, uuid4()), "action": "start", "kind": "permit"}
         with app.test_request_context():
             from flask import url_for
 
@@ -142,6 +144,9 @@ def everything(shop: Shop) -> str:
     rows: dict[str, list[str]] = {}
     for table in (
         "work_item",
+        "item_person",
+        "task",
+        "reminder",
         "change",
         "event",
         "notification",

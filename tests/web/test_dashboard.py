@@ -21,9 +21,8 @@ def numbers(page):
 
 def test_an_empty_office_is_calm(shop):
     page = shop.alice.get("/dashboard")
-    assert numbers(page) == dict.fromkeys(
-        ("pending", "unassigned", "unread_urgent", "not_reached", "failed", "late"), 0
-    )
+    keys = ("overdue", "waiting", "approval", "unheld", "unread_urgent", "not_reached", "failed", "late")
+    assert numbers(page) == dict.fromkeys(keys, 0)
     for words in ("No active alerts", "No work yet", "No events yet", "None in the last 24 hours."):
         assert words in page.text
 
@@ -36,8 +35,10 @@ def test_the_figures_are_what_happened(shop):
     shop.hub.repair("R-3", customer="dana", technician="mia").pending()
     shop.hub.repair("R-4", customer="dana", technician="bob").approved()
     assert numbers(shop.alice.get("/dashboard")) == {
-        "pending": 2,
-        "unassigned": 1,
+        "overdue": 0,
+        "waiting": 2,
+        "approval": 2,
+        "unheld": 1,
         "unread_urgent": 1,
         "not_reached": 1,
         "failed": 1,
@@ -45,12 +46,36 @@ def test_the_figures_are_what_happened(shop):
     }
 
 
+@pytest.mark.proves("F2", "D2")
+def test_the_figures_count_all_kinds_and_are_as_long_as_their_lists(shop):
+    shop.hub.person("vera", name="Vera Lund")
+    shop.hub.repair("R-1", customer="dana").pending()
+    start, end = shop.hub.now() + timedelta(days=2), shop.hub.now() + timedelta(days=3)
+    facts = {"type": "Hot work", "work": "Weld the rail", "planned_start": start, "planned_end": end}
+    shop.hub.post("permit.upsert", {"id": "P-1", "status": "submitted", "creator": {"id": "bob"}, **facts})
+    people = {"creator": {"id": "bob"}, "verifier": {"id": "vera"}}
+    shop.hub.post("permit.upsert", {"id": "P-2", "status": "submitted", **people, **facts})
+    shop.hub.post("work_order.upsert", {"id": "W-1", "work": "Replace the pump"})
+    shop.hub.world.move(timedelta(hours=5))
+    found = figures(shop.alice.get("/dashboard"))
+    assert {key: found[key][0] for key in ("overdue", "waiting", "approval", "unheld")} == {
+        "overdue": 2,
+        "waiting": 3,
+        "approval": 1,
+        "unheld": 2,
+    }
+    for key in ("overdue", "waiting", "approval", "unheld"):
+        value, url = found[key]
+        rows = re.findall(r'class="cover" href="/work/', shop.alice.get(url).html)
+        assert len(rows) == value, (key, url)
+
+
 def test_each_figure_leads_to_a_page_that_is_there(shop):
     shop.hub.repair("R-2", customer="dana").approved()
     page = shop.alice.get("/dashboard")
     for _value, url in figures(page).values():
         assert shop.alice.get(url.split("#")[0]).status == 200
-    assert "R-2" in shop.alice.get(figures(page)["unassigned"][1]).text
+    assert "R-2" in shop.alice.get(figures(page)["unheld"][1]).text
     assert "R-2" in shop.alice.get(figures(page)["not_reached"][1]).text
 
 

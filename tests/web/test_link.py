@@ -129,3 +129,64 @@ def test_somebody_signed_in_elsewhere_can_follow_a_link_too(shop):
     assert shop.charlie.get(path).status == 200
     shop.charlie.submit(path, path)
     assert status(shop) == "approved"
+
+
+# --- bound to what its message told of ------------------------------------------------------------------------------
+
+
+def test_what_has_changed_since_the_message_is_said_before_anything_is_answered(shop):
+    path = asked(shop)
+    stranger = shop.hub.stranger()
+    old = stranger.get(path)
+    assert "changed since" not in old.text
+    shop.hub.repair("R-1", price="349.00").saved()
+    late = stranger.submit(old, path)
+    assert late.status == 409 and status(shop) == "pending", "the old price was not the question any more"
+    assert "This has changed since our message" in late.text and "Price: $349.00" in late.text
+    stranger.submit(late, path)
+    assert status(shop) == "approved"
+
+
+def test_who_does_the_work_is_no_change_that_matters(shop):
+    path = asked(shop)
+    stranger = shop.hub.stranger()
+    old = stranger.get(path)
+    shop.hub.repair("R-1").assigned("tess")
+    assert "changed since" not in stranger.get(path).text
+    assert stranger.submit(old, path).status == 200
+    assert status(shop) == "approved"
+
+
+def test_a_form_without_the_version_it_showed_is_bound_to_the_message(shop):
+    path = asked(shop)
+    stranger = shop.hub.stranger()
+    shop.hub.repair("R-1", price="349.00").saved()
+    assert stranger.submit(path, path, version=None).status == 409
+    assert stranger.submit(path, path, version="x").status == 409
+    assert status(shop) == "pending"
+
+
+@pytest.mark.proves("E3")
+def test_a_guest_cancels_a_booking_from_its_message(shop):
+    start = shop.hub.now() + timedelta(hours=30)
+    facts = {
+        "resource": "Studio 3",
+        "start": start,
+        "end": start + timedelta(hours=2),
+        "guest": {"id": "dana"},
+    }
+    shop.hub.post("booking.upsert", {"id": "B-1", **facts})
+    shop.hub.wait(timedelta(hours=29, minutes=30))
+    path = shop.private_path()
+    stranger = shop.hub.stranger()
+    page = stranger.get(path)
+    assert "Studio 3" in page.text and not page.offers(path), "nothing is asked, so no button stands there"
+    assert f"{path}?answer=cancel" in page.links
+    page = stranger.get(f"{path}?answer=cancel")
+    assert "Dana, do you want to cancel?" in page.text
+    done = stranger.submit(page, path, reason="We are ill")
+    assert done.status == 200 and "We have noted it" in done.text
+    row = shop.hub.build.one("SELECT status FROM work_item WHERE external_id = 'B-1'")
+    assert row.status == "cancelled"
+    assert stranger.submit(page, path).status == 409
+    assert "You have answered already" in stranger.get(path).text

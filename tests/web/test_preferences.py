@@ -66,6 +66,17 @@ def test_each_role_is_offered_what_can_reach_it(shop):
     assert "override:not_reached:email" in boxes(shop.alice.get("/preferences"))
 
 
+def test_parts_grades_and_everyone_are_understood(shop):
+    """Who may approve a permit may be of the office; a guest has no part in one."""
+    shop.hub.person("dora", "contact", name="Dora Lane", signs_in=True)
+    dora = shop.hub.browser("dora")
+    offered = lambda who, event: f"override:{event}:email" in boxes(who.get("/preferences"))  # noqa: E731
+    assert offered(shop.alice, "permit_approved") and offered(shop.bob, "permit_approved")
+    assert not offered(dora, "permit_approved") and not offered(shop.alice, "booking_24h")
+    assert offered(dora, "booking_24h")
+    assert all(offered(who, "announcement_posted") for who in (shop.alice, shop.bob, dora))
+
+
 def test_made_up_boxes_change_nothing(shop):
     shop.bob.submit(
         "/preferences",

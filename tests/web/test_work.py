@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 
@@ -60,23 +61,34 @@ def test_a_customer_with_a_sign_in_sees_their_own_repairs(shop):
     ("query", "found"),
     [
         ("state=pending", ["R-2", "R-1"]),
-        ("state=approved", ["R-3"]),
-        ("state=nonsense", ["R-3", "R-2", "R-1"]),
+        ("state=approved", ["R-4", "R-3"]),
+        ("kind=repair&state=approved", ["R-4", "R-3"]),
+        ("kind=permit", []),
+        ("kind=permit&state=approved", []),
+        ("state=nonsense", ["R-4", "R-3", "R-2", "R-1"]),
+        ("kind=nonsense", ["R-4", "R-3", "R-2", "R-1"]),
+        ("state=waits", ["R-2", "R-1"]),
+        ("state=approval", ["R-2", "R-1"]),
+        ("state=open", ["R-4", "R-3", "R-2", "R-1"]),
+        ("state=closed", []),
+        ("overdue=1", []),
+        ("overdue=x", ["R-4", "R-3", "R-2", "R-1"]),
         ("q=subaru", ["R-1"]),
         ("q=r-2", ["R-2"]),
-        ("q=whitf", ["R-3", "R-1"]),
+        ("q=whitf", ["R-4", "R-3", "R-1"]),
         ("q=%25", []),
         ("q=_", []),
         ("q=%5C", []),
-        ("person=nobody", ["R-2"]),
-        ("person=x", ["R-3", "R-2", "R-1"]),
-        ("state=trouble", ["R-2"]),
+        ("person=nobody", ["R-4"]),
+        ("person=x", ["R-4", "R-3", "R-2", "R-1"]),
+        ("state=trouble", ["R-4", "R-2"]),
     ],
 )
 def test_work_is_found_by_state_person_and_words(shop, query, found):
     shop.hub.repair("R-1", customer="dana", technician="bob", vehicle="2021 Subaru Outback").pending()
     shop.hub.repair("R-2", customer={"id": "lost", "name": "Lost Soul"}).pending()
     shop.hub.repair("R-3", customer="dana", technician="tess").approved()
+    shop.hub.repair("R-4", customer="dana").approved()
     assert numbers(shop.alice.get(f"/work?{query}")) == found
 
 
@@ -107,6 +119,57 @@ def test_a_cursor_that_is_none_shows_the_first_page(shop, name, cursor):
     assert (page.status, numbers(page)) == (200, ["R-1"])
 
 
+# --- a technician's own list ----------------------------------------------------------------------------------------
+
+
+def titles(page):
+    return re.findall(r'class="muted item-title">([^<]+)<', page.html)
+
+
+@pytest.mark.proves("B1", "D1")
+def test_a_technicians_list_begins_with_what_waits_for_them_then_with_what_presses(shop):
+    start = shop.hub.now() + timedelta(days=3)
+    bob, tess = {"id": "bob"}, {"id": "tess"}
+    for number, work, urgency, days in (
+        ("1", "Calm", "low", 1),
+        ("2", "Usual", "normal", 2),
+        ("3", "Sooner", "normal", 1),
+    ):
+        due = shop.hub.now() + timedelta(days=days)
+        facts = {"work": work, "urgency": urgency, "due_at": due, "technician": bob}
+        shop.hub.post("work_order.upsert", {"id": f"W-{number}", **facts})
+    shop.hub.post(
+        "maintenance.upsert", {"id": "M-1", "problem": "No heat", "urgent": True, "technician": bob}
+    )
+    facts = {
+        "type": "Hot work",
+        "work": "Weld",
+        "planned_start": start,
+        "planned_end": start + timedelta(hours=2),
+    }
+    people = {"creator": tess, "verifier": bob}
+    shop.hub.post("permit.upsert", {"id": "P-1", "status": "submitted", **people, **facts})
+    shop.hub.post(
+        "work_order.upsert", {"id": "W-9", "work": "Done", "status": "completed", "technician": bob}
+    )
+    page = shop.bob.get("/work")
+    assert "Waiting for you" in page.text and "Open jobs" in page.text
+    assert titles(page) == ["Hot work: Weld", "No heat", "Sooner", "Usual", "Calm"]
+    assert titles(shop.bob.get("/work?state=closed")) == ["Done"]
+    assert titles(shop.bob.get("/work?kind=permit")) == ["Hot work: Weld"]
+    assert titles(shop.tess.get("/work")) == ["Hot work: Weld"]
+
+
+def test_a_row_says_which_step_waits_for_whom(shop):
+    shop.hub.repair("R-1", customer="dana", technician="bob").pending()
+    shop.hub.world.move(timedelta(hours=3))
+    page = shop.alice.get("/work")
+    for words in ("Approve or deny the repair", "Dana Whitfield", "3 hr ago", "due in 20 hr 59 min"):
+        assert words in page.text
+    shop.hub.world.move(timedelta(hours=30))
+    assert "overdue by 9 hr" in shop.alice.get("/work?overdue=1").text
+
+
 # --- decided together ----------------------------------------------------------------------------------------------
 
 
@@ -121,7 +184,7 @@ def test_many_are_approved_at_once_as_one_batch(shop):
     page = shop.alice.submit(
         "/work?state=pending", "/decide", item=ids(shop, "R-1", "R-2"), decision="approve"
     )
-    assert "2 repairs approved." in page.text
+    assert "2 approved." in page.text
     assert numbers(page) == ["R-3"], "one is back at the filtered list"
     shop.hub.settle()
     assert len(shop.hub.events("repair_batch_approved")) == 1
@@ -137,7 +200,7 @@ def test_denying_without_a_reason_keeps_what_was_chosen(shop):
     assert re.search(rf'value="{item[0]}" form="decide" checked', page.html)
     assert shop.hub.repair("R-1").row.status == "pending"
     done = shop.alice.submit(page, "/decide", item=item, decision="deny", reason="Sold")
-    assert "1 repair denied." in done.text
+    assert "1 denied." in done.text
 
 
 @pytest.mark.parametrize(
@@ -157,8 +220,27 @@ def test_one_that_was_decided_meanwhile_is_named_and_the_others_are_done(shop):
     page = shop.alice.get("/work")
     repair.completed()
     done = shop.alice.submit(page, "/decide", item=ids(shop, "R-1", "R-2"), decision="approve")
-    assert "1 repair approved." in done.text
+    assert "1 approved." in done.text
     assert "Repair R-2 is completed" in done.text
+
+
+def test_only_a_kind_that_has_batches_is_decided_together(shop):
+    shop.hub.repair("R-1", customer="dana", technician="bob").pending()
+    start = shop.hub.now() + timedelta(days=3)
+    facts = {
+        "type": "Hot work",
+        "work": "Weld",
+        "planned_start": start,
+        "planned_end": start + timedelta(hours=2),
+    }
+    people = {"creator": {"id": "bob"}, "approver": {"id": "alice"}}
+    shop.hub.post("permit.upsert", {"id": "P-1", "number": "PTW-1", "status": "verified", **people, **facts})
+    page = shop.alice.get("/work")
+    assert page.html.count('name="item"') == 1
+    permit = shop.hub.build.one("SELECT id FROM work_item WHERE kind = 'permit'").id
+    done = shop.alice.submit(page, "/decide", item=[*ids(shop, "R-1"), permit], decision="approve")
+    assert "1 approved." in done.text and "PTW-1 is decided on its own page." in done.text
+    assert shop.hub.build.one("SELECT status FROM work_item WHERE kind = 'permit'").status == "verified"
 
 
 @pytest.mark.proves("C5")
