@@ -38,15 +38,15 @@ PLACES = {
     "Studio 1": "88 Pier Road, ground floor",
     "Studio 2": "88 Pier Road, first floor",
     "Studio 3": "88 Pier Road, second floor",
-    "Cutting room": "90 Pier Road, back yard",
-    "Hall": "92 Pier Road",
+    "Cutting Room 1": "90 Pier Road, back yard",
+    "Main Hall": "92 Pier Road",
 }
 
 # booked so many days ago; number, resource, guest; days ago, from, until
 OVER = (
     (7, "B-2071", "Studio 3", "G-1", 5, "17:00", "20:30"),
-    (7, "B-2072", "Hall", "G-2", 5, "17:00", "20:30"),
-    (6, "B-2073", "Cutting room", "G-4", 4, "09:00", "17:00"),
+    (7, "B-2072", "Main Hall", "G-2", 5, "17:00", "20:30"),
+    (6, "B-2073", "Cutting Room 1", "G-4", 4, "09:00", "17:00"),
     (6, "B-2074", "Studio 1", "G-3", 3, "17:00", "20:30"),
     (4, "B-2077", "Studio 2", "G-5", 2, "09:00", "12:00"),
     (3, "B-2079", "Studio 3", "G-1", 1, "09:00", "12:00"),
@@ -108,10 +108,16 @@ def _changed(sheet: Week) -> None:
         reason="The heating of Studio 3 is being repaired. Studio 2 is free at the same time.",
     )
     # a test of the booking system, which nobody was to hear of
-    _booked(sheet, at, "B-2076", "Hall", "G-3", sheet.day(1, "13:00"), sheet.day(1, "14:00"))
+    _booked(sheet, at, "B-2076", "Main Hall", "G-3", sheet.day(1, "13:00"), sheet.day(1, "14:00"))
     sheet.does(sheet.day(5, "11:00"), "Colette Marchand", "B-2076", "delete")
     _booked(
-        sheet, sheet.day(4, "11:00"), "B-2078", "Hall", "G-2", sheet.day(2, "17:00"), sheet.day(2, "20:00")
+        sheet,
+        sheet.day(4, "11:00"),
+        "B-2078",
+        "Main Hall",
+        "G-2",
+        sheet.day(2, "17:00"),
+        sheet.day(2, "20:00"),
     )
     sheet.does(
         sheet.day(4, "15:00"),
@@ -128,7 +134,7 @@ def _told_the_house(sheet: Week) -> None:
              "E-1", "E-2")  # fmt: skip
     _message(sheet, sheet.ago(150), "Gus Albright", "The piano of Studio 2 is tuned today. Please let the tuner in.",
              "E-1", priority="high")  # fmt: skip
-    _message(sheet, sheet.ago(40), "Colette Marchand", "The choir asks for forty more chairs in the hall. Have we got them?",
+    _message(sheet, sheet.ago(40), "Colette Marchand", "The choir asks for forty more chairs in the Main Hall. Have we got them?",
              "E-8")  # fmt: skip
 
 
@@ -147,7 +153,7 @@ def _now_and_next(sheet: Week) -> None:
     begun, soon, tomorrow = sheet.ahead(-45), sheet.ahead(58), sheet.ahead(27 * 60)
     hour = timedelta(hours=1)
     _booked(sheet, sheet.day(2, "10:00"), "B-2080", "Studio 1", "G-3", begun, begun + 2 * hour)
-    _booked(sheet, sheet.day(2, "11:00"), "B-2081", "Cutting room", "G-4", soon, soon + 4 * hour)
+    _booked(sheet, sheet.day(2, "11:00"), "B-2081", "Cutting Room 1", "G-4", soon, soon + 4 * hour)
     _booked(sheet, sheet.ago(90), "B-2082", "Studio 3", "G-1", tomorrow, tomorrow + 3.5 * hour)
     # nobody has asked him for a number or an address: the office hears that he does not hear
     start = sheet.ahead(23 * 60)
@@ -161,7 +167,9 @@ def _now_and_next(sheet: Week) -> None:
         start + 2 * hour,
         name="Patrick O'Neill",
     )
-    _booked(sheet, sheet.ago(35), "B-2083", "Hall", "G-2", sheet.day(-4, "17:00"), sheet.day(-4, "21:00"))
+    _booked(
+        sheet, sheet.ago(35), "B-2083", "Main Hall", "G-2", sheet.day(-4, "17:00"), sheet.day(-4, "21:00")
+    )
 
 
 OFFICE = Office(

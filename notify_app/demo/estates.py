@@ -99,12 +99,13 @@ def _neighbourhood(sheet: Week) -> None:
     _visitor(sheet, sheet.day(6, "18:00"), "Karim Haddad", "A101", "4471")
     _visitor(sheet, sheet.day(5, "17:30"), "Parcel service", "B203", "9920")
     _visitor(sheet, sheet.day(2, "19:00"), "Birgit Lindgren", "C301", "3058")
+    published = sheet.day(6, "10:00")
     sheet.says(
-        sheet.day(6, "10:00"),
+        published,
         "newsletter.published",
         headline="The courtyard opens in spring",
         message="Benches are ordered, the trees come in March, and the bicycle room has a new door.",
-        edition="Winter",
+        edition=f"{published:%B %Y}",
     )
     sheet.says(
         sheet.day(5, "19:30"),
@@ -127,7 +128,7 @@ def _false_alarm(sheet: Week) -> None:
     """What must reach everybody does; afterwards it is said that all is well, and the office ends the alert."""
     at = sheet.day(4, "16:00")
     alarm: dict[str, Any] = {
-        "alert_message": "The fire alarm of Building B has gone off",
+        "alert_message": "The fire alarm has gone off",
         "location": "Building B",
         "severity": "high",
         "instructions": "Leave by the stairs and meet at the main gate.",
