@@ -47,10 +47,14 @@ def _say(line: str) -> None:
 
 @click.command("demo")
 def demo() -> None:
-    """Fill the demo office (once) and print how to sign in."""
+    """Make the demo's offices that are missing, and print how to sign in."""
     from notify_app import demo as office
 
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    if app.extensions["hub"].env == "production":
+        raise click.ClickException(
+            "HUB_ENV: the demo moves the hub's clock back a week. Set HUB_ENV=demo, on a hub without real offices."
+        )
     office.fill(app, _say)
     for line in office.sign_ins():
         click.echo(line)

@@ -40,7 +40,7 @@ def _migrate_and_fill() -> None:
     with app.app_context():
         upgrade()
         if app.extensions["hub"].env == "demo":
-            _say("filling the demo office")
+            _say("filling the demo")
             demo = app.cli.commands["demo"]
             with click.Context(demo) as context:
                 demo.invoke(context)

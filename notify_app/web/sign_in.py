@@ -90,20 +90,28 @@ def _accounts() -> list[dict[str, str]]:
         "administrator": _("Administrator"),
         "manager": _("Office"),
         "technician": _("Technician"),
-        "contact": _("Customer"),
+        "contact": _("Contact"),
     }
     with db.engines["engine"].connect() as conn:
         rows = conn.execute(DEMO).all()
+    offices: dict[str, list[str]] = {}
+    for row in rows:
+        offices.setdefault(row.email, []).append(row.organisation)
     return [
         {
             "email": row.email,
             "name": row.name,
             "role_title": titles[row.role],
             "organisation": row.organisation,
-            "note": "",
+            "note": _also([one for one in offices[row.email] if one != row.organisation]),
         }
         for row in rows
     ]
+
+
+def _also(others: list[str]) -> str:
+    """Where else the account is somebody."""
+    return _("also at %(offices)s", offices=", ".join(others)) if others else ""
 
 
 def _enter_demo(email: str) -> bool:

@@ -52,7 +52,7 @@ def eventually(true: Callable[[], Found], what: str, seconds: float = PATIENCE) 
 
 
 class Site:
-    """`with Site() as site:` runs it; `site.url` is its address. `demo=True` fills the demo office."""
+    """`with Site() as site:` runs it; `site.url` is its address. `demo=True` makes the demo's offices."""
 
     def __init__(self, *, demo: bool = False) -> None:
         self._demo = demo
@@ -92,7 +92,7 @@ class Site:
         self._open_the_back_door()
 
     def _prepare(self) -> None:
-        """Roles, tables, and for a demo its office: what the supervisor does before the first start."""
+        """Roles, tables, and for a demo its offices: what the supervisor does before the first start."""
         env = self._environment() | {"HUB_ENV": "demo" if self._demo else "test"}
         done = subprocess.run(
             [sys.executable, "-m", "notify_app.prepare"],
