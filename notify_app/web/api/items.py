@@ -120,7 +120,9 @@ def history(id: UUID) -> ResponseReturnValue:
         _check_visible(work, who, id)
         found = apply.load(work, id)
         read = Reader(work.now, who.zone, who.locale)
-        entries = timeline(work, found, _kind(found.kind), read, me=who.person_id, everything=who.office)
+        entries = timeline(
+            work, found, _kind(found.kind), read, me=who.person_id, role=who.role, everything=who.office
+        )
     return call.answer(200, {"data": [shown.entry(one) for one in entries]})
 
 
