@@ -4,6 +4,8 @@ server. Each has asked for its stream and is read as a client would; when a text
 
 from __future__ import annotations
 
+import heapq
+import re
 import select
 import socket
 import time
@@ -15,6 +17,8 @@ __all__ = ["Crowd", "request"]
 GIVE_UP = 60.0  # seconds without any progress
 AT_ONCE = 64  # connections that are being opened at a time
 KEPT = 256  # bytes of a client's last text, in which the beginning of what is waited for may stand
+FIELD = re.compile(rb"(?:^|\n)(id|retry): ([^\n]+)\n")
+OPEN_AGAIN = b"event: heartbeat"
 
 
 def request(path: str, *headers: str) -> bytes:
@@ -26,9 +30,13 @@ def request(path: str, *headers: str) -> bytes:
 class Crowd:
     """The clients. `with Crowd(port, requests, b"event: ready") as crowd:` has all of them open."""
 
-    def __init__(self, port: int, requests: Sequence[bytes], ready: bytes) -> None:
-        """One client for each request; `ready` is what a stream says when it is complete."""
+    def __init__(
+        self, port: int, requests: Sequence[bytes], ready: bytes, *, remembers: bool = False
+    ) -> None:
+        """One client for each request; `ready` is what a stream says when it is complete. With `remembers` they keep
+        their last id and when they are to come back, as a browser does."""
         self._port, self._requests, self._ready = port, requests, ready
+        self._known: dict[int, dict[bytes, bytes]] | None = {} if remembers else None
         self._epoll = select.epoll()
         self._sockets: dict[int, socket.socket] = {}
         self._number: dict[int, int] = {}
@@ -57,10 +65,11 @@ class Crowd:
             self._read_until(lambda: len(waiting) < AT_ONCE, self._ready, waiting)
         self._read_until(lambda: not waiting, self._ready, waiting)
 
-    def _connect(self, number: int) -> int:
+    def _connect(self, number: int, last_id: bytes = b"") -> int:
         one = socket.create_connection(("127.0.0.1", self._port))
         one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        one.sendall(self._requests[number])
+        more = b"\r\nLast-Event-ID: " + last_id if last_id else b""
+        one.sendall(self._requests[number].removesuffix(b"\r\n\r\n") + more + b"\r\n\r\n")
         one.setblocking(False)
         fd = one.fileno()
         self._sockets[fd], self._number[fd], self._text[fd] = one, number, b""
@@ -108,7 +117,55 @@ class Crowd:
             if not data:
                 raise RuntimeError(f"the server ended a stream after {self._text[fd]!r}")
             known = self._text[fd] + data
+            if self._known is not None:
+                self._known.setdefault(self._number[fd], {}).update(FIELD.findall(known))
             if fd in waiting and text in known:
                 waiting.discard(fd)
                 heard(now)
             self._text[fd] = known[-KEPT:]
+
+    def come_back(self) -> list[float]:
+        """Every stream breaks; each client asks again with its last id, when its server had told it to. The seconds
+        from the first break until each is open again."""
+        assert self._known is not None
+        begun, times, due = 0.0, [], list[tuple[float, int]]()
+        opening: set[int] = set()
+        wanted, last = len(self), time.perf_counter()
+        while len(times) < wanted:
+            for fd, _ in self._epoll.poll(0.01, 1024):
+                now = time.perf_counter()
+                number, data = self._number[fd], _received(self._sockets[fd])
+                self._text[fd] = (self._text[fd] + data)[-KEPT:]
+                if not data:
+                    begun = begun or now
+                    opening.discard(fd)
+                    self._forget(fd)
+                    heapq.heappush(due, (now + self._pause(number), number))
+                elif fd in opening and OPEN_AGAIN in self._text[fd]:
+                    opening.discard(fd)
+                    times.append(now - begun)
+                    last = now
+            while due and due[0][0] <= time.perf_counter():
+                at, number = heapq.heappop(due)
+                try:
+                    opening.add(self._connect(number, self._known[number].get(b"id", b"")))
+                except ConnectionError:  # nobody listens yet
+                    heapq.heappush(due, (at + self._pause(number), number))
+            if time.perf_counter() - last > GIVE_UP:
+                raise RuntimeError(f"{wanted - len(times)} of {wanted} streams did not come back")
+        return times
+
+    def _pause(self, number: int) -> float:
+        assert self._known is not None
+        return int(self._known[number][b"retry"]) / 1000
+
+    def _forget(self, fd: int) -> None:
+        self._sockets.pop(fd).close()
+        del self._number[fd], self._text[fd]
+
+
+def _received(one: socket.socket) -> bytes:
+    try:
+        return one.recv(65536)
+    except ConnectionError:
+        return b""

@@ -6,7 +6,7 @@ connection (about 5 KB at the server's end) comes on top of every server's.
 
 from __future__ import annotations
 
-from bench.harness import Effort, Report
+from bench.harness import Effort, Report, percentile
 from bench.streams import NCHAN_TWO, OURS, measure
 
 __all__ = ["run"]
@@ -30,4 +30,10 @@ def run(effort: Effort) -> Report:
     report.add("  a message to all, until the last has it", measured.twice.last, "ms")
     report.add("  a message to one, p50", measured.twice.one_at(0.5), "ms")
     report.add("  a message to one, p99", measured.twice.one_at(0.99), "ms")
+    restart = measured.restart
+    report.add("  its worker killed: a new one serves after", restart.serves, "s")
+    report.add("  half of the streams are back after", percentile(restart.back, 0.5), "s")
+    report.add("  the last stream is back after", max(restart.back), "s")
+    report.add("  a webhook meanwhile, p50", percentile(restart.webhooks, 0.5), "ms")
+    report.add("  a webhook meanwhile, p99", percentile(restart.webhooks, 0.99), "ms")
     return report

@@ -7,16 +7,23 @@ holds twice the crowd once more. Nobody may miss anything: a text that does not 
 
 from __future__ import annotations
 
+import itertools
+import os
 import random
 import resource
+import signal
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 from uuid import UUID
 
+from bench import messages
 from bench.crowd import Crowd
 from bench.harness import FULL, Effort, Memory, memory, percentile
 from bench.stand import Stand, stand
@@ -31,7 +38,8 @@ from bench.stream_servers import (
     nchan,
     people,
 )
-from notify_app.processes import raise_file_limit
+from notify_app.live.hub import HEARTBEAT_SECONDS
+from notify_app.processes import children_of, raise_file_limit
 
 __all__ = ["EVENTSTREAM", "NCHAN_ONE", "NCHAN_TWO", "OURS", "Found", "measure"]
 
@@ -58,6 +66,17 @@ class Found:
 
 
 @dataclass
+class Restart:
+    """Ours, killed with twice the crowd on it: how the streams came back, and what webhooks waited meanwhile."""
+
+    back: list[float] = field(default_factory=list)  # seconds after the kill, of each stream
+    serves: float = 0.0  # seconds until the first webhook was answered
+    webhooks: list[float] = field(
+        default_factory=list
+    )  # ms, of each that was sent after that and until all were back
+
+
+@dataclass
 class Measured:
     """All servers, and ours with twice the crowd."""
 
@@ -65,6 +84,7 @@ class Measured:
     found: dict[str, Found]
     twice: Found
     twice_memory: Memory
+    restart: Restart
 
 
 @cache
@@ -81,8 +101,7 @@ def measure(effort: Effort) -> Measured:
                 with serve() as server:
                     if server is not None:
                         _round(server, clients, effort, found.setdefault(name, Found()), number)
-        twice, used = _twice(here, those, effort)
-    return Measured(clients, found, twice, used)
+        return Measured(clients, found, *_twice(here, those, effort))
 
 
 def _need_descriptors(count: int) -> None:
@@ -151,10 +170,48 @@ def _tell_one(server: Server, crowd: Crowd, effort: Effort, found: Found, number
         found.one.append(times[0] * 1000)
 
 
-def _twice(here: Stand, those: list[tuple[UUID, str]], effort: Effort) -> tuple[Found, Memory]:
+def _twice(here: Stand, those: list[tuple[UUID, str]], effort: Effort) -> tuple[Found, Memory, Restart]:
     found = Found()
     with _ours(here, those) as server:
         _round(server, len(those), effort, found, effort.rounds)
-        with Crowd(server.port, server.requests(len(those)), server.ready) as crowd:
+        requests = server.requests(len(those))
+        with Crowd(server.port, requests, server.ready, remembers=True) as crowd:
             crowd.idle(SETTLED)
-            return found, memory(server.pids())
+            used = memory(server.pids())
+            crowd.idle(HEARTBEAT_SECONDS)  # so that each was told when to come back from so many
+            return found, used, _restart(here, server, crowd)
+
+
+def _restart(here: Stand, server: Ours, crowd: Crowd) -> Restart:
+    """The worker is killed; the server starts another."""
+    found, over = Restart(), threading.Event()
+    os.kill(children_of(server.pids()[0])[0], signal.SIGKILL)
+    webhooks = threading.Thread(target=_post, args=(here, server.port, found, over))
+    webhooks.start()
+    try:
+        found.back = crowd.come_back()
+    finally:
+        over.set()
+        webhooks.join()
+    return found
+
+
+def _post(here: Stand, port: int, found: Restart, over: threading.Event) -> None:
+    """A webhook every 50 ms, each on a connection of its own. The first waits until the new worker serves."""
+    killed = time.perf_counter()
+    for number in itertools.count():
+        if over.wait(0.05):
+            return
+        now = datetime.now(UTC)
+        path, secret = f"/hooks/{here.source.slug}", here.source.secret
+        sent = messages.request(path, secret, f"restart-{number}", now, messages.repair(number, now))
+        begun = time.perf_counter()
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as one:
+            one.sendall(sent)
+            answer = one.recv(65536)
+        if not answer.startswith(b"HTTP/1.1 202"):
+            raise RuntimeError(f"a webhook was answered by {answer!r}")
+        if found.serves:
+            found.webhooks.append((time.perf_counter() - begun) * 1000)
+        else:
+            found.serves = time.perf_counter() - killed

@@ -141,15 +141,19 @@ def _resume(places: Sequence[Place], rows: dict[Place, list[Any]]) -> None:
 
 
 def _missed(stream: Stream, at: int, rows: Sequence[Any]) -> Iterator[bytes]:
-    """The frames that bring one of a stream's people from where it is to the counter of `rows`."""
-    after, unread = stream.seqs[at], rows[0].unread
+    """The frames that bring one of a stream's people from where it is to the counter of `rows`, which the last names."""
+    after, counter, unread = stream.seqs[at], rows[0].counter, rows[0].unread
     stream.unread[at] = unread
     found = sorted((row for row in rows if row.id is not None), key=lambda row: _place(row, after))
-    for seq, group in groupby(found, key=lambda row: _place(row, after)):
-        frames = list(_frames(stream, at, after, list(group), unread))
-        for number, (event, data) in enumerate(frames, 1):
-            yield stream.advance(event, data, at, seq, last=number == len(frames))
-    stream.seqs[at] = rows[0].counter
+    changes = [
+        (seq, list(_frames(stream, at, after, list(group), unread)))
+        for seq, group in groupby(found, key=lambda row: _place(row, after))
+    ]
+    for number, (seq, frames) in enumerate(changes, 1):
+        reached = counter if number == len(changes) else seq
+        for place, (event, data) in enumerate(frames, 1):
+            yield stream.advance(event, data, at, reached, last=place == len(frames))
+    stream.seqs[at] = counter
 
 
 def _place(row: Any, after: int) -> int:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["OFFER", "Handover", "Offer", "permit"]
 
 OFFER = "hub.handover"  # in the environ
-AT_ONCE = 32  # streams that are being authenticated at a time; in a stampede the others wait, and cost little
+AT_ONCE = 8  # streams that are being authenticated; in a stampede the rest wait, or everybody else would
 SEND_BUFFER = 128 * 1024  # of the kernel, which would keep megabytes for a reader who takes nothing
 VANISHED_MS = 30_000  # for so long the kernel waits for a peer's sign of life after something was written
 

@@ -176,6 +176,7 @@ def test_who_breaks_off_in_the_middle_of_what_it_missed_is_still_told_of_every_l
     wire.hub.compare()
     wire.bring()
     frames = wire.waiting(page).split(b"\n\n")
+    assert b".3\nevent: " in frames[-2], "the last says that all of it was told"
     for count in range(1, len(frames)):
         half = Page()
         half.read(b"".join(frame + b"\n\n" for frame in frames[:count]))
