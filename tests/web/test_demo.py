@@ -192,13 +192,6 @@ def test_nobody_is_unreached_but_who_is_meant_to_be(made: Made) -> None:
     assert len(told) == 1 and "Patrick O'Neill" in told[0].title, "the office hears of it"
 
 
-def test_a_hub_in_production_keeps_its_clock(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(app.extensions, "hub", replace(app.extensions["hub"], env="production"))
-    with app.app_context():
-        told = app.test_cli_runner().invoke(args=["demo"])
-    assert told.exit_code == 1 and "HUB_ENV" in told.output
-
-
 # --- what is to be seen --------------------------------------------------------------------------------------------
 
 
@@ -301,3 +294,14 @@ def test_whoever_is_printed_can_sign_in_with_the_password(made: Made, office: Of
         browser = Browser(made.app.test_client(), made.app.extensions["hub"].base_url)
         login = {"email": office.first(role).email, "password": demo.PASSWORD}
         assert browser.submit("/sign-in", "/sign-in", follow=False, **login).status == 303
+
+
+def test_the_sign_in_page_lists_people_by_office_and_says_who_is_in_two(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(made.app.extensions, "hub", replace(made.app.extensions["hub"], env="demo"))
+    page = Browser(made.app.test_client(), made.app.extensions["hub"].base_url).get("/sign-in")
+    for office in demo.OFFICES:
+        assert f'<h3 class="people-of">{office.name}</h3>' in page.html
+    assert "Technician, also at Northgate Yard" in page.text
+    assert "Technician, also at Bayline Building Services" in page.text

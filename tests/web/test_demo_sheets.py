@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from flask import Flask
 
 from notify_app import demo
 from notify_app.channels.addresses import clean_email, clean_number
@@ -35,6 +37,13 @@ def test_what_is_printed_names_somebody_of_each_office_and_who_is_in_two() -> No
         line = next(one for one in lines if office.name in one and "@" in one)
         assert office.first("manager").email in line and office.first("technician").email in line
     assert any("ines@bayline.example" in line and "both" in line for line in lines)
+
+
+def test_a_hub_in_production_keeps_its_clock(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(app.extensions, "hub", replace(app.extensions["hub"], env="production"))
+    with app.app_context():
+        told = app.test_cli_runner().invoke(args=["demo"])
+    assert told.exit_code == 1 and "HUB_ENV" in told.output
 
 
 def story(office: Office, now: datetime) -> dict[str, list[str]]:
