@@ -110,7 +110,7 @@ def _act(id: UUID, action: str, audience: str) -> ResponseReturnValue:
         return _page(id, audience, error=str(error), tried=tried), 409
     except Invalid as error:
         # what is wrong with a field is said beside it, in the form that was sent; the rest above the page
-        beside = {one.field: one.message for one in error.fields}
+        beside = {_field(action, one.field): one.message for one in error.fields}
         said = "" if beside else str(error)
         return _page(id, audience, error=said, tried=Tried(action, request.form, beside)), 422
     kind = _kind(item)
@@ -139,7 +139,13 @@ def _values(work: Step, id: UUID, action: str, member: Membership) -> dict[str, 
         return {}
     people = verb_form.people_for(work, [verb], found.kind)
     zone = reader(work.now).zone
-    return verb_form.read(work, verb, found.kind, found.item, request.form, people, zone)
+    values = verb_form.read(work, verb, found.kind, found.item, request.form, people, zone)
+    return {"person": values[verb_form.CHOICE]} if action == verb_form.ASSIGN else values
+
+
+def _field(action: str, field: str) -> str:
+    """The form's name of a field that `apply` complains of."""
+    return verb_form.CHOICE if action == verb_form.ASSIGN else field
 
 
 def _verb(found: Found, action: str) -> Verb | None:

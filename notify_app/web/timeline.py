@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -18,10 +17,9 @@ from flask import url_for
 from flask_babel import gettext as _
 from flask_babel import ngettext
 
-from notify_app.domains.base import Field, FieldKind, Item, WorkKind
-from notify_app.domains.fields import plain
+from notify_app.domains.base import Item, WorkKind
 from notify_app.pipeline.step import Step
-from notify_app.policy.formats import unpack
+from notify_app.web.changes import Told, what_changed
 from notify_app.web.reader import Reader
 from notify_app.web.words import channel_title, delivery_title, event_title, names
 from notify_app.work import why
@@ -135,19 +133,9 @@ def _names_in(work: Step, changes: list[Any]) -> dict[str, str]:
 # --- changes -------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Told:
-    """How changes are told to one reader: whose names there are, and whether notes are for them."""
-
-    kind: WorkKind
-    people: Mapping[str, str]
-    read: Reader
-    notes: bool
-
-
 def _change(row: Any, to: Told, me: UUID, everything: bool) -> Entry | None:
     """One change, or nothing where it said what is not for this reader."""
-    title, details = _what_changed(row, to)
+    title, details = what_changed(row, to)
     if not title:
         return None
     text = " ".join(part for part in (_reason(row.after.get("reason")), *details) if part)
@@ -165,79 +153,6 @@ def _by(row: Any, me: UUID, everything: bool) -> str:
 
 def _reason(reason: str | None) -> str:
     return _("Reason: %(reason)s", reason=reason) if reason else ""
-
-
-def _what_changed(row: Any, to: Told) -> tuple[str, list[str]]:
-    """The headline, and a sentence for each other thing that changed; no headline where all of it is others' notes."""
-    before, after = row.before, row.after
-    status = to.kind.statuses.get(after["status"], after["status"])
-    notes = _notes(after, to)
-    if before is None:
-        made = row.verb == "create"
-        title = _("%(kind)s made: %(status)s") if made else _("%(kind)s reported: %(status)s")
-        return title % {"kind": to.kind.title, "status": status.lower()}, notes
-    said = [*notes, *_people_changed(before, after, to.people), *_facts_changed(before, after, to)]
-    if before["status"] != after["status"]:
-        return status, said
-    verb = to.kind.verb(row.verb)
-    if verb is not None:
-        return (verb.done, said) if said else ("", [])
-    return (said[0].rstrip("."), said[1:]) if said else (_("Updated"), [])
-
-
-def _notes(after: Any, to: Told) -> list[str]:
-    """What this very change said beside what lasts: a note, an issue, that the office must look."""
-    if not to.notes:
-        return []
-    said = unpack(after["data"])
-    return [
-        _sentence(one, said[one.name], to.read)
-        for one in to.kind.fields
-        if one.passing and said.get(one.name)
-    ]
-
-
-def _sentence(one: Field, value: Any, read: Reader) -> str:
-    if value is True:
-        return f"{one.title}."
-    return _("%(fact)s: %(value)s", fact=one.title, value=_ended(read.shaped(plain(one, value))))
-
-
-def _ended(text: str) -> str:
-    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
-
-
-def _people_changed(before: Any, after: Any, people: Mapping[str, str]) -> list[str]:
-    said = []
-    for role in sorted({*before["people"], *after["people"]}):
-        old, new = before["people"].get(role), after["people"].get(role)
-        if old != new:
-            was, now = people.get(old or "", ""), people.get(new or "", _("nobody"))
-            text = (
-                _("%(role)s: %(now)s, before %(was)s.", role=role.capitalize(), now=now, was=was)
-                if was
-                else _("%(role)s: %(now)s.", role=role.capitalize(), now=now)
-            )
-            said.append(text)
-    return said
-
-
-def _facts_changed(before: Any, after: Any, to: Told) -> list[str]:
-    old, new = unpack(before["data"]), unpack(after["data"])
-    return [
-        _fact_changed(one, old.get(one.name), new.get(one.name), to.read)
-        for one in to.kind.fields
-        if not (one.passing or one.secret) and old.get(one.name) != new.get(one.name)
-    ]
-
-
-def _fact_changed(one: Field, old: Any, new: Any, read: Reader) -> str:
-    """The new value; of records those lines that are new, since the others have not changed."""
-    now = plain(one, new)
-    if one.kind is FieldKind.records:
-        known = plain(one, old) or []
-        now = [line for line in now or [] if line not in known] or now
-    return _("%(fact)s: %(value)s.", fact=one.title, value=read.shaped(now) or _("none"))
 
 
 # --- messages ------------------------------------------------------------------------------------------------------

@@ -26,9 +26,10 @@ from notify_app.policy import formats
 from notify_app.policy.formats import Money
 from notify_app.web.words import option, role_title
 
-__all__ = ["ASSIGN", "People", "assigning", "fields", "people_for", "read"]
+__all__ = ["ASSIGN", "CHOICE", "People", "assigning", "fields", "people_for", "read"]
 
-ASSIGN = "assign"
+# what `apply` offers beside the kind's own verbs, and the name of the person in its form
+ASSIGN, CHOICE = "assign", "choice"
 # more than these are named, not chosen
 IN_A_LIST = 200
 BETWEEN = "|"  # the parts of a record that is written on one line
@@ -66,7 +67,7 @@ def people_for(work: Step, verbs: Iterable[Verb], kind: WorkKind) -> People:
 def assigning(kind: WorkKind) -> Verb:
     """What `apply` offers beside the kind's own verbs, as a verb: to give the work to somebody else, or to nobody."""
     role = kind.assignable or ""
-    chosen = Field("person", role.capitalize(), FieldKind.person, among=(f"role:{kind.roles[role]}",))
+    chosen = Field(CHOICE, role.capitalize(), FieldKind.person, among=(f"role:{kind.roles[role]}",))
     return Verb(ASSIGN, _("Assign"), _("Assigned"), tuple(kind.statuses), ("office",), (chosen,))
 
 

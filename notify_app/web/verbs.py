@@ -97,7 +97,7 @@ def shaped(
 
 def _optional(kind: WorkKind, verb: Verb) -> bool:
     """Whether it asks for nothing, or only for words that may be left out."""
-    facts = {one.name for one in kind.fields if not one.passing} | set(kind.roles) | {"person"}
+    facts = {one.name for one in kind.fields if not one.passing} | set(kind.roles) | {verb_form.CHOICE}
     return not any(one.required or one.name in facts for one in verb.inputs)
 
 

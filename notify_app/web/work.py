@@ -20,7 +20,7 @@ from flask_babel import gettext as _
 from flask_babel import ngettext
 
 from notify_app import domains
-from notify_app.domains.base import WorkKind
+from notify_app.domains.base import Item, WorkKind
 from notify_app.errors import Invalid
 from notify_app.ids import new_id
 from notify_app.pipeline.route import Origin, route
@@ -74,8 +74,8 @@ def decide() -> ResponseReturnValue:
     return redirect(target if target.startswith("/work") else url_for(".show"), 303)
 
 
-def _decide(chosen: list[UUID], verb: str, reason: str) -> tuple[int, list[str]]:
-    """How many were changed, and the sentences of those that were not. Raises Invalid."""
+def _decide(chosen: list[UUID], verb: str, reason: str) -> tuple[tuple[Item, ...], list[str]]:
+    """What was changed, and the sentences of what was not. Raises Invalid."""
     if verb not in DECISIONS:
         raise Invalid(_("Choose what to do: approve or deny."))
     if not chosen:
@@ -89,7 +89,7 @@ def _decide(chosen: list[UUID], verb: str, reason: str) -> tuple[int, list[str]]
         together, alone = _in_batches(work, chosen)
         applied, refusals = apply.decide_batch(work, together, verb, reason, ref, actor)
         problems = route(work, applied.drafts, Origin(work.now, actor_id=who.person_id)).problems
-    return len(applied.items), [*alone, *refusals, *problems]
+    return applied.items, [*alone, *refusals, *problems]
 
 
 def _in_batches(work: Step, chosen: list[UUID]) -> tuple[list[UUID], list[str]]:
@@ -110,10 +110,13 @@ def _batched(kind: WorkKind | None) -> bool:
     return kind is not None and kind.on_batch is not None and all(kind.transition(one) for one in DECISIONS)
 
 
-def _outcome(verb: str, done: int) -> str:
+def _outcome(verb: str, done: tuple[Item, ...]) -> str:
+    """ "3 repairs approved." """
+    titles = {kind.title.lower() for item in done if (kind := domains.kind(item.kind))}
+    what = titles.pop() if len(titles) == 1 else _("item")
     if verb == "approve":
-        return ngettext("%(num)d approved.", "%(num)d approved.", done)
-    return ngettext("%(num)d denied.", "%(num)d denied.", done)
+        return ngettext("%(num)d %(kind)s approved.", "%(num)d %(kind)ss approved.", len(done), kind=what)
+    return ngettext("%(num)d %(kind)s denied.", "%(num)d %(kind)ss denied.", len(done), kind=what)
 
 
 # --- the page ------------------------------------------------------------------------------------------------------

@@ -161,7 +161,7 @@ def test_the_office_decides_without_scripts_too(office: Office, visit: Visits) -
     for number in ("R-1", "R-2"):
         page.get_by_role("checkbox", name=f"Choose {number}").check()
     page.get_by_role("button", name="Approve", exact=True).click()
-    expect(page.get_by_text("2 approved.")).to_be_visible()
+    expect(page.get_by_text("2 repairs approved.")).to_be_visible()
     page.get_by_role("link", name="R-1").click()
     page.get_by_role("button", name="Start work").click()
     expect(page.get_by_text("Started: R-1.")).to_be_visible()

@@ -120,7 +120,7 @@ def test_several_repairs_are_approved_in_one_go(office: Office, visit: Visits, s
         page.get_by_role("checkbox", name=f"Choose {number}").check()
     expect(page.get_by_text("2 chosen")).to_be_visible()
     page.get_by_role("button", name="Approve", exact=True).click()
-    expect(page.get_by_text("2 approved.")).to_be_visible()
+    expect(page.get_by_text("2 repairs approved.")).to_be_visible()
     expect(page).to_have_url(re.compile(r"state=pending"))
     expect(page.locator(".listing tbody .cover")).to_have_text(["R-2"])
     assert {number: office.item(number).status for number in ("R-1", "R-2", "R-3")} == {
@@ -148,7 +148,7 @@ def test_several_are_denied_only_with_a_reason(office: Office, visit: Visits, sc
         expect(page.get_by_role("checkbox", name=f"Choose {number}")).to_be_checked()
     reason.fill("The fleet is being sold.")
     page.get_by_role("button", name="Deny the chosen").click()
-    expect(page.get_by_text("2 denied.")).to_be_visible()
+    expect(page.get_by_text("2 repairs denied.")).to_be_visible()
     assert {office.item(number).status for number in ("R-1", "R-2")} == {"denied"}
 
 

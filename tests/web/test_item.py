@@ -210,11 +210,11 @@ def test_an_action_that_does_not_exist_is_not_found(shop):
 @pytest.mark.proves("A4")
 def test_the_office_assigns_and_takes_away(shop):
     pending(shop, technician=None)
-    page = shop.alice.submit(path(shop), "/assign", person=shop.hub.people["tess"].id)
+    page = shop.alice.submit(path(shop), "/assign", choice=shop.hub.people["tess"].id)
     assert "R-1 is assigned to Tess Okoro." in page.text
     shop.hub.settle()
     shop.hub.inbox("tess").has("repair_assigned")
-    page = shop.alice.submit(path(shop), "/assign", person="")
+    page = shop.alice.submit(path(shop), "/assign", choice="")
     assert "R-1 is assigned to nobody now." in page.text
 
 
@@ -222,7 +222,7 @@ def test_the_office_assigns_and_takes_away(shop):
 def test_only_one_of_the_offices_technicians_can_be_assigned(shop, choice):
     pending(shop)
     people = {**shop.hub.people, **shop.other.people}
-    page = shop.alice.submit(path(shop), "/assign", person=people[choice].id if choice in people else choice)
+    page = shop.alice.submit(path(shop), "/assign", choice=people[choice].id if choice in people else choice)
     assert page.status == 422
     assert "Choose" in page.text
 

@@ -259,7 +259,7 @@ def test_a_removed_booking_is_in_no_list_any_more(shop):
 def test_maintenance_is_assigned_started_and_completed(shop):
     report(shop, "maintenance.upsert", id="M-1", number="M-1", problem="No hot water", urgent=True,
            resident={"id": "dana"})  # fmt: skip
-    page = shop.alice.submit(path(shop, "M-1"), "/assign", person=shop.hub.people["bob"].id)
+    page = shop.alice.submit(path(shop, "M-1"), "/assign", choice=shop.hub.people["bob"].id)
     assert "M-1 is assigned to Bob Marsh." in page.text and "Yes" in page.text
     page = shop.alice.submit(page, "/change", urgent=None)
     assert item_of(shop, "M-1").data["urgent"] is False

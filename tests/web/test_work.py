@@ -184,7 +184,7 @@ def test_many_are_approved_at_once_as_one_batch(shop):
     page = shop.alice.submit(
         "/work?state=pending", "/decide", item=ids(shop, "R-1", "R-2"), decision="approve"
     )
-    assert "2 approved." in page.text
+    assert "2 repairs approved." in page.text
     assert numbers(page) == ["R-3"], "one is back at the filtered list"
     shop.hub.settle()
     assert len(shop.hub.events("repair_batch_approved")) == 1
@@ -200,7 +200,7 @@ def test_denying_without_a_reason_keeps_what_was_chosen(shop):
     assert re.search(rf'value="{item[0]}" form="decide" checked', page.html)
     assert shop.hub.repair("R-1").row.status == "pending"
     done = shop.alice.submit(page, "/decide", item=item, decision="deny", reason="Sold")
-    assert "1 denied." in done.text
+    assert "1 repair denied." in done.text
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ def test_one_that_was_decided_meanwhile_is_named_and_the_others_are_done(shop):
     page = shop.alice.get("/work")
     repair.completed()
     done = shop.alice.submit(page, "/decide", item=ids(shop, "R-1", "R-2"), decision="approve")
-    assert "1 approved." in done.text
+    assert "1 repair approved." in done.text
     assert "Repair R-2 is completed" in done.text
 
 
@@ -239,7 +239,7 @@ def test_only_a_kind_that_has_batches_is_decided_together(shop):
     assert page.html.count('name="item"') == 1
     permit = shop.hub.build.one("SELECT id FROM work_item WHERE kind = 'permit'").id
     done = shop.alice.submit(page, "/decide", item=[*ids(shop, "R-1"), permit], decision="approve")
-    assert "1 approved." in done.text and "PTW-1 is decided on its own page." in done.text
+    assert "1 repair approved." in done.text and "PTW-1 is decided on its own page." in done.text
     assert shop.hub.build.one("SELECT status FROM work_item WHERE kind = 'permit'").status == "verified"
 
 
