@@ -223,8 +223,9 @@ def _proven(name: str) -> str:
             path.relative_to(ROOT).as_posix() for path in sorted(ROOT.glob(f"bench/{name.lower()}_*.py"))
         ]
     links = ", ".join(f"[{_short(path)}](../{path})" for path in files)
-    later = "*in part; more in a later release*" if links else "*a later release*"
-    return "; ".join(part for part in (links, later if name in LATER or not links else "") if part)
+    if name in LATER:
+        return f"{links}; *more in a later release*" if links else "*a later release*"
+    return links or "*no test is marked with it yet*"
 
 
 def _short(path: str) -> str:
