@@ -122,7 +122,7 @@ def _ingest(here: Stand, first: int, count: int) -> int:
     for number in range(first, first + count):
         body = messages.three_people(number, now)
         headers = signature.sign(here.source.secret, f"msg-{number}", now, body)
-        ingest.accept(here.source.slug, headers, body)
+        ingest.accept(here.source.slug, headers, body, now.timestamp())
     return count
 
 

@@ -1,7 +1,7 @@
 """The demo office: a windshield shop with people, a week of repairs, and what they were told.
 
-It is made by the one path itself, with the hub's clock set back a week and let run forward: signed-webhook data is
-stored, taken, routed and delivered as ever. `fill` does nothing where the demo office exists already.
+It is made by the one path itself, with the hub's clock set back a week and let run forward: signed webhooks are
+accepted, taken, routed and delivered as ever. `fill` does nothing where the demo office exists already.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import hashlib
 import json
 import random
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -22,13 +22,12 @@ from notify_app import clock, tenancy
 from notify_app.channels.base import Channel
 from notify_app.channels.local import LocalEmail, LocalSms
 from notify_app.config import Settings
-from notify_app.extensions import db
 from notify_app.ids import new_id
 from notify_app.models import Base
-from notify_app.pipeline import envelope, inbox, sql, take
+from notify_app.pipeline import inbox, ingest, signature, take
 from notify_app.pipeline.deliver import Deliverer
-from notify_app.pipeline.ingest import secret_name
 from notify_app.pipeline.route import Origin, route
+from notify_app.pipeline.sources import secret_name
 from notify_app.pipeline.step import step
 from notify_app.queue import BULK, URGENT
 from notify_app.secrets import Secrets
@@ -96,9 +95,9 @@ def _fill(owner: Engine, settings: Settings, say: Callable[[str], None]) -> bool
             return False
         _clear(conn)  # what a start that was stopped half way has left
         conn.execute(text("UPDATE hub_clock SET ahead = :ahead"), {"ahead": -WEEK})
-        organisation_id, source_id = _office(conn, settings)
+        organisation_id = _office(conn, settings)
     say("people of Evergreen Auto Glass")
-    story = _Story(organisation_id, source_id, owner, settings)
+    story = _Story(organisation_id, owner, settings)
     try:
         story.play(say)
     finally:
@@ -141,7 +140,7 @@ def sign_ins() -> Iterator[str]:
         yield f"  {email:<28} {name}, {titles[role]}"
 
 
-def _office(conn: Connection, settings: Settings) -> tuple[UUID, UUID]:
+def _office(conn: Connection, settings: Settings) -> UUID:
     organisation_id, source_id = new_id(), new_id()
     branding = {
         "company_name": "Evergreen Auto Glass",
@@ -180,7 +179,7 @@ def _office(conn: Connection, settings: Settings) -> tuple[UUID, UUID]:
             "SELECT organisation_id, id, time '21:00', time '07:00' FROM person WHERE name IN ('Marco Reyes', 'Dana Whitfield')"
         )
     )
-    return organisation_id, source_id
+    return organisation_id
 
 
 def _secret(settings: Settings) -> str:
@@ -233,8 +232,9 @@ def _person(
 class _Story:
     """A week at the shop. Every message enters as a webhook's data and leaves at the local outbox."""
 
-    def __init__(self, organisation_id: UUID, source_id: UUID, owner: Any, settings: Settings) -> None:
-        self._organisation_id, self._source_id, self._owner = organisation_id, source_id, owner
+    def __init__(self, organisation_id: UUID, owner: Any, settings: Settings) -> None:
+        self._organisation_id, self._owner = organisation_id, owner
+        self._secret = _secret(settings)
         self._rng = random.Random(20261122)  # believable, and the same for everybody
         channels: dict[str, Channel] = {"email": LocalEmail(allow_test_domains=True), "sms": LocalSms()}
         self._deliverer = Deliverer(channels, threads=4, lease=settings.lease, rng=self._rng)
@@ -260,21 +260,11 @@ class _Story:
         self._count += 1
         with self._owner.connect() as conn:
             now = clock.now(conn)
-        body = {"type": kind, "timestamp": now.isoformat(), "data": data}
-        parsed = envelope.parse(json.dumps(body).encode())
-        row = {
-            "organisation_id": self._organisation_id,
-            "source_id": self._source_id,
-            "external_id": f"demo-{self._count}",
-            "id": new_id(),
-            "body_hash": hashlib.sha256(json.dumps(body).encode()).digest(),
-            "type": parsed.type,
-            "body": json.dumps(body),
-            "item_refs": list(parsed.item_refs),
-            "occurred_at": parsed.occurred_at,
-        }
-        with db.engines["engine"].begin() as conn:
-            conn.execute(sql.ACCEPT, row)
+        body = json.dumps({"type": kind, "timestamp": now.isoformat(), "data": data}).encode()
+        real = datetime.now(UTC)
+        ingest.accept(
+            SOURCE, signature.sign(self._secret, f"demo-{self._count}", real, body), body, real.timestamp()
+        )
         self._work()
 
     def _work(self) -> None:

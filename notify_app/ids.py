@@ -6,11 +6,25 @@ import os
 import time
 from uuid import UUID
 
-__all__ = ["new_id"]
+__all__ = ["new_id", "new_ids"]
 
 
 def new_id() -> UUID:
-    """A uuidv7: 48 bits of real milliseconds, the rest random."""
-    value = int.from_bytes(os.urandom(10), "big") | (time.time_ns() // 1_000_000) << 80
-    value = value & ~(0xF << 76) | 0x7 << 76
-    return UUID(int=value & ~(0x3 << 62) | 0x2 << 62)
+    """A uuidv7: 48 bits of real milliseconds, 12 of their fraction (RFC 9562, 6.2, method 3), the rest random."""
+    return _made(_now())
+
+
+def new_ids(count: int) -> list[UUID]:
+    """So many at once, each greater than the one before: rows that get them keep their order."""
+    first = _now()
+    return [_made(first + at) for at in range(count)]
+
+
+def _now() -> int:
+    """Real time in 1/4096 of a millisecond."""
+    return time.time_ns() * 4096 // 1_000_000
+
+
+def _made(moment: int) -> UUID:
+    chance = int.from_bytes(os.urandom(8), "big") & (1 << 62) - 1
+    return UUID(int=(moment >> 12) << 80 | 0x7 << 76 | (moment & 0xFFF) << 64 | 0x2 << 62 | chance)

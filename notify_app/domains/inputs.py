@@ -16,7 +16,10 @@ EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo
 
 
 def _printable(value: str) -> str:
-    if any(ord(char) < 32 or ord(char) == 127 for char in value if char not in "\n\t"):
+    # most text is printable through and through, which is quicker to ask than to look at each character
+    if not value.isprintable() and any(
+        ord(char) < 32 or ord(char) == 127 for char in value if char not in "\n\t"
+    ):
         raise ValueError("remove the control characters")
     text = value.strip()
     if value and not text:

@@ -55,6 +55,7 @@ INSIDE = {
 OUTSIDE = {
     "health.show",
     "hooks.receive",
+    "hooks.receive_batch",
     "link.act",
     "link.show",
     "openapi.show",
