@@ -26,7 +26,7 @@ from notify_app.pipeline import envelope, inbound, intake, signature
 from notify_app.pipeline.group import NOTHING_KEPT
 from notify_app.pipeline.sources import Key, Source, secret_name
 
-__all__ = ["Accepted", "accept", "accepted", "authenticated", "check_id", "secret_name"]
+__all__ = ["MAX_ID", "Accepted", "accept", "accepted", "authenticated", "check_id", "secret_name"]
 
 MAX_ID = 200
 Result = TypeVar("Result")

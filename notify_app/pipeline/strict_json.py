@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,11 +126,20 @@ def _depth(body: bytes, enough: int) -> int:
 
 def _object(pairs: list[tuple[str, Any]]) -> Any:
     value = dict(pairs)
-    if len(value) == len(pairs):
-        return value
+    return value if len(value) == len(pairs) else _twice(pairs)
+
+
+def _strict_object(pairs: list[tuple[str, Any]]) -> Any:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise _twice(pairs).error()
+    return value
+
+
+def _twice(pairs: list[tuple[str, Any]]) -> Flaw:
     seen: set[str] = set()
-    twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-    return Flaw("This name stands twice in one object.", twice)
+    name = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+    return Flaw("This name stands twice in one object.", name)
 
 
 def _constant(word: str) -> Any:
@@ -149,9 +159,9 @@ def _too_large(word: str) -> Flaw:
     return Flaw(f"The number {word[:20]}… is too large.")
 
 
-def _or_raise(make: Any) -> Any:
-    def strict(of: Any) -> Any:
-        value = make(of)
+def _or_raise(make: Callable[[str], Any]) -> Callable[[str], Any]:
+    def strict(word: str) -> Any:
+        value = make(word)
         if isinstance(value, Flaw):
             raise value.error()
         return value
@@ -159,14 +169,12 @@ def _or_raise(make: Any) -> Any:
     return strict
 
 
-def _decoder(how: Any) -> json.JSONDecoder:
-    return json.JSONDecoder(
-        object_pairs_hook=how(_object),
-        parse_constant=how(_constant),
-        parse_float=how(_float),
-        parse_int=how(_int),
-    )
-
-
-_PATIENT = _decoder(lambda hook: hook)
-_STRICT = _decoder(_or_raise)
+_PATIENT = json.JSONDecoder(
+    object_pairs_hook=_object, parse_constant=_constant, parse_float=_float, parse_int=_int
+)
+_STRICT = json.JSONDecoder(
+    object_pairs_hook=_strict_object,
+    parse_constant=_or_raise(_constant),
+    parse_float=_or_raise(_float),
+    parse_int=_or_raise(_int),
+)

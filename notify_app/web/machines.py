@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, request
-from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
+from flask.sessions import NullSession, SecureCookieSession, SecureCookieSessionInterface
 from flask.wrappers import Request
 from werkzeug.wsgi import ClosingIterator
 
@@ -45,11 +45,13 @@ class Ready:
 
 
 class _Sessions(SecureCookieSessionInterface):
-    """Flask's own, except that a machine's request has none, and its cookie is not read."""
+    """Flask's own, except that the cookie of a machine's request is not read."""
+
+    _none = NullSession()  # empty, and refuses to be written to
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
-        """None becomes a session that is empty and refuses to be written to."""
-        return None if request.path.startswith(PREFIX) else super().open_session(app, request)
+        """The session of this request."""
+        return self._none if request.path.startswith(PREFIX) else super().open_session(app, request)
 
 
 class HubFlask(Flask):

@@ -13,7 +13,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from notify_app.errors import FieldError, HubError, Invalid
+from notify_app.errors import FieldError, HubError, Invalid, Unavailable
 from notify_app.pipeline import batch, ingest, intake, strict_json
 from notify_app.web.extensions import csrf
 from notify_app.web.guard import allow
@@ -61,11 +61,14 @@ def receive_batch(source: str) -> Response:
     body = _body(batch.MAX_BYTES)
     if isinstance(body, Response):
         return body
-    told = batch.accept(_known(source), _signed(), body, time.time())
-    results = [_result(one) for one in told]
-    response = jsonify({"results": results})
-    seen = {one["status"] for one in results}
-    response.status_code = 207 if seen - {200, 202} else max(seen)
+    try:
+        results = [_result(one) for one in batch.accept(_known(source), _signed(), body, time.time())]
+    except Unavailable as error:
+        response = problem(error)  # some of it may be kept all the same
+    else:
+        response = jsonify({"results": results})
+        seen = {one["status"] for one in results}
+        response.status_code = 207 if seen - {200, 202} else max(seen)
     response.call_on_close(intake.current().wake)
     return response
 
