@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import gevent
 from flask import Flask, Response, abort, jsonify, request
 from sqlalchemy import create_engine, text
 from sqlalchemy.orm import Session
@@ -44,6 +45,11 @@ def bare() -> Flask:
 
     @app.post("/none")
     def none() -> Response:
+        return _accepted(_row(key, ids)["id"])
+
+    @app.post("/fair")
+    def fair() -> Response:
+        gevent.sleep(0)
         return _accepted(_row(key, ids)["id"])
 
     @app.post("/core")

@@ -35,6 +35,7 @@ Connection = psycopg.Connection[Any]
 STATEMENTS = {b"accept": sql.ACCEPT, b"find": sql.FIND_INBOUND}
 # row by row, one that waits for somebody's lock must not use up the time of those behind it
 IMPATIENT, AS_BEFORE = b"SET lock_timeout = '250ms'", b"RESET lock_timeout"
+MOST_PUT_OFF = 3
 # classes of SQLSTATE (PostgreSQL, appendix A): the value itself is to blame; what passes by itself
 THE_VALUE = ("22", "54")
 PASSES = ("08", "25", "40", "53", "55", "57")
@@ -145,18 +146,27 @@ def _write(connection: Connection, rows: list[Row], until: float) -> list[Outcom
             return [_outcome(refusal)]
         log.warning("ingest: a group of %s is written row by row (%s)", len(rows), refusal.sqlstate)
     _run(connection, IMPATIENT, until)
-    outcomes = [_alone(connection, one, until) for one in rows]
+    outcomes = _one_by_one(connection, rows, until)
     _run(connection, AS_BEFORE, until)
     return outcomes
 
 
-def _alone(connection: Connection, one: Row, until: float) -> Outcome:
-    try:
-        return _insert(connection, [one], until)[0]
-    except psycopg.Error as refusal:
-        if _broken(connection):
-            raise
-        return _outcome(refusal)
+def _one_by_one(connection: Connection, rows: list[Row], until: float) -> list[Outcome]:
+    """When row after row finds the database busy, it is not the rows: the rest is put off."""
+    outcomes: list[Outcome] = []
+    put_off = 0
+    for one in rows:
+        outcome: Outcome = Unavailable(NOTHING_KEPT)
+        if put_off < MOST_PUT_OFF:
+            try:
+                [outcome] = _insert(connection, [one], until)
+            except psycopg.Error as refusal:
+                if _broken(connection):
+                    raise
+                outcome = _outcome(refusal)
+        put_off += isinstance(outcome, Unavailable)
+        outcomes.append(outcome)
+    return outcomes
 
 
 def _insert(connection: Connection, rows: list[Row], until: float) -> list[Outcome]:

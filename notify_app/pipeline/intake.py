@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 from flask import Flask, current_app
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 
 from notify_app import queue
 from notify_app.config import Settings
@@ -31,6 +31,8 @@ MOST_ROWS, MOST_BYTES = 200, 4 * 1024 * 1024
 PATIENCE_SECONDS = 9.0
 CONNECT_SECONDS = 3
 
+_making = threading.Lock()
+
 
 class Intake:
     """Made with the first webhook of a process."""
@@ -42,7 +44,7 @@ class Intake:
         self.sources = Sources(Secrets(self._settings.secret_key))
         self._writer = inbound.Writer(self._connect)
         # who lets go of the application's connections means this one too
-        event.listen(db.engines["engine"], "engine_disposed", lambda _: self._writer.close())
+        event.listen(db.engines["engine"], "engine_disposed", self._let_go)
         self._group = GroupCommit(
             self._write, most_rows=MOST_ROWS, most_bytes=MOST_BYTES, patience=PATIENCE_SECONDS
         )
@@ -52,6 +54,10 @@ class Intake:
     def _connect(self) -> psycopg.Connection[Any]:
         url = self._settings.database_engine_url.replace("+psycopg", "", 1)
         return psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_SECONDS, **self._arguments)
+
+    def _let_go(self, _: Engine) -> None:
+        if self.process == os.getpid():  # what was forked from it has no right to hang up for it
+            self._writer.close()
 
     def store(self, rows: Sequence[inbound.Row]) -> list[inbound.Outcome]:
         """Make these rows durable, in this order; returns after the commit what became of each. Raises Unavailable."""
@@ -78,6 +84,10 @@ def current() -> Intake:
     """This process's own; a fork begins anew."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     found: Intake | None = app.extensions.get("hub.intake")
-    if found is None or found.process != os.getpid():
-        found = app.extensions["hub.intake"] = Intake(app)
-    return found
+    if found is not None and found.process == os.getpid():
+        return found
+    with _making:
+        found = app.extensions.get("hub.intake")
+        if found is None or found.process != os.getpid():
+            found = app.extensions["hub.intake"] = Intake(app)
+        return found

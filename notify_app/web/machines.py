@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["HubFlask", "Ready"]
 
 PREFIX = "/hooks/"
+SHORT = "hub.short_way"  # in the environment of a request that took it
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,10 @@ class HubFlask(Flask):
 
     def full_dispatch_request(self) -> Response:
         """Answer the request that was matched."""
-        if not self._of_a_machine():
+        rule = request.url_rule
+        if rule is None or getattr(self.view_functions[rule.endpoint], "guard", None) != "source":
             return super().full_dispatch_request()
+        request.environ[SHORT] = True
         try:
             answer = self.dispatch_request()
         except Exception as error:  # noqa: BLE001  (mapped by `problems`, as everywhere)
@@ -77,9 +80,5 @@ class HubFlask(Flask):
 
     def do_teardown_request(self, exc: Any = None) -> None:
         """What set nothing up has nothing to tear down."""
-        if not self._of_a_machine():
+        if SHORT not in request.environ:
             super().do_teardown_request(exc)
-
-    def _of_a_machine(self) -> bool:
-        rule = request.url_rule
-        return rule is not None and getattr(self.view_functions[rule.endpoint], "guard", None) == "source"

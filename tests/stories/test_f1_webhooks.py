@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import os
+import signal
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 
-from tests.gather import break_connections, database_away, gathered, refused_by_postgres
+from tests.gather import break_connections, database_away, eventually, gathered, refused_by_postgres
 from tests.stories.conftest import DANA_MAIL, DANA_PHONE
 
 pytestmark = pytest.mark.proves("F1")
@@ -300,4 +304,61 @@ def test_a_connection_that_breaks_while_a_group_is_written_loses_and_doubles_not
     assert {answer.result().get_json()["duplicate"] for answer in answers} == {False}
     assert shop.build.one("SELECT count(*) AS n FROM inbound").n == 6
     shop.settle()
+    shop.forget()
+
+
+# --- at a real server ------------------------------------------------------------------------------------------------
+
+
+def over_http(shop, connection, sent, id):
+    headers = {"Content-Type": "application/json", **shop.signed(sent, id)}
+    connection.request("POST", f"/hooks/{shop.source.slug}", sent, headers)
+    answer = connection.getresponse()
+    return answer.status, json.loads(answer.read())
+
+
+@pytest.mark.xdist_group("live")
+def test_many_senders_at_a_real_server_share_transactions_and_nothing_is_lost(shop, live):
+    def sender(number):
+        connection = http.client.HTTPConnection("127.0.0.1", live.port, timeout=30)
+        try:
+            return [
+                over_http(shop, connection, body(shop, id=f"R-{number}-{n}"), f"msg_{number}_{n}")
+                for n in range(10)
+            ]
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(24) as pool:
+        answers = [one for many in pool.map(sender, range(24)) for one in many]
+    assert {status for status, _ in answers} == {202}
+    rows = shop.build.all("SELECT CAST(id AS text) AS id, CAST(xmin AS text) AS by FROM inbound")
+    assert {said["id"] for _, said in answers} == {row.id for row in rows}
+    assert len(rows) == 240
+    assert len({row.by for row in rows}) < 200
+    eventually(shop.world.queued)
+    shop.settle()
+    shop.forget()
+
+
+@pytest.mark.xdist_group("live")
+def test_no_sender_waits_for_redis(shop, live, engines):
+    """It hangs, which is worse than being away: whoever asks it waits for two seconds."""
+    connection = http.client.HTTPConnection("127.0.0.1", live.port, timeout=30)
+    over_http(shop, connection, body(shop, id="R-0"), "msg_0")
+    eventually(shop.world.queued)
+    took = []
+    os.kill(engines.pids["valkey"], signal.SIGSTOP)
+    try:
+        for n in range(1, 4):
+            another = http.client.HTTPConnection("127.0.0.1", live.port, timeout=30)
+            begun = time.monotonic()
+            assert over_http(shop, another, body(shop, id=f"R-{n}"), f"msg_{n}")[0] == 202
+            took.append(time.monotonic() - begun)
+            another.close()
+    finally:
+        os.kill(engines.pids["valkey"], signal.SIGCONT)
+    assert min(took) < 1.5, took
+    connection.close()
+    shop.world.sweep()
     shop.forget()
