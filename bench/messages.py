@@ -7,7 +7,9 @@ from datetime import datetime
 
 from notify_app.pipeline import signature
 
-__all__ = ["announcement", "repair", "request", "three_people", "urgent"]
+__all__ = ["BATCH", "announcement", "batch", "repair", "request", "three_people", "urgent"]
+
+BATCH = 100  # events of one batch
 
 
 def repair(number: int, at: datetime) -> bytes:
@@ -24,6 +26,13 @@ def repair(number: int, at: datetime) -> bytes:
         "technician": {"id": "T-1"},
     }
     return _body("repair.upsert", data, at)
+
+
+def batch(number: int, at: datetime) -> bytes:
+    """A hundred of them in one request, each with an id of its own."""
+    first = number * BATCH
+    events = [{"id": f"evt-{one}", **json.loads(repair(one, at))} for one in range(first, first + BATCH)]
+    return json.dumps({"events": events}).encode()
 
 
 def three_people(number: int, at: datetime) -> bytes:

@@ -1,6 +1,7 @@
 """P4: a signed webhook is made durable and answered with 202, by one gunicorn worker with gevent.
 
 Beside it, in turns: the same route without a database (the limit), and with one insert in one transaction (Core, ORM).
+Then a hundred events in one request; then single ones again while the same process holds thousands of open streams.
 Then the whole path, from the webhook until all that follows from it is committed (an event, its notifications and
 deliveries; nothing is sent), beside pgbench writing the same eight rows in each of its transactions. Each run ends by
 counting the rows: what was answered with 202 and is not there fails the benchmark.
@@ -14,8 +15,10 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from bench.harness import Effort, Report, cpu_seconds
+from bench.harness import FULL, Effort, Report, cpu_seconds
 from bench.load import Answers, Task, drive
+from bench.messages import BATCH
+from bench.onlookers import Onlookers, raise_file_limit, technicians
 from bench.stand import Running, Stand, stand
 
 __all__ = ["EIGHT", "people", "pgbench", "run"]
@@ -27,19 +30,27 @@ ORM = "one row, ORM, a transaction each"
 OURS = "OURS: durable, then 202"
 EIGHT = "pgbench: the same 8 rows a transaction"
 PATH = "OURS: webhook to all rows committed"
-MOST = {LIMIT: 8_000, WHOLE: 5_000}  # requests a second, more than can be: so many are signed beforehand
+MANY = f"OURS: {BATCH} events a request"
+WATCHED = "OURS with {} streams open"
+# requests a second, more than can be: so many are signed beforehand
+MOST = {LIMIT: 8_000, WHOLE: 6_000, OURS: 5_000, MANY: 400}
 MOST_OTHERS = 3_000
 CLIENTS = (16, 64)
+CLIENTS_OF_BATCHES = 4
+STREAMS, STREAMS_SHORT = 5_000, 300
 FINISHED_WITHIN = 300.0
 
 
 def run(effort: Effort) -> Report:
     """Measure and report."""
     report = Report("p4", "Signed webhook, durable, 202: one gunicorn worker (gevent)", effort)
+    raise_file_limit()
     with stand() as here:
         people(here)
         for clients in CLIENTS:
             _ingest(here, report, clients)
+        _batches(here, report)
+        _watched(here, report)
         _path(here, report)
     return report
 
@@ -61,12 +72,13 @@ def _ingest(here: Stand, report: Report, clients: int) -> None:
     bare = here.serve("bare", "bench.bare:bare()", "/none")
     whole = here.serve("whole", "bench.bare:whole()")
     web = here.serve("web")
+    hook = f"/hooks/{here.source.slug}"
     turns = {
         LIMIT: (bare, "/none"),
-        WHOLE: (whole, "/unstored"),
+        WHOLE: (whole, hook),
         CORE: (bare, "/core"),
         ORM: (bare, "/orm"),
-        OURS: (web, f"/hooks/{here.source.slug}"),
+        OURS: (web, hook),
     }
     found: dict[str, list[Answers]] = defaultdict(list)
     cpu: dict[str, list[tuple[float, float]]] = defaultdict(list)
@@ -74,32 +86,40 @@ def _ingest(here: Stand, report: Report, clients: int) -> None:
         for what, (server, path) in turns.items():
             here.empty()
             before = cpu_seconds(server.pid), here.database_cpu()
-            answers = _drive(here, server, path, clients, report.effort, MOST.get(what, MOST_OTHERS))
+            answers = _drive(here, server, path, clients, report.effort, what)
             after = cpu_seconds(server.pid), here.database_cpu()
-            _all_there(here, what, answers)
+            _all_there(here, what, answers.accepted)
             found[what].append(answers)
             cpu[what].append(
                 tuple((b - a) / answers.accepted * 1000 for a, b in zip(before, after, strict=True))
             )
+    report.facts[f"webhooks in a transaction, {clients} clients"] = _in_a_transaction(here)
     here.stop(bare, whole, web)
     _rows(report, found, clients)
     if clients == CLIENTS[0]:
         _processor_rows(report, cpu)
 
 
-def _drive(here: Stand, server: Running, path: str, clients: int, effort: Effort, most: int) -> Answers:
-    count = int((effort.seconds + effort.warm_up) * most)
+def _drive(
+    here: Stand, server: Running, path: str, clients: int, effort: Effort, what: str, body: str = "repair"
+) -> Answers:
+    count = int((effort.seconds + effort.warm_up) * MOST.get(what, MOST_OTHERS))
     task = Task(
-        server.port, path, here.source.secret, clients, "repair", count, 0, effort.warm_up, effort.seconds
+        server.port, path, here.source.secret, clients, body, count, 0, effort.warm_up, effort.seconds
     )
     return drive(task).all_accepted()
 
 
-def _all_there(here: Stand, what: str, answers: Answers) -> None:
-    wanted = 0 if what in (LIMIT, WHOLE) else answers.accepted
+def _all_there(here: Stand, what: str, accepted: int) -> None:
+    wanted = 0 if what in (LIMIT, WHOLE) else accepted
     there = here.count("SELECT count(*) FROM inbound")
     if there != wanted:
-        raise RuntimeError(f"{what}: {answers.accepted} were accepted and {there} are in the database")
+        raise RuntimeError(f"{what}: {accepted} were accepted and {there} are in the database")
+
+
+def _in_a_transaction(here: Stand) -> float:
+    """How many rows were written by one, on average, in the last run."""
+    return float(here.count("SELECT count(*)::float / count(DISTINCT CAST(xmin AS text)) FROM inbound"))
 
 
 def _rows(report: Report, found: dict[str, list[Answers]], clients: int) -> None:
@@ -122,6 +142,53 @@ def _processor_rows(report: Report, cpu: dict[str, list[tuple[float, float]]]) -
         report.add(f"  web worker's processor, a request: {what}", [web for web, _ in pairs], "ms")
     for what in (CORE, OURS):
         report.add(f"  PostgreSQL's processor, a request: {what}", [base for _, base in cpu[what]], "ms")
+
+
+# --- many in one request, and with streams beside it -------------------------------------------------------------------
+
+
+def _batches(here: Stand, report: Report) -> None:
+    web = here.serve("web")
+    rates, p99s, cpu = [], [], []
+    for _ in range(report.effort.rounds):
+        here.empty()
+        before = cpu_seconds(web.pid), here.database_cpu()
+        path = f"/hooks/{here.source.slug}/batch"
+        answers = _drive(here, web, path, CLIENTS_OF_BATCHES, report.effort, MANY, "batch")
+        after = cpu_seconds(web.pid), here.database_cpu()
+        _all_there(here, MANY, answers.accepted * BATCH)
+        rates.append(answers.rate * BATCH)
+        p99s.append(answers.p99_ms)
+        cpu.append([(b - a) / answers.accepted / BATCH * 1000 for a, b in zip(before, after, strict=True)])
+    here.stop(web)
+    one = f"{OURS}, {CLIENTS[0]} clients"
+    report.add(f"{MANY}, {CLIENTS_OF_BATCHES} clients", rates, "events/s", of=one, at_least=5)
+    report.add("  p99 of such a request", p99s, "ms")
+    report.add("  web worker's processor, an event", [one for one, _ in cpu], "ms")
+    report.add("  PostgreSQL's processor, an event", [one for _, one in cpu], "ms")
+
+
+def _watched(here: Stand, report: Report) -> None:
+    count = STREAMS if report.effort == FULL else STREAMS_SHORT
+    cookies = technicians(here, count)
+    web = here.serve("web")
+    with Onlookers(web.port, cookies):
+        for clients in CLIENTS:
+            found = []
+            for _ in range(report.effort.rounds):
+                here.empty()
+                found.append(_drive(here, web, f"/hooks/{here.source.slug}", clients, report.effort, OURS))
+                _all_there(here, OURS, found[-1].accepted)
+            what = f"{WATCHED.format(f'{count:,}')}, {clients} clients"
+            limit = f"{LIMIT}, {clients} clients"
+            report.add(what, [one.rate for one in found], "/s", of=limit, at_least=0.65)
+            report.add(
+                f"  p99, {count:,} streams, {clients} clients",
+                [one.p99_ms for one in found],
+                "ms",
+                at_most=25,
+            )
+    here.stop(web)
 
 
 # --- the whole path ------------------------------------------------------------------------------------------------

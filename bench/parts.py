@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import redis.connection
+from flask import current_app
 from sqlalchemy import event
 
 from bench import messages
@@ -31,6 +32,7 @@ from bench.workers import Nothing
 from notify_app.extensions import db
 from notify_app.pipeline import ingest, signature, take
 from notify_app.pipeline.deliver import Deliverer
+from notify_app.pipeline.intake import Intake
 from notify_app.queue import BULK
 
 __all__ = ["run"]
@@ -122,7 +124,7 @@ def _ingest(here: Stand, first: int, count: int) -> int:
     for number in range(first, first + count):
         body = messages.three_people(number, now)
         headers = signature.sign(here.source.secret, f"msg-{number}", now, body)
-        ingest.accept(here.source.slug, headers, body)
+        ingest.accept(here.source.slug, headers, body, now.timestamp())
     return count
 
 
@@ -168,17 +170,29 @@ def _counting() -> Iterator[Counter[str]]:
     def finished(connection: Any, *_: Any) -> None:
         connection.pgconn.untrace()  # which writes what is still in its buffer
 
-    engines = list(db.engines.values())
+    def traced_too(self: Intake) -> Any:
+        connection = connect(self)
+        traced(connection)
+        ours.append(connection)
+        return connection
+
+    engines, connect, ours = list(db.engines.values()), Intake._connect, list[Any]()
     with tempfile.NamedTemporaryFile() as trace:
         for engine in engines:
             engine.dispose()
             event.listen(engine, "connect", traced)
             event.listen(engine, "close", finished)
         redis.connection.AbstractConnection.send_packed_command = counted  # type: ignore[method-assign]
+        Intake._connect = traced_too  # type: ignore[method-assign]
+        current_app.extensions.pop("hub.intake", None)  # the next webhook makes one that connects like this
         try:
             yield asked
         finally:
             redis.connection.AbstractConnection.send_packed_command = send  # type: ignore[method-assign]
+            Intake._connect = connect  # type: ignore[method-assign]
+            current_app.extensions.pop("hub.intake", None)
+            for connection in ours:
+                finished(connection)
             for engine in engines:
                 engine.dispose()
                 event.remove(engine, "connect", traced)

@@ -25,9 +25,14 @@ def create_app(settings: Settings | None = None, *, pages: bool = True) -> Flask
     from notify_app.config import Settings
     from notify_app.pipeline import wording
 
+    make: type[Flask] = Flask
+    if pages:
+        from notify_app.web.machines import HubFlask
+
+        make = HubFlask
     settings = settings or Settings.from_env()
     root = Path(__file__).resolve().parent.parent
-    app = Flask(
+    app = make(
         "notify_app",
         root_path=str(root),
         template_folder=str(root / "templates"),

@@ -131,40 +131,48 @@ def schedule_command() -> None:
 @click.argument("data")
 @click.option("--id", "message_id", default="", help="Message id (the idempotency key); made up if left out.")
 def webhook(source: str, type: str, data: str, message_id: str) -> None:
-    """Print a signed curl command that posts DATA (JSON) as TYPE from SOURCE. Pipe it into sh to send it."""
+    """Print a signed curl command that posts DATA (JSON) as TYPE from SOURCE, or a list of data as a batch. Pipe it into
+    sh to send it."""
     import shlex
 
-    from notify_app.extensions import db
     from notify_app.ids import new_id
-    from notify_app.pipeline import signature, sql
-    from notify_app.pipeline.ingest import secret_name
-    from notify_app.secrets import Secrets
+    from notify_app.pipeline import signature
 
     settings: Settings = current_app.extensions["hub"]
-    with db.engines["engine"].connect() as conn:
-        row = conn.execute(sql.FIND_SOURCE, {"slug": source}).one_or_none()
-    if row is None:
-        raise click.ClickException(f"There is no source called {source}.")
+    secret = _secret_of(source)
     try:
         value = json.loads(data)
     except json.JSONDecodeError as error:
         raise click.ClickException(f"DATA is not JSON: {error}") from None
     now = datetime.now(UTC)
-    body = json.dumps({"type": type, "timestamp": now.isoformat(), "data": value})
-    secret = Secrets(settings.secret_key).open(row.secret, secret_name(source))
-    headers = signature.sign(secret, message_id or f"msg_{new_id().hex}", now, body.encode())
-    parts = [
-        "curl",
-        "-sS",
-        "-X",
-        "POST",
-        f"{settings.base_url}/hooks/{source}",
-        "-H",
-        "content-type: application/json",
-    ]
+    message_id = message_id or f"msg_{new_id().hex}"
+    body, path = _message(type, value, now), f"/hooks/{source}"
+    if isinstance(value, list):
+        events = [{"id": f"{message_id}_{at}", **_message(type, one, now)} for at, one in enumerate(value)]
+        body, path = {"events": events}, f"{path}/batch"
+    text = json.dumps(body)
+    headers = {"content-type": "application/json", **signature.sign(secret, message_id, now, text.encode())}
+    parts = ["curl", "-sS", "-X", "POST", f"{settings.base_url}{path}"]
     for name, head in headers.items():
         parts += ["-H", f"{name}: {head}"]
-    click.echo(shlex.join([*parts, "--data-binary", body]))
+    click.echo(shlex.join([*parts, "--data-binary", text]))
+
+
+def _message(type: str, data: Any, now: datetime) -> dict[str, Any]:
+    return {"type": type, "timestamp": now.isoformat(), "data": data}
+
+
+def _secret_of(source: str) -> str:
+    from notify_app.extensions import db
+    from notify_app.pipeline import sql
+    from notify_app.pipeline.sources import secret_name
+    from notify_app.secrets import Secrets
+
+    with db.engines["engine"].connect() as conn:
+        row = conn.execute(sql.FIND_SOURCE, {"slug": source}).one_or_none()
+    if row is None:
+        raise click.ClickException(f"There is no source called {source}.")
+    return Secrets(current_app.extensions["hub"].secret_key).open(row.secret, secret_name(source))
 
 
 @click.command("why")

@@ -68,7 +68,8 @@ def wake(connection: redis.Redis, names: Iterable[str]) -> None:
     """Wake the workers of these queues. Never raises: without Redis they look by themselves within seconds."""
     try:
         for name in names:
-            if connection.set(_mark(name), 1, nx=True, ex=MARK_SECONDS):
+            # said as it is sent: redis-py's own method for it costs half as much again
+            if connection.execute_command("SET", _mark(name), 1, "NX", "EX", MARK_SECONDS):
                 HubQueue(name, connection=connection).enqueue(
                     DRAINS[name], result_ttl=0, failure_ttl=3600, job_timeout=600
                 )

@@ -280,13 +280,18 @@ class Hub:
         secret: str | None = None,
         headers: Mapping[str, str | None] = NOTHING,
         slug: str | None = None,
+        path: str = "",
     ) -> TestResponse:
-        """These bytes, signed; `headers` replace what would be sent, None takes one away."""
+        """These bytes, signed; `headers` replace what would be sent, None takes one away; `path` follows the source's
+        address."""
         signed = self.signed(body, id or f"msg_{uuid4().hex}", secret)
         everything = {"Content-Type": "application/json", **signed, **headers}
         everything = {name: value for name, value in everything.items() if value is not None}
         client = self.world.app.test_client(use_cookies=False)
-        response = client.post(f"/hooks/{slug or self.source.slug}", data=body, headers=everything)
+        # buffered: read and closed, as a server does; workers are woken when the answer is on its way
+        response = client.post(
+            f"/hooks/{slug or self.source.slug}{path}", data=body, headers=everything, buffered=True
+        )
         if settle:
             self.settle()
         return response

@@ -25,7 +25,7 @@ from notify_app.demo.office import Furnished
 from notify_app.demo.week import Acknowledged, Did, Moment, Read, Said, Week
 from notify_app.extensions import db
 from notify_app.ids import new_id
-from notify_app.pipeline import envelope, inbox, sql, take, world
+from notify_app.pipeline import envelope, inbox, take, world
 from notify_app.pipeline.deliver import Deliverer
 from notify_app.pipeline.route import Origin, stage
 from notify_app.pipeline.step import Step, step
@@ -59,6 +59,13 @@ TOLD = """
                        AND n.person_id = :person AND n.read_at IS NULL) AS unread
     FROM work_item w WHERE w.organisation_id = :org AND w.number = :number
 """
+STORE = text(
+    """
+    INSERT INTO inbound (organisation_id, id, source_id, external_id, body_hash, type, body, item_refs, occurred_at)
+    VALUES (:organisation_id, :id, :source_id, :external_id, :body_hash, :type, CAST(:body AS jsonb), :item_refs,
+            :occurred_at)
+    """
+)
 What = TypeVar("What")
 
 
@@ -139,7 +146,7 @@ class Play:
         if not said:
             return
         with db.engines["engine"].begin() as conn:
-            conn.execute(sql.ACCEPT, [self._row(office, what) for office, what in said])
+            conn.execute(STORE, [self._row(office, what) for office, what in said])
         take.drain(PATIENCE)
 
     def _row(self, office: Furnished, what: Said) -> dict[str, object]:

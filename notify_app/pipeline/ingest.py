@@ -2,34 +2,37 @@
 
 Checks in this order: UTF-8, source, signature over the raw bytes, shape, idempotency. `accept` returns only
 after the commit: a 202 is a promise. The same message again is answered with the first one's id; the same id
-with another body is a Conflict. It applies nothing: that is `pipeline.route`.
+with another body is a Conflict. It applies nothing: that is `pipeline.take`.
+
+What arrives together is written together (`intake`, `group`, `inbound`), and a source is not looked up for each message
+(`sources`). What is remembered of a source may be old, so nothing is decided by it alone: the statement that keeps a
+message checks it, and before one is refused the source is looked up anew.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 from uuid import UUID
 
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from notify_app import queue
 from notify_app.errors import Conflict, FieldError, Invalid, Unavailable
-from notify_app.extensions import db
 from notify_app.ids import new_id
-from notify_app.pipeline import envelope, signature, sql
-from notify_app.pipeline.step import hub
-from notify_app.secrets import Secrets
+from notify_app.pipeline import envelope, inbound, intake, signature
+from notify_app.pipeline.group import NOTHING_KEPT
+from notify_app.pipeline.sources import Key, Source, secret_name
 
-__all__ = ["Accepted", "accept", "secret_name"]
+__all__ = ["MAX_ID", "Accepted", "accept", "accepted", "authenticated", "check_id", "secret_name"]
 
 MAX_ID = 200
+Result = TypeVar("Result")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Accepted:
     """What is answered: the inbound row's id, and whether this message had been accepted before."""
 
@@ -37,29 +40,62 @@ class Accepted:
     duplicate: bool
 
 
-@dataclass(frozen=True)
-class _Source:
-    id: UUID
-    organisation_id: UUID
+def accept(slug: str, headers: Mapping[str, str], body: bytes, now: float) -> Accepted:
+    """Make the message durable. `headers` has the three of the standard, `now` is real time in seconds. Raises
+    BadSignature, Invalid (each field named), Conflict, Unavailable."""
+
+    def keep(key: Key, _: bool) -> Accepted:
+        message_id = check_id(headers["webhook-id"], "webhook-id", "The header cannot be used.")
+        message = envelope.parse(body)
+        digest = hashlib.sha256(body).digest()
+        [outcome] = intake.current().store([inbound.row(new_id(), key, message_id, digest, message)])
+        return accepted(outcome, f"webhook-id {message_id}", lambda before: _same(before, digest, message))
+
+    return authenticated(slug, headers, body, now, keep)
 
 
-def secret_name(slug: str) -> str:
-    """What a source's encrypted secret is bound to."""
-    return f"source:{slug}"
-
-
-def accept(slug: str, headers: Mapping[str, str], body: bytes) -> Accepted:
-    """Make the message durable. Raises BadSignature, Invalid (each field named), Conflict, Unavailable."""
+def authenticated(
+    slug: str, headers: Mapping[str, str], body: bytes, now: float, keep: Callable[[Key, bool], Result]
+) -> Result:
+    """What `keep` makes of a message, given the key that signed it and whether that is known to be good now. It is
+    called a second time when it refused the message (Invalid, Unsigned) for a source that has changed meanwhile."""
     _check_encoding(body)
+    sources = intake.current().sources
     try:
-        source = _authenticate(slug, headers, body)
-        message_id = _message_id(headers)
-        parsed = envelope.parse(body)
-        accepted = _store(source, message_id, parsed, body)
+        source = sources.remembered(slug)
+        if source is not None:
+            try:
+                return keep(_key(source, headers, body, now), False)
+            except (signature.BadSignature, Invalid, inbound.Unsigned) as refusal:
+                source, before = sources.look_up(slug), source
+                if source is before and not isinstance(refusal, inbound.Unsigned):
+                    raise
+        else:
+            source = sources.look_up(slug)
+        return keep(_key(source, headers, body, now), True)
+    except inbound.Unsigned:  # taken back in this very moment
+        raise signature.BadSignature(signature.REFUSED) from None
     except (OperationalError, PoolTimeout) as error:
-        raise Unavailable("The database is away for a moment; nothing was kept. Send it again.") from error
-    queue.wake(queue.connect(hub().redis_url), [queue.ROUTE])
-    return accepted
+        raise Unavailable(NOTHING_KEPT) from error
+
+
+def accepted(outcome: inbound.Outcome, name: str, same: Callable[[inbound.Before], bool]) -> Accepted:
+    """What is answered of a row; `same` says whether what was there before is the same message. Raises what stood in
+    its way: Conflict (which names the key), Invalid, Unavailable, Unsigned, or what is a bug."""
+    if isinstance(outcome, inbound.Kept):
+        return Accepted(outcome.id, duplicate=False)
+    if isinstance(outcome, Exception):
+        raise outcome
+    if not same(outcome):
+        raise Conflict(f"{name} was used before with another body. Use a new id for a new message.")
+    return Accepted(outcome.id, duplicate=True)
+
+
+def check_id(value: str, field: str, otherwise: str) -> str:
+    """An idempotency key that can be kept. Raises Invalid with the sentence `otherwise`."""
+    if not value or len(value) > MAX_ID or not value.isprintable():
+        raise Invalid(otherwise, FieldError(field, f"Use at most {MAX_ID} printable characters."))
+    return value
 
 
 def _check_encoding(body: bytes) -> None:
@@ -71,50 +107,15 @@ def _check_encoding(body: bytes) -> None:
         raise Invalid("The body cannot be used.", problem) from None
 
 
-def _authenticate(slug: str, headers: Mapping[str, str], body: bytes) -> _Source:
-    with db.engines["engine"].connect() as conn:
-        row = conn.execute(sql.FIND_SOURCE, {"slug": slug}).one_or_none()
-    if row is None:
-        signature.check([signature.DUMMY_SECRET], headers, body)
+def _key(source: Source | None, headers: Mapping[str, str], body: bytes, now: float) -> Key:
+    """The key that signed it. A source that is none is checked as well, against a dummy, and takes as long."""
+    verifiers = [key.verifier for key in source.keys] if source else [signature.DUMMY]
+    signed = signature.check(verifiers, headers, body, now)
+    if source is None:
         raise signature.BadSignature(signature.REFUSED)
-    secrets = Secrets(hub().secret_key)
-    keys = [
-        secrets.open(key, secret_name(slug)) for key in (row.secret, row.previous_secret) if key is not None
-    ]
-    signature.check(keys, headers, body)
-    return _Source(row.id, row.organisation_id)
+    return source.keys[signed]
 
 
-def _message_id(headers: Mapping[str, str]) -> str:
-    value = headers["webhook-id"]
-    if len(value) > MAX_ID or not value.isprintable():
-        raise Invalid(
-            "The header cannot be used.",
-            FieldError("webhook-id", f"Use at most {MAX_ID} printable characters."),
-        )
-    return value
-
-
-def _store(source: _Source, message_id: str, parsed: envelope.Envelope, body: bytes) -> Accepted:
-    digest = hashlib.sha256(body).digest()
-    key = {"organisation_id": source.organisation_id, "source_id": source.id, "external_id": message_id}
-    inbound_id = new_id()
-    row = {
-        **key,
-        "id": inbound_id,
-        "body_hash": digest,
-        "type": parsed.type,
-        "body": json.dumps(parsed.body),
-        "item_refs": list(parsed.item_refs),
-        "occurred_at": parsed.occurred_at,
-    }
-    with db.engines["engine"].begin() as conn:
-        new = conn.execute(sql.ACCEPT, row).scalar_one_or_none()
-        known = None if new else conn.execute(sql.FIND_INBOUND, key).one()
-    if known is None:
-        return Accepted(inbound_id, duplicate=False)
-    if bytes(known.body_hash) != digest:
-        raise Conflict(
-            f"webhook-id {message_id} was used before with another body. Use a new id for a new message."
-        )
-    return Accepted(known.id, duplicate=True)
+def _same(before: inbound.Before, digest: bytes, message: envelope.Envelope) -> bool:
+    """By its bytes, as it was sent here; or by what it says, if it came in a batch (`batch`)."""
+    return before.body_hash in (digest, hashlib.sha256(message.text.encode()).digest())

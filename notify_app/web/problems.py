@@ -24,7 +24,7 @@ from notify_app.errors import (
 )
 from notify_app.pipeline.signature import BadSignature
 
-__all__ = ["init_app", "problem"]
+__all__ = ["OUR_FAULT", "body_of", "init_app", "problem", "report"]
 
 log = logging.getLogger(__name__)
 
@@ -39,20 +39,27 @@ STATUS: dict[type[HubError], int] = {
     Unavailable: 503,
 }
 RETRY_SECONDS = "5"
+OUR_FAULT = "Something went wrong here; nothing was kept."
 
 
-def problem(error: HubError, status: int | None = None) -> Response:
-    """The machine's form of an error: type, title, status, and each field with what to do."""
+def body_of(error: HubError, status: int | None = None) -> dict[str, Any]:
+    """What a machine is told of an error: type, title, status, and each field with what to do."""
     code = status or STATUS.get(type(error), 400)
     body: dict[str, Any] = {"type": f"/docs/problems#{error.code}", "title": str(error), "status": code}
     if isinstance(error, Invalid):
         body["errors"] = [{"field": one.field, "message": one.message} for one in error.fields]
+    return body
+
+
+def problem(error: HubError, status: int | None = None) -> Response:
+    """The machine's form of an error, as an answer of its own."""
+    body = body_of(error, status)
     response = jsonify(body)
-    response.status_code = code
+    response.status_code = body["status"]
     response.content_type = "application/problem+json"
     if isinstance(error, Unauthenticated):
         response.headers["WWW-Authenticate"] = "Bearer"
-    if code == 503:
+    if response.status_code == 503:
         response.headers["Retry-After"] = RETRY_SECONDS
     return response
 
@@ -108,12 +115,17 @@ def _database_away(error: Exception) -> Any:
 
 
 def _bug(error: Exception) -> Any:
+    report(error)
+    if _machine():
+        return problem(HubError(OUR_FAULT), 500)
+    return _page(500), 500
+
+
+def report(error: Exception) -> None:
+    """Write down what should not have happened."""
     log.error(
         "unexpected error at %s %s", request.method, request.endpoint or "an unknown address", exc_info=error
     )
-    if _machine():
-        return problem(HubError("Something went wrong here; nothing was kept."), 500)
-    return _page(500), 500
 
 
 def _words(status: int) -> tuple[str, str, str, str]:

@@ -72,7 +72,8 @@ class Office:
         headers = {"Content-Type": "application/json", **self._signed(body)}
         path = f"/hooks/{self.slug}"
         if back_door:
-            answer = self.site.app.test_client(use_cookies=False).post(path, data=body, headers=headers)
+            client = self.site.app.test_client(use_cookies=False)
+            answer = client.post(path, data=body, headers=headers, buffered=True)
             status, said = answer.status_code, answer.get_data()
         else:
             status, said = self._over_http(path, body, headers)

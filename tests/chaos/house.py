@@ -264,6 +264,31 @@ class House:
             _PAUSE.wait(0.002)
         return []
 
+    @contextmanager
+    def held(self, office: Office, message_id: str) -> Iterator[None]:
+        """While the block runs, whoever writes a webhook with this id waits: another transaction has it, and will undo
+        it. The group that the webhook belongs to is then in flight, partly inserted and not committed."""
+        with self.database.connect() as other:
+            other.execute(
+                "INSERT INTO inbound (organisation_id, source_id, external_id, body_hash, type, body, item_refs, "
+                "occurred_at) SELECT organisation_id, id, %(id)s, '', '', '{}', '{}', now() FROM source "
+                "WHERE organisation_id = %(org)s",
+                {"org": office.id, "id": message_id},
+            )
+            try:
+                yield
+            finally:
+                with contextlib.suppress(psycopg.OperationalError):  # the server may have crashed meanwhile
+                    other.rollback()
+
+    def group_in_flight(self) -> int:
+        """The server process that writes a group of webhooks and waits for a lock; 0 when there is none."""
+        rows = self.database.all(
+            "SELECT pid FROM pg_stat_activity WHERE application_name = 'web' AND state = 'active' "
+            "AND wait_event_type = 'Lock' AND query LIKE '%%INSERT INTO inbound%%'"
+        )
+        return rows[0].pid if rows else 0
+
     # --- work ------------------------------------------------------------------------------------------------------
 
     def office(self) -> Office:

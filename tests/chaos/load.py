@@ -78,6 +78,11 @@ class Load:
         with self._changed:
             return set(self._open)
 
+    def soon(self) -> str:
+        """A message that has not been reported yet, and will be in a moment."""
+        with self._changed:
+            return self._waiting[2 * SENDERS][0].id
+
     @property
     def going_on(self) -> bool:
         """Whether there is still something to report."""
@@ -152,7 +157,6 @@ class Load:
 
     def _try(self, message_id: str, body: bytes) -> Answer | None:
         """One request on a connection of its own: a connection that breaks took exactly this one along."""
-        signed = signature.sign(self._office.secret, message_id, datetime.now(UTC), body)
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE)
         try:
             connection.connect()
@@ -162,8 +166,9 @@ class Load:
             return None
         self._note(message_id, now_open=True)
         try:
-            headers = {"Content-Type": "application/json", "Connection": "close", **signed}
-            connection.request("POST", f"/hooks/{self._office.slug}", body, headers)
+            connection.request(
+                "POST", f"/hooks/{self._office.slug}", body, _headers(self._office, message_id, body)
+            )
             response = connection.getresponse()
             said = response.read()
         except (OSError, http.client.HTTPException):
@@ -185,3 +190,45 @@ class Load:
             if answer:
                 self.answers[message_id].append(answer)
             self._changed.notify_all()
+
+
+class Reported:
+    """The same for one batch, sent by hand: what the checks ask of a load."""
+
+    def __init__(self, port: int, office: Office, posts: list[Post]) -> None:
+        self.posts = posts
+        self.answers: dict[str, list[Answer]] = defaultdict(list)
+        self._port, self._office = port, office
+        events = [{"id": post.id, **json.loads(post.body())} for post in posts]
+        self._body = json.dumps({"events": events}).encode()
+
+    @property
+    def accepted(self) -> set[str]:
+        return set(self.answers)
+
+    @property
+    def statuses(self) -> list[int]:
+        return [answer.status for answers in self.answers.values() for answer in answers]
+
+    def send(self) -> bool | None:
+        """Whether it was accepted; None when there was no answer."""
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE)
+        try:
+            headers = _headers(self._office, "batch", self._body)
+            connection.request("POST", f"/hooks/{self._office.slug}/batch", self._body, headers)
+            response = connection.getresponse()
+            said = response.read()
+        except (OSError, http.client.HTTPException):
+            return None
+        finally:
+            connection.close()
+        if response.status >= 300:
+            return False
+        for one in json.loads(said)["results"]:
+            self.answers[one["event"]].append(Answer(one["status"], one["id"]))
+        return True
+
+
+def _headers(office: Office, message_id: str, body: bytes) -> dict[str, str]:
+    signed = signature.sign(office.secret, message_id, datetime.now(UTC), body)
+    return {"Content-Type": "application/json", "Connection": "close", **signed}

@@ -11,7 +11,6 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 from flask import Flask
@@ -26,22 +25,17 @@ def reply_before_commit() -> Flask:
     import gevent
 
     from notify_app import create_app
-    from notify_app.ids import new_id
-    from notify_app.pipeline import ingest
+    from notify_app.pipeline import inbound
+    from notify_app.pipeline.intake import Intake
 
-    app = create_app()
-    store = ingest._store
+    store = Intake.store
 
-    def hasty(*asked: Any) -> ingest.Accepted:
-        def later() -> None:
-            with app.app_context():
-                store(*asked)
+    def hasty(self: Intake, rows: list[inbound.Row]) -> list[inbound.Outcome]:
+        gevent.spawn_later(COMMITS_LATER, store, self, rows)
+        return [inbound.Kept(row.id) for row in rows]
 
-        gevent.spawn_later(COMMITS_LATER, later)
-        return ingest.Accepted(new_id(), duplicate=False)
-
-    ingest._store = hasty
-    return app
+    Intake.store = hasty
+    return create_app()
 
 
 def settle_without_token() -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -18,7 +20,7 @@ from notify_app.queue import QUEUES, HubQueue
 from tests.channels.stubs import free_port
 from tests.chaos.checks import findings
 from tests.chaos.house import House, eventually, freeze, thaw
-from tests.chaos.load import Load
+from tests.chaos.load import Load, Reported
 from tests.chaos.office import Office
 
 pytestmark = [pytest.mark.chaos, pytest.mark.xdist_group("chaos"), pytest.mark.timeout(180)]
@@ -68,27 +70,59 @@ def test_all_of_this_runs_in_one_process(request: pytest.FixtureRequest) -> None
 
 def test_web_worker_dies_before_and_after_its_commit(house: House, office: Office) -> None:
     load = house.load(office, EVENTS).start()
-
     load.wait(20)
-    worker, _ = house.caught(
-        house.web_worker,
-        lambda: house.transactions("web", "INSERT INTO inbound"),
-        "a request between its insert and its commit",
-    )
-    open_before = load.unanswered
-    assert load.going_on
-    house.kill(worker)
-    load.wait_for(lambda it: bool(open_before & it.torn.keys()))
-
+    undone, _ = _kill_with_a_group_in_flight(house, office, load, its_write_ends_too=True)
     load.wait(80)
+    kept, groups = _kill_with_a_group_in_flight(house, office, load, its_write_ends_too=False)
+    load.wait(120)
     torn = _kill_between_commit_and_answer(house, office, load)
 
     done(house, office, load)
     assert set(load.statuses()) <= {200, 202}
-    for message in torn:
+    for message in undone:
+        assert [answer.status for answer in load.answers[message]] == [202], "nothing of a group was kept"
+    assert max(groups.values()) > 1, "several webhooks were written at once"
+    for message in (*kept, *torn):
         assert [answer.status for answer in load.answers[message]] == [200], (
             "a repetition was taken for something new"
         )
+
+
+def _kill_with_a_group_in_flight(
+    house: House, office: Office, load: Load, *, its_write_ends_too: bool
+) -> tuple[set[str], Counter[str]]:
+    """Kill the web worker while its group is inserted and not committed. PostgreSQL does not notice the death of a
+    client whose statement runs, so the group is either ended as well or kept though nobody hears of it. Returns the
+    messages whose fate that is, and for those that were kept how many came with each transaction."""
+    with house.held(office, load.soon()):
+        server = eventually(house.group_in_flight, "a group is inserted and not committed")
+        eventually(lambda: len(load.unanswered) > 2, "others wait as well")
+        worker = house.web_worker()
+        freeze(worker)
+        caught = load.unanswered
+        assert load.going_on
+        assert not _stored(house, office, caught)
+        house.kill(worker)
+        if its_write_ends_too:
+            house.database.run("SELECT pg_terminate_backend(%(pid)s)", pid=server)
+            eventually(lambda: not house.group_in_flight(), "its write has ended")
+    load.wait_for(lambda it: caught <= it.torn.keys())
+    if its_write_ends_too:
+        return caught, Counter()
+    eventually(lambda: _stored(house, office, caught), "the group was kept all the same")
+    kept = _stored(house, office, caught)
+    return set(kept), Counter(kept.values())
+
+
+def _stored(house: House, office: Office, messages: set[str]) -> dict[str, str]:
+    """Those of these messages that are durable, with the transaction that has written each."""
+    rows = house.database.all(
+        "SELECT external_id, CAST(xmin AS text) AS by FROM inbound WHERE organisation_id = %(org)s "
+        "AND external_id = ANY(%(ids)s)",
+        org=office.id,
+        ids=list(messages),
+    )
+    return {row.external_id: row.by for row in rows}
 
 
 def _kill_between_commit_and_answer(house: House, office: Office, load: Load, tries: int = 3) -> set[str]:
@@ -120,6 +154,26 @@ def _durable_and_unanswered(house: House, office: Office, load: Load) -> list[st
         return []
     _PAUSE.wait(0.02)  # an answer that had left already is read meanwhile
     return sorted({row.external_id for row in rows} & load.unanswered)
+
+
+def test_web_worker_dies_with_a_batch_in_its_hands(house: House, office: Office) -> None:
+    """All of it or nothing of it is there, and what is sent again is told once."""
+    posts = [office.reward(number)[0] for number in range(1, 61)]
+    report = Reported(house.port, office, posts)
+    with house.held(office, posts[30].id), ThreadPoolExecutor(1) as pool:
+        sent = pool.submit(report.send)
+        eventually(house.group_in_flight, "the batch is inserted and not committed")
+        assert not _stored(house, office, {post.id for post in posts})
+        house.kill(house.web_worker())
+        assert sent.result() is None, "there is no answer from the dead"
+    eventually(lambda: not house.group_in_flight(), "its write has come to an end")
+    there = _stored(house, office, {post.id for post in posts})
+    assert len(there) in (0, len(posts))
+    assert len(set(there.values())) <= 1
+    eventually(report.send, "the batch is answered")
+    assert set(report.statuses) == {200 if there else 202}
+    house.until_quiet(office)
+    assert findings(house, office, report) == []
 
 
 def test_web_server_dies_with_all_its_requests(house: House, office: Office) -> None:
@@ -438,15 +492,11 @@ def test_postgres_crashes_under_everybody(house: House, office: Office) -> None:
         lambda: house.transactions("route-worker"),
         "an inbound row being routed",
     )
-    web, _ = house.caught(
-        house.web_worker,
-        lambda: house.transactions("web", "INSERT INTO inbound"),
-        "a request before its commit",
-    )
-    assert load.going_on
-    house.engines.kill_postgres()
-    for frozen in (router, web):
-        thaw(frozen)
+    with house.held(office, load.soon()):
+        eventually(house.group_in_flight, "a group is inserted and not committed")
+        assert load.going_on
+        house.engines.kill_postgres()
+    thaw(router)
     hold.open()  # the worker hears that its message was accepted, and cannot write it down
     load.wait_for(lambda it: it.statuses()[503] > 0)
     house.engines.revive("postgres")

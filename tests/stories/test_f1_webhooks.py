@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import os
+import signal
+import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 
+from tests.gather import break_connections, database_away, eventually, gathered, refused_by_postgres
 from tests.stories.conftest import DANA_MAIL, DANA_PHONE
 
 pytestmark = pytest.mark.proves("F1")
@@ -125,3 +131,234 @@ def test_a_person_is_met_by_webhook_with_their_addresses_and_later_changes_are_k
     shop.sms("+12025550142").says("R-2")
     shop.sms(DANA_PHONE).nothing()
     shop.silence()
+
+
+# --- written together ------------------------------------------------------------------------------------------------
+
+
+def transactions(shop):
+    """By how many transactions the rows were written, the one that the test holds back left aside."""
+    return shop.build.one(
+        "SELECT count(DISTINCT CAST(xmin AS text)) AS n FROM inbound WHERE external_id <> 'held'"
+    ).n
+
+
+def test_what_arrives_together_is_one_transaction_and_each_sender_hears_of_their_own(shop):
+    with gathered(shop) as crowd:
+        answers = {n: crowd.send(body(shop, id=f"R-{n}"), id=f"msg_{n}") for n in range(12)}
+    assert transactions(shop) == 1
+    for n, answer in answers.items():
+        said = answer.result()
+        assert said.status_code == 202
+        row = shop.inbound(said)
+        assert (row.external_id, row.body["data"]["id"]) == (f"msg_{n}", f"R-{n}")
+    shop.settle()
+    assert shop.build.one("SELECT count(*) AS n FROM inbound WHERE state = 'applied'").n == 13
+    shop.forget()
+
+
+def test_offices_that_write_together_are_told_apart(shop):
+    other = shop.another("lakeside")
+    with gathered(shop) as crowd:
+        ours = crowd.send(body(shop), id="msg_1")
+        theirs = crowd.send(body(other), id="msg_1", hub=other)
+    assert transactions(shop) == 1
+    for office, answer in ((shop, ours), (other, theirs)):
+        assert shop.inbound(answer.result()).organisation_id == office.organisation.id
+    shop.settle()
+    shop.forget()
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "status"), [("22003", 422), ("23514", 500), ("40P01", 503)], ids=["value", "bug", "passes"]
+)
+def test_one_row_that_postgres_refuses_is_refused_alone_and_never_its_neighbours(shop, sqlstate, status):
+    shop.expects_errors()
+    with refused_by_postgres(shop, "bad", sqlstate), gathered(shop) as crowd:
+        before = crowd.send(body(shop, id="R-1"), id="good_1")
+        bad = crowd.send(body(shop, id="R-2"), id="bad")
+        after = crowd.send(body(shop, id="R-3"), id="good_2")
+    assert (before.result().status_code, after.result().status_code) == (202, 202)
+    assert bad.result().status_code == status
+    assert bad.result().content_type == "application/problem+json"
+    assert "not this one" not in bad.result().get_data(as_text=True), "what PostgreSQL says is for us"
+    kept = {row.external_id for row in shop.build.all("SELECT external_id FROM inbound")}
+    assert kept == {"held", "good_1", "good_2"}
+    assert shop.send(body(shop, id="R-2"), id="bad").status_code == 202, "refused is not remembered"
+    shop.forget()
+
+
+def test_one_row_that_waits_for_a_lock_is_put_off_and_its_neighbours_are_kept(shop):
+    """Somebody else is writing the same message and does not come to an end."""
+    with shop.world.owner.connect() as conn, gathered(shop) as crowd:
+        conn.exec_driver_sql(
+            "INSERT INTO inbound (organisation_id, source_id, external_id, body_hash, type, body, item_refs, occurred_at) "
+            f"VALUES ('{shop.organisation.id}', '{shop.source.id}', 'busy', '', 'x', '{{}}', '{{}}', hub_now())"
+        )
+        good = crowd.send(body(shop, id="R-1"), id="good")
+        busy = crowd.send(body(shop, id="R-2"), id="busy")
+    conn.close()
+    assert (good.result().status_code, busy.result().status_code) == (202, 503)
+    assert shop.send(body(shop, id="R-2"), id="busy").status_code == 202
+    shop.forget()
+
+
+def test_copies_of_one_message_that_are_written_together_are_one(shop):
+    sent = body(shop)
+    with gathered(shop) as crowd:
+        answers = [crowd.send(sent, id="msg_1") for _ in range(8)]
+    said = [answer.result() for answer in answers]
+    assert sorted(one.status_code for one in said) == [200] * 7 + [202]
+    assert len({one.get_json()["id"] for one in said}) == 1
+    shop.settle()
+    shop.mail(DANA_MAIL).says("R-1")
+    shop.forget()
+
+
+def test_two_bodies_under_one_id_that_are_written_together_are_a_conflict(shop):
+    with gathered(shop) as crowd:
+        answers = [crowd.send(body(shop, status=one), id="msg_1") for one in ("pending", "completed")]
+    assert sorted(answer.result().status_code for answer in answers) == [202, 409]
+    shop.settle()
+    shop.forget()
+
+
+# --- a source is remembered, and never trusted for it ------------------------------------------------------------------
+
+
+def test_a_source_that_is_switched_off_is_refused_with_its_next_message(shop):
+    assert shop.send(body(shop), id="msg_1").status_code == 202
+    shop.build.run("UPDATE source SET active = false WHERE id = :id", id=shop.source.id)
+    assert shop.send(body(shop), id="msg_2").status_code == 401
+    assert shop.send(body(shop, statsu="x"), id="msg_3").status_code == 401, "and hears nothing of its fields"
+    assert shop.send(b"no json", id="msg_4").status_code == 401
+    assert shop.build.one("SELECT count(*) AS n FROM inbound").n == 1
+    shop.build.run("UPDATE source SET active = true WHERE id = :id", id=shop.source.id)
+    assert shop.send(body(shop), id="msg_5").status_code == 202
+    shop.forget()
+
+
+def test_a_source_that_is_switched_off_while_its_message_waits_is_refused_and_no_neighbour_of_it(shop):
+    other = shop.another("lakeside")
+    for office in (shop, other):
+        assert office.send(body(office)).status_code == 202
+    with gathered(other) as crowd:
+        ours = crowd.send(body(shop), id="msg_2", hub=shop)
+        theirs = crowd.send(body(other), id="msg_2", hub=other)
+        shop.build.run("UPDATE source SET active = false WHERE id = :id", id=shop.source.id)
+    assert (ours.result().status_code, theirs.result().status_code) == (401, 202)
+    shop.settle()
+    shop.forget()
+
+
+def test_a_secret_that_was_taken_back_is_refused_at_once_and_the_new_one_is_taken_at_once(shop):
+    old = shop.source
+    assert shop.send(body(shop)).status_code == 202
+    new = shop.build.roll_secret(old, hours=0)
+    assert shop.send(body(shop), secret=old.secret).status_code == 401
+    assert shop.send(body(shop), secret=new.secret).status_code == 202
+    assert shop.send(body(shop), secret=old.secret).status_code == 401
+    shop.forget()
+
+
+def test_while_secrets_overlap_both_are_good_and_the_old_one_ends_with_its_last_hour(shop):
+    old = shop.source
+    assert shop.send(body(shop)).status_code == 202
+    new = shop.build.roll_secret(old, hours=1)
+    for secret in (new.secret, old.secret, new.secret):
+        assert shop.send(body(shop), secret=secret).status_code == 202
+    shop.jump(timedelta(minutes=61))
+    assert shop.send(body(shop), secret=old.secret).status_code == 401
+    assert shop.send(body(shop), secret=new.secret).status_code == 202
+    shop.forget()
+
+
+# --- the database goes and comes back ----------------------------------------------------------------------------------
+
+
+def test_without_a_database_nothing_is_accepted_and_when_it_is_back_the_same_message_is(shop, engines):
+    assert shop.send(body(shop), id="msg_1").status_code == 202
+    with database_away(engines.env["DATABASE_ADMIN_URL"]):
+        answer = shop.send(body(shop), id="msg_2", settle=False)
+        assert answer.status_code == 503
+        assert answer.headers["Retry-After"] == "5"
+        assert "Send it again" in answer.get_json()["title"]
+        assert shop.send(body(shop), slug="nobody", settle=False).status_code == 503, "as for a stranger"
+    assert shop.send(body(shop), id="msg_2").status_code == 202
+    assert shop.build.one("SELECT count(*) AS n FROM inbound").n == 2
+    shop.forget()
+
+
+def test_a_connection_that_broke_between_two_messages_is_nobodys_trouble(shop, engines):
+    assert shop.send(body(shop), id="msg_1").status_code == 202
+    break_connections(engines.env["DATABASE_ADMIN_URL"])
+    assert shop.send(body(shop), id="msg_2").status_code == 202
+    shop.forget()
+
+
+def test_a_connection_that_breaks_while_a_group_is_written_loses_and_doubles_nothing(shop, engines):
+    with gathered(shop) as crowd:
+        answers = [crowd.send(body(shop, id=f"R-{n}"), id=f"msg_{n}") for n in range(5)]
+        break_connections(engines.env["DATABASE_ADMIN_URL"])
+    assert {answer.result().status_code for answer in answers} == {202}
+    assert {answer.result().get_json()["duplicate"] for answer in answers} == {False}
+    assert shop.build.one("SELECT count(*) AS n FROM inbound").n == 6
+    shop.settle()
+    shop.forget()
+
+
+# --- at a real server ------------------------------------------------------------------------------------------------
+
+
+def over_http(shop, connection, sent, id):
+    headers = {"Content-Type": "application/json", **shop.signed(sent, id)}
+    connection.request("POST", f"/hooks/{shop.source.slug}", sent, headers)
+    answer = connection.getresponse()
+    return answer.status, json.loads(answer.read())
+
+
+@pytest.mark.xdist_group("live")
+def test_many_senders_at_a_real_server_share_transactions_and_nothing_is_lost(shop, live):
+    def sender(number):
+        connection = http.client.HTTPConnection("127.0.0.1", live.port, timeout=30)
+        try:
+            return [
+                over_http(shop, connection, body(shop, id=f"R-{number}-{n}"), f"msg_{number}_{n}")
+                for n in range(10)
+            ]
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(24) as pool:
+        answers = [one for many in pool.map(sender, range(24)) for one in many]
+    assert {status for status, _ in answers} == {202}
+    rows = shop.build.all("SELECT CAST(id AS text) AS id, CAST(xmin AS text) AS by FROM inbound")
+    assert {said["id"] for _, said in answers} == {row.id for row in rows}
+    assert len(rows) == 240
+    assert len({row.by for row in rows}) < 200
+    eventually(shop.world.queued)
+    shop.settle()
+    shop.forget()
+
+
+@pytest.mark.xdist_group("live")
+def test_no_sender_waits_for_redis(shop, live, engines):
+    """It hangs, which is worse than being away: whoever asks it waits for two seconds."""
+    connection = http.client.HTTPConnection("127.0.0.1", live.port, timeout=30)
+    over_http(shop, connection, body(shop, id="R-0"), "msg_0")
+    eventually(shop.world.queued)
+    took = []
+    os.kill(engines.pids["valkey"], signal.SIGSTOP)
+    try:
+        for n in range(1, 4):
+            another = http.client.HTTPConnection("127.0.0.1", live.port, timeout=30)
+            begun = time.monotonic()
+            assert over_http(shop, another, body(shop, id=f"R-{n}"), f"msg_{n}")[0] == 202
+            took.append(time.monotonic() - begun)
+            another.close()
+    finally:
+        os.kill(engines.pids["valkey"], signal.SIGCONT)
+    assert min(took) < 1.5, took
+    connection.close()
+    shop.world.sweep()
+    shop.forget()

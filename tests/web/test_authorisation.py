@@ -71,6 +71,7 @@ OUTSIDE = {
     "api_people.index",
     "health.show",
     "hooks.receive",
+    "hooks.receive_batch",
     "link.act",
     "link.show",
     "openapi.show",
