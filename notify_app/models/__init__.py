@@ -40,11 +40,13 @@ from notify_app.models.work import (
     TaskOutcome,
     WorkItem,
 )
+from notify_app.models.written import Answer, Installation, WrittenMessage, WrittenState
 
 __all__ = [
     "Account",
     "AccountSession",
     "Address",
+    "Answer",
     "Attempt",
     "Base",
     "Change",
@@ -79,4 +81,6 @@ __all__ = [
     "TaskOutcome",
     "Template",
     "WorkItem",
+    "WrittenMessage",
+    "WrittenState",
 ]
