@@ -25,7 +25,9 @@ def upgrade() -> None:
         sa.Column("organisation_id", sa.Uuid(), nullable=False),
         sa.Column("prefix", sa.Text(), nullable=False),
         sa.Column("next", sa.BigInteger(), server_default=sa.text("1"), nullable=False),
-        sa.ForeignKeyConstraint(["organisation_id"], ["organisation.id"], name="fk_numbering_organisation_id"),
+        sa.ForeignKeyConstraint(
+            ["organisation_id"], ["organisation.id"], name="fk_numbering_organisation_id"
+        ),
         sa.PrimaryKeyConstraint("organisation_id", "prefix", name="pk_numbering"),
     )
     _task()
@@ -49,7 +51,9 @@ def _task() -> None:
         sa.Column("round", sa.Integer(), nullable=False),
         sa.Column("assignee_id", sa.Uuid(), nullable=True),
         sa.Column("hours", sa.Integer(), nullable=False),
-        sa.Column("opened_at", sa.DateTime(timezone=True), server_default=sa.text("hub_now()"), nullable=False),
+        sa.Column(
+            "opened_at", sa.DateTime(timezone=True), server_default=sa.text("hub_now()"), nullable=False
+        ),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("closed_by", sa.Uuid(), nullable=True),
@@ -95,7 +99,9 @@ def _reminder() -> None:
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("state", sa.Text(), server_default="pending", nullable=False),
         sa.Column("error", sa.Text(), nullable=True),
-        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("hub_now()"), nullable=False),
+        sa.Column(
+            "created_at", sa.DateTime(timezone=True), server_default=sa.text("hub_now()"), nullable=False
+        ),
         sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["organisation_id", "item_id"],

@@ -54,7 +54,9 @@ def _written_message() -> None:
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("event_id", sa.Uuid(), nullable=True),
         sa.Column("cancelled_by", sa.Uuid(), nullable=True),
-        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("hub_now()"), nullable=False),
+        sa.Column(
+            "created_at", sa.DateTime(timezone=True), server_default=sa.text("hub_now()"), nullable=False
+        ),
         sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["organisation_id"], ["organisation.id"], name="fk_written_message_organisation_id"
@@ -83,7 +85,10 @@ def _written_message() -> None:
     )
     # read by the scheduled sweep
     op.create_index(
-        "ix_written_message_due", "written_message", ["due_at"], postgresql_where=sa.text("state = 'scheduled'")
+        "ix_written_message_due",
+        "written_message",
+        ["due_at"],
+        postgresql_where=sa.text("state = 'scheduled'"),
     )
     op.create_index("ix_written_message_recent", "written_message", ["organisation_id", "created_at", "id"])
     op.create_index("ix_written_message_event", "written_message", ["organisation_id", "event_id"])
@@ -159,7 +164,9 @@ def _installation() -> None:
         "installation",
         sa.Column("one", sa.Boolean(), server_default=sa.text("true"), nullable=False),
         sa.Column("notifications_on", sa.Boolean(), server_default=sa.text("true"), nullable=False),
-        sa.Column("changed_at", sa.DateTime(timezone=True), server_default=sa.text("hub_now()"), nullable=False),
+        sa.Column(
+            "changed_at", sa.DateTime(timezone=True), server_default=sa.text("hub_now()"), nullable=False
+        ),
         sa.CheckConstraint("one", name="ck_installation_one"),
         sa.PrimaryKeyConstraint("one", name="pk_installation"),
     )

@@ -61,6 +61,7 @@ __all__ = [
     "Inbound",
     "InboundState",
     "InboxCounter",
+    "Installation",
     "ItemPerson",
     "Link",
     "Notification",

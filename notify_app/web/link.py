@@ -2,7 +2,7 @@
 
 GET shows and never acts, because mail scanners follow links; the button's POST acts. A link is signed, names one
 person and one item, expires, and answers once: what was answered is changed by the office. A token that was not made
-here is refused before the database is asked.
+here is refused before the database is asked. Where a message asks something itself, `answer_link` is the page.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from notify_app.pipeline.route import Origin, route
 from notify_app.pipeline.step import Step, hub, step
 from notify_app.policy.office import Branding, read
 from notify_app.secrets import Secrets
+from notify_app.web import answer_link
 from notify_app.web.guard import allow
 from notify_app.web.reader import Reader
 from notify_app.work import apply
@@ -69,6 +70,8 @@ def show(token: str) -> ResponseReturnValue:
     link = _find(token)
     if link is None or link.expires_at <= link.now:
         return _closed(link)
+    if link.notification_id:
+        return answer_link.show(link, token)
     with step(link.organisation_id) as work:
         opened = _open(work, link, token)
     return _page(opened, request.args.get("answer", ""))
@@ -81,6 +84,8 @@ def act(token: str) -> ResponseReturnValue:
     link = _find(token)
     if link is None or link.expires_at <= link.now:
         return _closed(link)
+    if link.notification_id:
+        return answer_link.act(link, token)
     verb, reason = request.form.get("answer", ""), request.form.get("reason", "").strip()[:2000]
     try:
         move, opened = _answer(link, token, verb, reason)

@@ -82,9 +82,9 @@ def _save(step: Step, event: str, columns: Mapping[str, Any]) -> None:
         )
 
 
-def set_office(step: Step, values: Mapping[str, str]) -> dict[str, Any]:
+def set_office(step: Step, values: Mapping[str, Any]) -> dict[str, Any]:
     """Set settings and branding by name; returns all of them. Raises Invalid, naming each field."""
-    row = step.one("SELECT settings, branding FROM organisation WHERE id = :org")
+    row = step.one("SELECT settings, branding FROM organisation WHERE id = :org FOR UPDATE")
     settings, branding = dict(row.settings), dict(row.branding)
     for name, value in values.items():
         if name in OfficeSettings.model_fields:
@@ -96,7 +96,7 @@ def set_office(step: Step, values: Mapping[str, str]) -> dict[str, Any]:
     checked, look = read(OfficeSettings, settings), read(Branding, branding)
     step.run(
         "UPDATE organisation SET settings = CAST(:settings AS jsonb), branding = CAST(:branding AS jsonb) WHERE id = :org",
-        settings=json.dumps(checked.model_dump()),
+        settings=json.dumps(checked.model_dump(mode="json")),
         branding=json.dumps(look.model_dump()),
     )
     return {**checked.model_dump(), **look.model_dump()}
