@@ -207,7 +207,7 @@ def mark_of(letter: Letter) -> str:
     said = {
         "kind": letter.happening.name if letter.happening else OWN_WORDS,
         "facts": pack(dict(letter.facts)),
-        "audience": letter.audience,
+        "audience": sorted(letter.audience),  # the page lists people by name
         "priority": letter.priority,
         "item": str(letter.item_id),
         "due": str(letter.due_at),

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 from playwright.sync_api import Page
 
+from notify_app.sweeps import scheduled
 from tests.browser.office import Office
 
 USUAL = {
@@ -16,12 +20,21 @@ USUAL = {
     "reason": "The customer will claim on insurance first.",
     "reward": "Free wiper blades",
     "redeemed_by": "Dana Whitfield",
+    "alarm": "Fire alarm",
+    "message": "The keys for Harbor House are at the front desk, ask for Ruth.",
 }
 
 
 def furnish(office: Office, words: dict[str, str] | None = None) -> None:
-    """Repairs in every state, told to everybody, partly read, one alert, one reward; `words` replace the usual ones."""
+    """Repairs in every state, told to everybody, partly read, one alert, one reward, one emergency, what the office has
+    written; `words` replace the usual ones."""
     said = USUAL | (words or {})
+    office.person("ada", "administrator", name="Ada Quist", grade="A")
+    who = [{"id": key} for key in ("marco", "priya", "dana")]
+    office.post(
+        "emergency.raised", {"alert_message": said["alarm"], "location": said["alarm"], "recipients": who}
+    )
+    office.settle()
     facts = {name: said[name] for name in ("vehicle", "damage", "location")}
     facts |= {"price": "149.50", "scheduled_at": office.tomorrow()}
     known = {**facts, "customer": "dana", "technician": "marco"}
@@ -44,7 +57,26 @@ def furnish(office: Office, words: dict[str, str] | None = None) -> None:
             "redeemed_at": office.tomorrow(),
         },
     )
+    write(office, said, ["role:technician"], timedelta(minutes=-1))
+    write(office, said, ["everyone", f"person:{office.people['dana'].id}"], timedelta(days=3))
+    with office.site.app.app_context():
+        scheduled.run(datetime.now(UTC))
     office.settle()
+
+
+def write(office: Office, said: dict[str, str], audience: list[str], after: timedelta) -> None:
+    """Something that Alice has written for a time."""
+    office.site.build.insert(
+        "written_message",
+        organisation_id=office.organisation.id,
+        form_key=uuid4().hex,
+        author_id=office.people["alice"].id,
+        event="manual_message",
+        priority=2,
+        facts=json.dumps({"headline": said["alarm"], "message": said["message"]}),
+        audience=audience,
+        due_at=datetime.now(UTC) + after,
+    )
 
 
 @dataclass(frozen=True)
@@ -83,6 +115,27 @@ def message(key: str, channel: str) -> Callable[[Office], str]:
     return lambda office: f"/outbox?message={office.messages(key, channel)[0].id}"
 
 
+def written(state: str, path: str = "/sent/{id}") -> Callable[[Office], str]:
+    """What was written and has come to this state."""
+    statement = "SELECT id FROM written_message WHERE organisation_id = :org AND state = :state"
+    return lambda office: path.format(
+        id=office.site.build.one(statement, org=office.organisation.id, state=state).id
+    )
+
+
+def rollcall(office: Office) -> str:
+    """The roll-call of the emergency."""
+    statement = "SELECT id FROM event WHERE organisation_id = :org AND name = 'emergency_alert'"
+    return f"/rollcall/{office.site.build.one(statement, org=office.organisation.id).id}"
+
+
+def answer_link(office: Office) -> str:
+    """Where Dana answers whether she is safe: the first private link that she got."""
+    texts = [row.body["text"] for row in office.messages("dana", "sms") if "/l/" in row.body["text"]]
+    return "/l/" + str(texts[-1]).split("/l/")[1].split()[0]
+
+
+PREVIEW = "button.button[value=preview]"
 PLACES = (
     Place("sign-in", "", at("/sign-in")),
     Place("dashboard", "alice", at("/dashboard"), opens=".chart-numbers summary"),
@@ -96,6 +149,24 @@ PLACES = (
     Place("item", "alice", lambda office: office.path("R-1"), opens=".moment-why summary, .action summary"),
     Place("item-pending", "alice", lambda office: office.path("R-3"), opens=".action summary"),
     Place("job", "priya", lambda office: office.path("R-1", "jobs")),
+    Place("compose", "alice", at("/compose?q=nobody")),
+    Place("compose-alarm", "ada", at("/compose/emergency.raised")),
+    Place("compose-visitor", "marco", at("/compose/visitor.arrived")),
+    Place("compose-preview", "alice", written("scheduled", "/compose?from={id}"), opens=PREVIEW),
+    Place("sent", "alice", at("/sent")),
+    Place("sent-technician", "marco", at("/sent")),
+    Place("sent-message", "alice", written("sent")),
+    Place("sent-scheduled", "alice", written("scheduled")),
+    Place("rollcalls", "alice", at("/rollcall")),
+    Place("rollcall", "ada", rollcall),
+    Place("alarm", "marco", line("marco", "emergency_alert")),
+    Place("answer-link", "", answer_link),
+    Place("people", "alice", at("/people")),
+    Place("people-nobody", "alice", at("/people?q=nobody+is+called+this")),
+    Place("person", "ada", lambda office: f"/people/{office.people['marco'].id}"),
+    Place("person-new", "ada", at("/people/new")),
+    Place("switches", "ada", at("/switches")),
+    Place("welcome-gone", "", at("/welcome/nothing-that-was-ever-made"), status=404),
     Place("preferences", "marco", at("/preferences"), opens="#overrides summary"),
     Place("outbox", "alice", at("/outbox")),
     Place("outbox-email", "alice", message("dana", "email"), opens=".outbox-facts summary"),

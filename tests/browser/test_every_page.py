@@ -91,6 +91,8 @@ WORDS = {
     "reason": f"R{EVIL}{QUOTED}",
     "reward": f"W{EVIL}{QUOTED}",
     "redeemed_by": f"B{EVIL}",
+    "alarm": f"A{EVIL}"[:200],
+    "message": f"M{EVIL}{QUOTED}",
 }
 INNOCENT = """() => ({
     ran: window.hacked ?? null,

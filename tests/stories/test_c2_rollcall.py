@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-from tests.stories.conftest import DANA_MAIL, DANA_PHONE, MARCO_MAIL, MARCO_PHONE, OFFICE_MAIL, PRIYA_MAIL, PRIYA_PHONE
+from tests.stories.conftest import (
+    DANA_MAIL,
+    DANA_PHONE,
+    MARCO_MAIL,
+    MARCO_PHONE,
+    OFFICE_MAIL,
+    PRIYA_MAIL,
+    PRIYA_PHONE,
+)
 
 RAISE = "/compose/emergency.raised"
 FIRE = {"alert_message": "Fire alarm", "location": "Building A", "severity": "high"}
@@ -108,10 +116,7 @@ def test_who_needs_help_is_told_to_the_office_at_once_with_name_and_phone_and_on
     path = alarm(shop)
     shop.forget()
     page = shop.browser("marco").get("/inbox")
-    threads = [
-        threading.Thread(target=lambda: shop_answer(shop, page))
-        for _ in range(3)
-    ]
+    threads = [threading.Thread(target=lambda: shop_answer(shop, page)) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -155,7 +160,11 @@ def test_only_the_silent_are_told_again_and_their_answers_join_the_others(shop):
     answer(shop, "ada", "safe")
     assert standing(shop, path) == {"help": 0, "silent": 0, "safe": 5}
     # the second event leads to the same roll-call
-    assert standing(shop, f"/rollcall/{shop.events('emergency_alert')[1].id}") == {"help": 0, "silent": 0, "safe": 5}
+    assert standing(shop, f"/rollcall/{shop.events('emergency_alert')[1].id}") == {
+        "help": 0,
+        "silent": 0,
+        "safe": 5,
+    }
     assert not shop.browser("ada").get(path).offers(f"{path}/again")
 
 
