@@ -93,8 +93,9 @@ class Sheet:
 
     @classmethod
     def again(cls, letter: Letter) -> Sheet:
-        """A message that was written before, to be changed or sent once more."""
-        values = {name: _typed(value) for name, value in letter.facts.items()}
+        """A message that was written before, to be changed or sent once more. Secrets are typed anew."""
+        kept = [one.name for one in messages.fields(letter.happening) if not one.secret]
+        values = {name: _typed(letter.facts[name]) for name in kept if name in letter.facts}
         groups = [word for word in letter.audience if word in addressees.GROUPS]
         priority = (letter.priority or Priority.medium).value
         return cls(

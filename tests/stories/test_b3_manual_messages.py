@@ -189,6 +189,8 @@ def test_a_technician_reports_a_visitor_whose_code_nobody_else_reads(shop):
     shop.mail("dana@example.com").says("John Doe", "ABC123")
     page = shop.browser("olga").get(f"/sent/{written(shop)[0].id}").text
     assert "John Doe" in page and "ABC123" not in page
+    again = shop.browser("olga").get(f"/compose/visitor.arrived?from={written(shop)[0].id}").html
+    assert "John Doe" in again and "ABC123" not in again
     shop.silence()
 
 
