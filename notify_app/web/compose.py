@@ -19,9 +19,8 @@ from notify_app.domains.fields import Field, FieldKind
 from notify_app.errors import Forbidden, Invalid, NotFound
 from notify_app.pipeline import world
 from notify_app.pipeline.step import Step, step
-from notify_app.policy import sms
 from notify_app.policy.wall import wall_of
-from notify_app.web import audiences
+from notify_app.web import audiences, compose_preview
 from notify_app.web.compose_form import (
     OWN_WORDS,
     Sheet,
@@ -29,13 +28,12 @@ from notify_app.web.compose_form import (
     letter_of,
     mark_of,
     open_preview,
-    seal_preview,
 )
 from notify_app.web.guard import allow
 from notify_app.web.identity import viewer
 from notify_app.web.outbox import FRAME_POLICY
-from notify_app.web.reader import Reader, reader
-from notify_app.web.words import PRIORITIES, channel_title, option, price, role_title, uuid_or_none
+from notify_app.web.reader import reader
+from notify_app.web.words import PRIORITIES, option, role_title, uuid_or_none
 from notify_app.work import addressees, forecast, messages
 from notify_app.work.forecast import Forecast
 from notify_app.work.messages import Letter
@@ -165,71 +163,9 @@ def _missing(sheet: Sheet, letter: Letter, looked: tuple[Letter, Forecast]) -> s
     """Why it is not sent yet."""
     if sheet.seen != mark_of(letter):
         return _("Look at it first: what is sent is what was looked at.")
-    if _must_confirm(letter, looked[1]) and not sheet.confirmed:
+    if compose_preview.must_confirm(letter, looked[1]) and not sheet.confirmed:
         return _("Confirm that it is to go to all of them.")
     return ""
-
-
-def _must_confirm(letter: Letter, found: Forecast) -> bool:
-    return "everyone" in letter.audience or found.priority is Priority.urgent
-
-
-def _preview(looked: tuple[Letter, Forecast], read: Reader) -> dict[str, Any]:
-    letter, found = looked
-    return {
-        "title": found.title,
-        "text": found.text,
-        "on": found.on,
-        "people": found.people,
-        "estimated": found.estimated,
-        "channels": [
-            {"channel": channel, "title": channel_title(channel), "count": count}
-            for channel, count in sorted(found.by_channel.items())
-        ],
-        "inbox_only": found.inbox_only,
-        "later": found.later,
-        "sms_parts": found.sms_parts,
-        "sms_cost": price(found.sms_cost),
-        "unreached": found.unreached,
-        "unreached_names": [{"name": name, "why": why} for name, why in found.unreached_names],
-        "priority": found.priority.value,
-        "confirm": _must_confirm(letter, found),
-        "seen": mark_of(letter),
-        "leaves": read.when(letter.due_at),
-        "mail": _mail(letter, found),
-        "sms": _sms(found),
-    }
-
-
-def _mail(letter: Letter, found: Forecast) -> dict[str, Any] | None:
-    sample = found.samples.get("email")
-    if sample is None:
-        return None
-    sealed = seal_preview(letter, sample.person_id, viewer().person_id)
-    return {
-        "name": sample.name,
-        "address": sample.address,
-        "subject": sample.body["subject"],
-        "text": sample.body["text"],
-        "frame_url": url_for(".frame", d=sealed) if sealed else "",
-    }
-
-
-def _sms(found: Forecast) -> dict[str, Any] | None:
-    sample = found.samples.get("sms")
-    if sample is None:
-        return None
-    text = sample.body["text"]
-    parts = sms.segments(text)
-    return {
-        "name": sample.name,
-        "address": sample.address,
-        "text": text,
-        "parts": parts.count,
-        "units": parts.units,
-        "encoding": parts.encoding,
-        "price": price(sms.cost(text, sample.address)),
-    }
 
 
 # --- the page ------------------------------------------------------------------------------------------------------
@@ -268,7 +204,7 @@ def _page(
         hits=[_person(row) for row in hits],
         priorities=_priorities(sheet.priority),
         earliest=wall_of(work.now, who.zone),
-        preview=_preview(looked, read) if looked else None,
+        preview=compose_preview.shown(*looked, read) if looked else None,
         errors=errors or {},
         missing=missing,
     )

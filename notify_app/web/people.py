@@ -10,17 +10,14 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from notify_app import domains
 from notify_app.domains.base import GRADES, ROLES
 from notify_app.errors import Invalid, NotFound, Refused
-from notify_app.pipeline.step import Step, hub, step
-from notify_app.web import invitations
+from notify_app.pipeline.step import hub, step
+from notify_app.web import invitations, person_page
 from notify_app.web.guard import allow
-from notify_app.web.identity import Viewer, viewer
-from notify_app.web.item_page import final
-from notify_app.web.preferences import zone_options
+from notify_app.web.identity import viewer
 from notify_app.web.reader import Reader, reader
-from notify_app.web.words import channel_title, is_office, item_url, option, role_title, uuid_or_none
+from notify_app.web.words import option, role_title, uuid_or_none
 from notify_app.work import roster, wishes
 
 __all__ = ["blueprint"]
@@ -28,7 +25,6 @@ __all__ = ["blueprint"]
 blueprint = Blueprint("people", __name__)
 
 PAGE = 50
-HOLDING = 50
 
 LIST = """
     SELECT p.id, p.name, p.role, p.grade, p.left_at, p.account_id IS NOT NULL AS signs_in,
@@ -43,24 +39,6 @@ LIST = """
     AND (CAST(:after AS uuid) IS NULL OR (lower(p.name), p.id) > (
         SELECT lower(b.name), b.id FROM person b WHERE b.organisation_id = :org AND b.id = :after))
     ORDER BY lower(p.name), p.id LIMIT :limit
-"""
-ONE = """
-    SELECT p.*, coalesce(p.zone, o.zone) AS lives_in, o.zone AS office_zone, s.name AS source
-    FROM person p JOIN organisation o ON o.id = p.organisation_id
-    LEFT JOIN source s ON s.organisation_id = p.organisation_id AND s.id = p.source_id
-    WHERE p.organisation_id = :org AND p.id = :id
-"""
-ELSEWHERE = "SELECT id, role, left_at FROM person WHERE organisation_id = :org AND account_id = :account"
-PARTS = """
-    SELECT w.id, w.kind, w.number, w.title, w.status, i.role FROM item_person i
-    JOIN work_item w ON w.organisation_id = i.organisation_id AND w.id = i.item_id
-    WHERE i.organisation_id = :org AND i.person_id = :id AND NOT (w.kind || '/' || w.status) = ANY(:closed)
-    ORDER BY w.updated_at DESC, w.id LIMIT :limit
-"""
-TASKS = """
-    SELECT t.id, t.kind, t.name, t.due_at, w.id AS item_id, w.number FROM task t
-    JOIN work_item w ON w.organisation_id = t.organisation_id AND w.id = t.item_id
-    WHERE t.organisation_id = :org AND t.assignee_id = :id AND t.closed_at IS NULL ORDER BY t.due_at LIMIT :limit
 """
 
 
@@ -86,7 +64,10 @@ def show() -> ResponseReturnValue:
         "people.html",
         people=[_line(row, read) for row in rows[:PAGE]],
         roles=[option("", _("All roles"), role), *(option(one, role_title(one), role) for one in ROLES)],
-        grades=[option("", _("All grades"), grade), *(option(one, _grade(one), grade) for one in GRADES)],
+        grades=[
+            option("", _("All grades"), grade),
+            *(option(one, person_page.grade_title(one), grade) for one in GRADES),
+        ],
         q=q,
         gone=gone,
         filtered=bool(kept),
@@ -96,16 +77,12 @@ def show() -> ResponseReturnValue:
     )
 
 
-def _grade(grade: str) -> str:
-    return _("Grade %(grade)s", grade=grade)
-
-
 def _line(row: Any, read: Reader) -> dict[str, Any]:
     return {
         "id": str(row.id),
         "name": row.name,
         "role": role_title(row.role),
-        "grade": _grade(row.grade) if row.grade else "",
+        "grade": person_page.grade_title(row.grade) if row.grade else "",
         "signs_in": row.signs_in,
         "reachable": row.reachable or row.signs_in,
         "tasks": row.tasks,
@@ -121,121 +98,7 @@ def _line(row: Any, read: Reader) -> dict[str, Any]:
 @allow("office")
 def person(id: UUID) -> ResponseReturnValue:
     """One person. Raises NotFound."""
-    return _page(id)
-
-
-def _page(
-    id: UUID, *, errors: dict[str, str] | None = None, values: dict[str, str] | None = None, link: str = ""
-) -> str:
-    who = viewer()
-    with step(who.organisation_id) as work:
-        read = reader(work.now)
-        row = _one(work, id)
-        addresses = wishes.addresses(work, id)
-        closed = [f"{kind.name}/{status}" for kind in domains.kinds() for status in final(kind)]
-        parts = work.all(PARTS, id=id, closed=closed, limit=HOLDING)
-        tasks = work.all(TASKS, id=id, limit=HOLDING)
-    typed = {
-        "name": row.name,
-        "role": row.role,
-        "grade": row.grade or "",
-        "zone": row.zone or "",
-        **(values or {}),
-    }
-    return render_template(
-        "person.html",
-        p={
-            "id": str(row.id),
-            "name": row.name,
-            "role": role_title(row.role),
-            "grade": _grade(row.grade) if row.grade else "",
-            "zone": row.lives_in,
-            "left": read.when(row.left_at),
-            "since": read.when(row.created_at),
-            "source": row.source or "",
-            "external_id": row.external_id or "",
-            "signs_in": row.account_id is not None,
-            "you": row.id == who.person_id,
-        },
-        addresses=[_address(one) for one in addresses],
-        organisations=_organisations(row.account_id, who),
-        parts=[_part(one, who) for one in parts],
-        tasks=[_task(one, who, read) for one in tasks],
-        may_change=who.role == "administrator",
-        values=typed,
-        roles=[option(one, role_title(one), typed["role"]) for one in ROLES],
-        grades=[
-            option("", _("None"), typed["grade"]),
-            *(option(one, _grade(one), typed["grade"]) for one in GRADES),
-        ],
-        zones=[
-            option("", _("As the organisation: %(zone)s", zone=row.office_zone), typed["zone"]),
-            *zone_options(typed["zone"]),
-        ],
-        errors=errors or {},
-        link=link,
-        days=invitations.LIFE.days,
-    )
-
-
-def _one(work: Step, id: UUID) -> Any:
-    row = work.one(ONE, id=id)
-    if row is None:
-        raise NotFound(_("There is nobody like that here."))
-    return row
-
-
-def _address(row: Any) -> dict[str, Any]:
-    return {
-        "id": str(row.id),
-        "channel": row.channel,
-        "channel_title": channel_title(row.channel),
-        "address": row.value,
-        "blocked": row.blocked or "",
-    }
-
-
-def _organisations(account_id: UUID | None, who: Viewer) -> list[dict[str, Any]]:
-    """Where else the account is somebody, of those organisations whose office the viewer belongs to."""
-    found = []
-    for one in who.memberships if account_id else ():
-        if is_office(one):
-            with step(one.organisation_id) as work:
-                row = work.one(ELSEWHERE, account=account_id)
-            if row:
-                found.append(
-                    {
-                        "name": one.organisation_name,
-                        "role": role_title(row.role),
-                        "left": row.left_at is not None,
-                        "current": one.organisation_id == who.organisation_id,
-                    }
-                )
-    return found
-
-
-def _part(row: Any, who: Viewer) -> dict[str, Any]:
-    kind = domains.kind(row.kind)
-    return {
-        "number": row.number,
-        "title": row.title,
-        "role": row.role.replace("_", " ").capitalize(),
-        "state": row.status,
-        "state_title": kind.statuses.get(row.status, row.status) if kind else row.status,
-        "url": item_url(who.role, row.id),
-    }
-
-
-def _task(row: Any, who: Viewer, read: Reader) -> dict[str, Any]:
-    kind = domains.kind(row.kind)
-    declared = next((one for one in kind.tasks if one.name == row.name), None) if kind else None
-    return {
-        "title": declared.title if declared else row.name,
-        "number": row.number,
-        "due": read.when(row.due_at),
-        "late": row.due_at < read.now,
-        "url": item_url(who.role, row.item_id),
-    }
+    return person_page.show(id)
 
 
 # --- changes -------------------------------------------------------------------------------------------------------
@@ -269,15 +132,7 @@ def _new(errors: dict[str, str], values: dict[str, str]) -> str:
         "person_new.html",
         errors=errors,
         values=values,
-        roles=[option(one, role_title(one), values.get("role", "")) for one in ROLES],
-        grades=[
-            option("", _("None"), values.get("grade", "")),
-            *(option(one, _grade(one), values.get("grade", "")) for one in GRADES),
-        ],
-        zones=[
-            option("", _("As the organisation: %(zone)s", zone=zone), values.get("zone", "")),
-            *zone_options(values.get("zone", "")),
-        ],
+        **person_page.choices(values, zone),
     )
 
 
@@ -290,7 +145,7 @@ def change(id: UUID) -> ResponseReturnValue:
         with step(viewer().organisation_id) as work:
             roster.change(work, id, values)
     except (Invalid, Refused) as error:
-        return _page(id, errors=_errors(error), values=values), 422
+        return person_page.show(id, errors=_errors(error), values=values), 422
     flash(_("The changes are saved."), "ok")
     return redirect(url_for(".person", id=id), 303)
 
@@ -322,7 +177,7 @@ def invite(id: UUID) -> ResponseReturnValue:
     the sign-in away (`do=part`). Raises NotFound."""
     who, email = viewer(), request.form.get("email", "").strip()[:320]
     with step(who.organisation_id) as work:
-        row = _one(work, id)
+        row = person_page.one(work, id)
     try:
         if request.form.get("do") == "part":
             with step(who.organisation_id) as work:
@@ -331,7 +186,7 @@ def invite(id: UUID) -> ResponseReturnValue:
             return redirect(url_for(".person", id=id), 303)
         token = invitations.invite(who.organisation_id, id, row.name, email)
     except (Invalid, Refused) as error:
-        return _page(id, errors=_errors(error, "email"), values={"email": email}), 422
+        return person_page.show(id, errors=_errors(error, "email"), values={"email": email}), 422
     if not token:
         flash(
             _(
@@ -342,7 +197,7 @@ def invite(id: UUID) -> ResponseReturnValue:
         )
         return redirect(url_for(".person", id=id), 303)
     # shown once, in the answer to the form: it is kept nowhere in words
-    return _page(id, link=f"{hub().base_url}{url_for('welcome.show', token=token)}")
+    return person_page.show(id, link=f"{hub().base_url}{url_for('welcome.show', token=token)}")
 
 
 @blueprint.post("/people/<uuid:id>/addresses")
@@ -352,10 +207,10 @@ def add_address(id: UUID) -> ResponseReturnValue:
     channel, given = request.form.get("channel", ""), request.form.get("address", "")[:320]
     try:
         with step(viewer().organisation_id) as work:
-            _one(work, id)
+            person_page.one(work, id)
             wishes.add_address(work, id, channel, given)
     except Invalid as error:
-        return _page(id, errors=_errors(error), values={channel: given}), 422
+        return person_page.show(id, errors=_errors(error), values={channel: given}), 422
     flash(_("The address is added."), "ok")
     return redirect(url_for(".person", id=id), 303)
 
@@ -365,7 +220,7 @@ def add_address(id: UUID) -> ResponseReturnValue:
 def remove_address(id: UUID) -> ResponseReturnValue:
     """Take an address away. Raises NotFound."""
     with step(viewer().organisation_id) as work:
-        _one(work, id)
+        person_page.one(work, id)
         address = uuid_or_none(request.form.get("address"))
         if address is None:
             raise NotFound(_("There is no such address."))

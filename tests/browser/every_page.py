@@ -90,9 +90,10 @@ class Place:
     status: int = 200
 
     def prepare(self, page: Page) -> None:
-        """Open what is folded."""
+        """Open what is folded, or press the button that leads to the page meant."""
         for summary in page.locator(self.opens).all() if self.opens else ():
             summary.click()
+        page.wait_for_load_state("load")
 
 
 def at(path: str) -> Callable[[Office], str]:
