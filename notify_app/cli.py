@@ -30,6 +30,8 @@ def init_app(app: Flask) -> None:
         retry,
         remind,
         retain,
+        scheduled,
+        notifications,
         webhook,
         why,
         schedule_command,
@@ -101,6 +103,30 @@ def remind() -> None:
     from notify_app.sweeps import remind as sweep
 
     _sweep(sweep.run, "{} reminders settled")
+
+
+@click.command("scheduled")
+def scheduled() -> None:
+    """Send what people have written for now."""
+    from notify_app.sweeps import scheduled as sweep
+
+    _sweep(sweep.run, "{} messages settled")
+
+
+@click.command("notifications")
+@click.argument("switch", type=click.Choice(["on", "off"]), required=False)
+def notifications(switch: str | None) -> None:
+    """Switch the notifications of the whole installation ON or OFF, or show how they stand. Off tells nobody of anything
+    that happens from then on, records each decision, and is said on every page of every office."""
+    from notify_app.extensions import db
+    from notify_app.pipeline import sql
+
+    if switch:
+        with db.engines["engine"].begin() as conn:
+            conn.execute(sql.SWITCH_INSTALLATION, {"on": switch == "on"})
+    with db.engines["engine"].connect() as conn:
+        row = conn.execute(text("SELECT notifications_on FROM installation")).one_or_none()
+    click.echo("on" if row is None or row.notifications_on else "off")
 
 
 @click.command("retain")

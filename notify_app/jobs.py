@@ -13,6 +13,7 @@ from notify_app.sweeps import release as release_sweep
 from notify_app.sweeps import remind as remind_sweep
 from notify_app.sweeps import rescue as rescue_sweep
 from notify_app.sweeps import retain as retain_sweep
+from notify_app.sweeps import scheduled as scheduled_sweep
 from notify_app.timetable import SCHEDULE, Periodic
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "retain",
     "retry",
     "route",
+    "scheduled",
     "sweep",
 ]
 
@@ -53,6 +55,11 @@ def release() -> None:
 def remind() -> None:
     """Tell and do what was planned for now (E4)."""
     sweep(remind_sweep.run)
+
+
+def scheduled() -> None:
+    """Send what people have written for now."""
+    sweep(scheduled_sweep.run)
 
 
 def rescue() -> None:

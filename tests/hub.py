@@ -135,7 +135,8 @@ class World:
             "SELECT min(at) FROM (SELECT next_attempt_at AS at FROM delivery WHERE state = 'queued' "
             "UNION ALL SELECT next_attempt_at FROM inbound WHERE state = 'accepted' "
             "UNION ALL SELECT due_at FROM reminder WHERE state = 'pending' "
-            "UNION ALL SELECT next_chunk_at FROM broadcast WHERE done_at IS NULL) AS due"
+            "UNION ALL SELECT next_chunk_at FROM broadcast WHERE done_at IS NULL "
+            "UNION ALL SELECT due_at FROM written_message WHERE state = 'scheduled') AS due"
         )
         with self.owner.connect() as conn:
             found: datetime | None = conn.execute(statement).scalar_one()

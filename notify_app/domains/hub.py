@@ -61,6 +61,7 @@ MANUAL_MESSAGE = EventType(
     (),
     ("message", "sender"),
     {
+        "headline": None,
         "message": "The keys for Harbor House are at the front desk, ask for Ruth.",
         "sender": "Alice Moreno",
         "item": {
@@ -70,6 +71,7 @@ MANUAL_MESSAGE = EventType(
         },
     },
     facts=(
+        Field("headline", "Title"),
         Field("message", "Message", FieldKind.paragraph, required=True),
         Field("sender", "From", required=True),
     ),

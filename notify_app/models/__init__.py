@@ -42,11 +42,13 @@ from notify_app.models.work import (
     TaskOutcome,
     WorkItem,
 )
+from notify_app.models.written import Answer, Installation, WrittenMessage, WrittenState
 
 __all__ = [
     "Account",
     "AccountSession",
     "Address",
+    "Answer",
     "ApiCall",
     "ApiKey",
     "Attempt",
@@ -64,6 +66,7 @@ __all__ = [
     "Inbound",
     "InboundState",
     "InboxCounter",
+    "Installation",
     "ItemPerson",
     "Link",
     "Notification",
@@ -84,4 +87,6 @@ __all__ = [
     "TaskOutcome",
     "Template",
     "WorkItem",
+    "WrittenMessage",
+    "WrittenState",
 ]

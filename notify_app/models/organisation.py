@@ -69,7 +69,11 @@ class Organisation(Base):
 
 
 class Account(Base):
-    """A global sign-in identity. One account may be a person in several organisations."""
+    """A global sign-in identity. One account may be a person in several organisations.
+
+    Until its first password it is an invitation: `password_hash` is empty, and only the organisation that invited may
+    hand out the link by which the password is set, once.
+    """
 
     __tablename__ = "account"
 
@@ -79,8 +83,14 @@ class Account(Base):
     name: Mapped[str]
     created_at: Mapped[datetime] = moment()
     disabled_at: Mapped[datetime | None]
+    invite_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
+    invite_until: Mapped[datetime | None]
+    invited_by: Mapped[UUID | None] = mapped_column(ForeignKey("organisation.id", ondelete="SET NULL"))
 
-    __table_args__ = (Index("uq_account_email", text("lower(email)"), unique=True),)
+    __table_args__ = (
+        Index("uq_account_email", text("lower(email)"), unique=True),
+        UniqueConstraint("invite_hash", name="uq_account_invite_hash"),
+    )
 
 
 class AccountSession(Base):

@@ -263,9 +263,8 @@ class Reminder(Scoped, Base):
 
 
 class Link(Scoped, Base):
-    """A link in a message to somebody who does not sign in: it names one person and one item, and expires.
-
-    `token_hash` is of the signed token in the address; the row is what can be revoked.
+    """A link in a message to somebody who does not sign in: it names one person, and one item or one message that asks
+    something, and expires. `token_hash` is of the signed token in the address; the row is what can be revoked.
     """
 
     __tablename__ = "link"
@@ -273,11 +272,12 @@ class Link(Scoped, Base):
     id: Mapped[UUID] = identity()
     token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     person_id: Mapped[UUID]
-    item_id: Mapped[UUID]
+    item_id: Mapped[UUID | None]
     # what its message told of: who follows it later is shown what has changed since
     item_version: Mapped[int | None] = mapped_column(Integer)
+    notification_id: Mapped[UUID | None]
     created_at: Mapped[datetime] = moment()
-    # it answers once
+    # about an item it answers once
     used_at: Mapped[datetime | None]
     # read by the clean-up sweep
     expires_at: Mapped[datetime] = mapped_column(index=True)
@@ -289,4 +289,10 @@ class Link(Scoped, Base):
         ForeignKeyConstraint(
             ["organisation_id", "item_id"], ["work_item.organisation_id", "work_item.id"], ondelete="CASCADE"
         ),
+        ForeignKeyConstraint(
+            ["organisation_id", "notification_id"],
+            ["notification.organisation_id", "notification.id"],
+            ondelete="CASCADE",
+        ),
+        CheckConstraint("num_nonnulls(item_id, notification_id) = 1", name="opens"),
     )

@@ -1,6 +1,7 @@
 """Where a message's button leads: a page of the reader's own kind, or a private link for those who do not sign in.
 
-A private link is bound to one person, one item and the version of it that the message tells of.
+A message that asks something leads to its own answers, whatever it is about. A private link
+is bound to one person, and to one item with the version of it that the message tells of, or to one notification.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from notify_app.work.people import Member
 if TYPE_CHECKING:
     from notify_app.pipeline.world import World
 
-__all__ = ["page", "to_item"]
+__all__ = ["page", "to_answers", "to_item"]
 
 # action links differ by the kind of recipient (A4), and a customer's repair has kept its first address
 OFFICE_PAGE, JOB_PAGE, CONTACT_PAGE = "/work/{id}", "/jobs/{id}", "/mine/{id}"
@@ -40,19 +41,33 @@ def to_item(world: World, member: Member, item_id: UUID | None) -> str:
     item = world.glance(item_id)
     if member.signs_in:
         return page(member.role, item_id, item.kind if item else "")
-    return f"/l/{_private(world, member.id, item_id, item.version if item else None)}"
+    return _private(world, member, item_id=item_id, version=item.version if item else None)
 
 
-def _private(world: World, person_id: UUID, item_id: UUID, version: int | None) -> str:
+def to_answers(world: World, member: Member, notification_id: UUID) -> str:
+    """The path where this person answers the message."""
+    if member.signs_in:
+        return f"/inbox/{notification_id}"
+    return _private(world, member, notification_id=notification_id)
+
+
+def _private(
+    world: World,
+    member: Member,
+    *,
+    item_id: UUID | None = None,
+    version: int | None = None,
+    notification_id: UUID | None = None,
+) -> str:
     token = Secrets(hub().secret_key).new_link()
-    world.writes.links.append(
-        {
-            "id": new_id(),
-            "token_hash": Secrets.hash_token(token),
-            "person_id": person_id,
-            "item_id": item_id,
-            "item_version": version,
-            "expires_at": world.step.now + LINK_LIFE,
-        }
-    )
-    return token
+    row = {
+        "id": new_id(),
+        "token_hash": Secrets.hash_token(token),
+        "person_id": member.id,
+        "expires_at": world.step.now + LINK_LIFE,
+    }
+    if item_id:
+        world.writes.links.append({**row, "item_id": item_id, "item_version": version})
+    else:
+        world.writes.answer_links.append({**row, "notification_id": notification_id})
+    return f"/l/{token}"

@@ -210,17 +210,21 @@ def _person(
     decided: Plan = plan(
         matter, member.reaches, member.choice, signs_in=member.signs_in, zone=member.zone, now=known.step.now
     )
-    action = override.action_url or says.action_url() or links.to_item(known, member, item_id)
+    line_id = new_id()
+    action = override.action_url or says.action_url() or _leads_to(known, says, member, item_id, line_id)
     try:
         title, text = says.inbox(member, action)
     except wording.TemplateProblem as problem:
         if override.asked:
             raise
         why = " ".join([str(problem), *(one.message for one in problem.fields)])
+        known.writes.answer_links = [
+            row for row in known.writes.answer_links if row["notification_id"] != line_id
+        ]
         note.add(member.id, "", "not_told", Reason.template_failed, {"error": why})
         return _tell_office(draft, member.name, says.title(), why)
     line = inbox.Line(
-        id=new_id(),
+        id=line_id,
         event_id=event_id,
         person_id=member.id,
         name=draft.event,
@@ -240,6 +244,14 @@ def _person(
     if not decided.unreached:
         return []
     return _tell_office(draft, member.name, says.title(), _why(decided))
+
+
+def _leads_to(
+    known: World, says: wording.Wording, member: Member, item_id: UUID | None, line_id: UUID
+) -> str:
+    if says.type.answers:
+        return links.to_answers(known, member, line_id)
+    return links.to_item(known, member, item_id)
 
 
 def _matter(known: World, says: wording.Wording, draft: Draft, member: Member) -> str | None:

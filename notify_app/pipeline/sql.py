@@ -10,21 +10,28 @@ from sqlalchemy import text
 
 __all__ = [
     "ACCEPT",
+    "ACCEPT_INVITATION",
     "CLAIM",
     "COUNTERS",
     "DUE_BROADCASTS",
     "DUE_INBOUND",
     "DUE_REMINDERS",
+    "DUE_WRITTEN",
     "EXPIRED_LEASES",
+    "FIND_ACCOUNT",
     "FIND_INBOUND",
+    "FIND_INVITATION",
     "FIND_KEY",
     "FIND_LINK",
     "FIND_SOURCE",
+    "INVITE",
+    "NEW_ACCOUNT",
     "RENEW",
     "RETAIN_ATTEMPTS",
     "RETAIN_BODIES",
     "RETAIN_CALLS",
     "SETTLE",
+    "SWITCH_INSTALLATION",
     "WAITING",
 ]
 
@@ -70,7 +77,7 @@ FIND_INBOUND = """
 # a private link: whose it is, and until when; the page then works in the scope of its organisation
 FIND_LINK = text(
     """
-    SELECT l.organisation_id, l.id, l.person_id, l.item_id, l.item_version, l.used_at, l.expires_at, hub_now() AS now,
+    SELECT l.organisation_id, l.id, l.person_id, l.item_id, l.item_version, l.notification_id, l.used_at, l.expires_at, hub_now() AS now,
            o.name AS organisation
     FROM link l JOIN organisation o ON o.id = l.organisation_id WHERE l.token_hash = :hash
     """
@@ -115,6 +122,61 @@ DUE_BROADCASTS = text(
     SELECT organisation_id, event_id FROM broadcast
     WHERE done_at IS NULL AND next_chunk_at <= (SELECT hub_now())
     ORDER BY priority, next_chunk_at LIMIT :limit
+    """
+)
+
+# what people have written for a time that has come; each is locked under its organisation's own scope
+DUE_WRITTEN = text(
+    """
+    SELECT organisation_id, id FROM written_message WHERE state = 'scheduled' AND due_at <= :now
+    ORDER BY due_at, id LIMIT :limit
+    """
+)
+
+# an account without a password is an invitation, of the organisation that made it
+NEW_ACCOUNT = text(
+    """
+    INSERT INTO account (email, password_hash, name, invited_by) VALUES (:email, '', :name, :organisation)
+    ON CONFLICT (lower(email)) DO NOTHING
+    """
+)
+
+FIND_ACCOUNT = text(
+    """
+    SELECT id, password_hash = '' AS waits, invited_by, disabled_at IS NOT NULL AS disabled
+    FROM account WHERE lower(email) = lower(:email)
+    """
+)
+
+INVITE = text(
+    """
+    UPDATE account SET invite_hash = :hash, invite_until = hub_now() + :life
+    WHERE id = :id AND password_hash = '' AND invited_by = :organisation
+    """
+)
+
+FIND_INVITATION = text(
+    """
+    SELECT a.email, a.name, a.invite_until > hub_now() AS good, o.name AS organisation
+    FROM account a JOIN organisation o ON o.id = a.invited_by
+    WHERE a.invite_hash = :hash AND a.password_hash = '' AND a.disabled_at IS NULL
+    """
+)
+
+# once: the first password ends the invitation
+ACCEPT_INVITATION = text(
+    """
+    UPDATE account SET password_hash = :password, invite_hash = NULL, invite_until = NULL
+    WHERE invite_hash = :hash AND invite_until > hub_now() AND password_hash = '' AND disabled_at IS NULL
+    RETURNING id
+    """
+)
+
+# D6: for all organisations at once
+SWITCH_INSTALLATION = text(
+    """
+    INSERT INTO installation (notifications_on) VALUES (:on)
+    ON CONFLICT (one) DO UPDATE SET notifications_on = excluded.notifications_on, changed_at = hub_now()
     """
 )
 

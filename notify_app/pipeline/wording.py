@@ -197,19 +197,22 @@ class Words:
     def __init__(self, step: Step) -> None:
         self._step = step
         row = step.one(
-            "SELECT name, zone, locale, currency, settings, branding FROM organisation WHERE id = :org"
+            "SELECT name, zone, locale, currency, settings, branding, "
+            "coalesce((SELECT notifications_on FROM installation), true) AS installed_on "
+            "FROM organisation WHERE id = :org"
         )
         self.name: str = row.name
         self.zone: str = row.zone
         self.locale: str = row.locale
         self.currency: str = row.currency
+        self.installed_on: bool = row.installed_on
         self.settings = read(OfficeSettings, row.settings)
         self.branding = read(Branding, row.branding)
 
     @property
     def on(self) -> bool:
-        """Whether the organisation sends notifications at all."""
-        return self.settings.notifications_on
+        """Whether the organisation, and the whole installation, tell anybody at all (D6)."""
+        return self.installed_on and self.settings.notifications_on
 
     def event(self, name: str) -> EventType:
         """The event type, or one made of the office's own template of that name, or the general one."""

@@ -70,6 +70,9 @@ class Writes:
     reminders: list[dict[str, Any]] = field(default_factory=list)
     moot: list[dict[str, Any]] = field(default_factory=list)  # messages of an item that are not true any more
     links: list[dict[str, Any]] = field(default_factory=list)
+    answer_links: list[dict[str, Any]] = field(
+        default_factory=list
+    )  # they point at lines, so they come after them
     events: list[dict[str, Any]] = field(default_factory=list)
     lines: list[inbox.Line] = field(default_factory=list)
     deliveries: list[outbox.Row] = field(default_factory=list)
@@ -450,6 +453,7 @@ class World:
             self.step.write(SETTLED, writes.settled)
         inbox.write(self.step, writes.lines, moot=writes.moot, noticed=writes.noticed)
         outbox.put_items(self.step, writes.deliveries)
+        self.step.insert("link", writes.answer_links)
         self._tell_office("work", [row["item_id"] for row in writes.changes])
         if writes.events:
             self._tell_office("event", [row["item_id"] for row in writes.events], always=True)
@@ -506,6 +510,7 @@ def _leave_out_what_was_told(step: Step, writes: Writes) -> None:
     told = {(str(line.event_id), line.person_id) for line in writes.lines if line.id in again}
     writes.lines = [line for line in writes.lines if line.id not in again]
     writes.deliveries = [row for row in writes.deliveries if row.notification_id not in again]
+    writes.answer_links = [row for row in writes.answer_links if row["notification_id"] not in again]
     writes.decisions = [row for row in writes.decisions if (row["event_id"], row["person_id"]) not in told]
     writes.decisions += [
         {

@@ -28,6 +28,12 @@ SCREENS = (
     "work",
     "new_item",
     "item",
+    "compose",
+    "sent",
+    "rollcall",
+    "people",
+    "welcome",
+    "switches",
     "preferences",
     "outbox",
     "link",
@@ -84,6 +90,7 @@ def _zone() -> str | None:
 
 def _everywhere() -> dict[str, Any]:
     """What base.html needs on every page. Errors outside a signed-in request get the empty form."""
+    from notify_app.web.switches import switched_off
     from notify_app.web.words import me_of
 
     settings: Settings = current_app.extensions["hub"]
@@ -98,6 +105,7 @@ def _everywhere() -> dict[str, Any]:
         "demo": settings.env == "demo",
         "locale": str(get_locale() or "en"),
         "product": "Notification Hub",
+        "switched_off": switched_off(viewer) if viewer and viewer.office and not g.get("failed") else "",
     }
 
 

@@ -248,7 +248,7 @@ def check_password(stored: str | None, password: str) -> bool:
         good = bool(_off_the_loop(_hasher().verify, stored or _dummy(), password))
     except (VerificationError, InvalidHashError):
         return False
-    return good and stored is not None
+    return good and bool(stored)  # an invitation that waits for its first password opens nothing
 
 
 def _off_the_loop(work: Any, *values: str) -> Any:

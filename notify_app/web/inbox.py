@@ -23,6 +23,7 @@ from notify_app.pipeline.step import Step, step
 from notify_app.web.guard import allow
 from notify_app.web.identity import Viewer, viewer
 from notify_app.web.reader import Reader, reader
+from notify_app.web.rollcall import answers_of
 from notify_app.web.sign_in import safe_next
 from notify_app.web.words import flash_undo, hold_inbox_state, note, uuid_or_none, wants_json
 
@@ -33,7 +34,7 @@ blueprint = Blueprint("inbox", __name__)
 PAGE = 30
 LAST_ID = UUID(int=2**128 - 1)
 LINES = """
-    SELECT id, title, text, priority, category, action_url, created_at, read_at FROM notification
+    SELECT id, name, title, text, priority, category, action_url, created_at, read_at FROM notification
     WHERE organisation_id = :org AND person_id = :person AND withdrawn_at IS NULL AND id < :before {unread}
     ORDER BY id DESC LIMIT :limit
 """
@@ -48,11 +49,11 @@ def show() -> ResponseReturnValue:
     shown = "unread" if request.args.get("show") == "unread" else "all"
     before = uuid_or_none(request.args.get("before"))
     hold_inbox_state(who)
-    lines, read = _lines(who, before or LAST_ID, shown)
+    lines, read, answers = _lines(who, before or LAST_ID, shown)
     page = lines[:PAGE]
     return render_template(
         "inbox.html",
-        groups=_by_day(page, read),
+        groups=_by_day(page, read, answers),
         show=shown,
         older=page[-1][0].id if len(lines) > PAGE else None,
         first_page=before is None,
@@ -60,23 +61,28 @@ def show() -> ResponseReturnValue:
     )
 
 
-def _lines(who: Viewer, before: UUID, shown: str) -> tuple[list[tuple[Any, str]], Reader]:
-    """Rows with their organisation's name ('' for the only one), newest first, one more than a page if there is."""
+def _lines(who: Viewer, before: UUID, shown: str) -> tuple[list[tuple[Any, str]], Reader, dict[UUID, Any]]:
+    """Rows with their organisation's name ('' for the only one), newest first, one more than a page if there is; and
+    what can be answered to some of them."""
     found: list[tuple[Any, str]] = []
+    answers: dict[UUID, Any] = {}
     statement = LINES.format(unread="AND read_at IS NULL" if shown == "unread" else "")
     for one in who.memberships:
         with step(one.organisation_id) as work:
             rows = work.all(statement, person=one.person_id, before=before, limit=PAGE + 1)
+            answers |= answers_of(work, one.person_id, {row.id: row.name for row in rows})
             now = work.now
         found += [(row, one.organisation_name if len(who.memberships) > 1 else "") for row in rows]
     found.sort(key=lambda line: line[0].id, reverse=True)
-    return found, reader(now)
+    return found, reader(now), answers
 
 
-def _by_day(lines: list[tuple[Any, str]], read: Reader) -> list[dict[str, Any]]:
+def _by_day(lines: list[tuple[Any, str]], read: Reader, answers: dict[UUID, Any]) -> list[dict[str, Any]]:
     days: dict[date, list[dict[str, Any]]] = {}
     for row, organisation in lines:
-        days.setdefault(read.on(row.created_at), []).append(note(row, read, organisation))
+        days.setdefault(read.on(row.created_at), []).append(
+            {**note(row, read, organisation), "answers": answers.get(row.id, [])}
+        )
     return [
         {"title": read.day_title(day), "date": day.isoformat(), "notifications": notes}
         for day, notes in days.items()

@@ -7,7 +7,7 @@ was pressed on the older state does nothing but show the new one. A token that w
 database is asked.
 
 What can be answered, for every kind: the verbs of the step that waits for this person; where their part has no such
-steps, what they may do (cancel a booking).
+steps, what they may do (cancel a booking). Where a message asks something itself, `answer_link` is the page.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from notify_app.pipeline.route import Origin, route
 from notify_app.pipeline.step import Step, hub, step
 from notify_app.policy.formats import unpack
 from notify_app.secrets import Secrets
-from notify_app.web import link_page, verb_form
+from notify_app.web import answer_link, link_page, verb_form
 from notify_app.web.guard import allow
 from notify_app.web.link_page import Opened
 from notify_app.web.reader import Reader
@@ -59,6 +59,8 @@ def show(token: str) -> ResponseReturnValue:
     link = _find(token)
     if link is None or link.expires_at <= link.now:
         return link_page.closed(link)
+    if link.notification_id:
+        return answer_link.show(link, token)
     with step(link.organisation_id) as work:
         opened = _open(work, link, token)
     return link_page.page(opened, request.args.get("answer", ""))
@@ -71,6 +73,8 @@ def act(token: str) -> ResponseReturnValue:
     link = _find(token)
     if link is None or link.expires_at <= link.now:
         return link_page.closed(link)
+    if link.notification_id:
+        return answer_link.act(link, token)
     verb = request.form.get("answer", "")
     try:
         done, opened = _answer(link, token, verb)

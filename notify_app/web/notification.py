@@ -24,6 +24,7 @@ from notify_app.pipeline.step import Step, step
 from notify_app.web.guard import allow
 from notify_app.web.identity import Membership, viewer
 from notify_app.web.reader import Reader, reader
+from notify_app.web.rollcall import answers_of
 from notify_app.web.words import (
     channel_title,
     delivery_title,
@@ -93,13 +94,17 @@ def show(id: UUID) -> ResponseReturnValue:
             if is_office(member)
             else {"others": None, "crowd": None}
         )
+        answers = answers_of(work, row.person_id, {row.id: row.name})
     return render_template(
         "notification.html",
         n={**note(row, read, member.organisation_name if len(who.memberships) > 1 else ""), "body": ""},
         item=_item(row, member),
-        action=_action(row, member, mine),
+        action=None if answers else _action(row, member, mine),
         back=url_for("inbox.show") if mine else item_url(member.role, row.item_id) or url_for("home.show"),
-        acknowledge_url=_acknowledge_url(row),
+        # who answers has taken notice
+        acknowledge_url=None if answers and mine else _acknowledge_url(row),
+        answers=answers.get(row.id, []),
+        rollcall_url=url_for("rollcall.call", id=row.event_id) if answers and _office_here(member) else None,
         why=[_line(one, read) for one in story.lines],
         deliveries=[_delivery(one, read, is_office(member)) for one in story.deliveries],
         person=person(row.person_name, row.person_role, you=mine),
@@ -147,6 +152,11 @@ def _action(row: Any, member: Membership, mine: bool) -> dict[str, str] | None:
     if not url:
         return None
     return {"title": _("Open %(number)s", number=row.number) if row.number else _("Open"), "url": url}
+
+
+def _office_here(member: Membership) -> bool:
+    """Whether the office's other pages show this organisation now."""
+    return is_office(member) and member.organisation_id == viewer().organisation_id
 
 
 def _acknowledge_url(row: Any) -> str | None:

@@ -29,7 +29,7 @@ from notify_app.web.tonight import sentences
 from notify_app.web.words import channel_title, flash_undo, option, person
 from notify_app.work import trial, wishes
 
-__all__ = ["blueprint"]
+__all__ = ["blueprint", "zone_options"]
 
 blueprint = Blueprint("preferences", __name__)
 
@@ -215,9 +215,13 @@ def _quiet(row: Any, me: Member, typed: Typed) -> dict[str, Any]:
         {"key": key, "title": title, "short": title[:3], "on": number in shown["days"]}
         for number, (key, title) in enumerate(zip(DAYS, titles, strict=True))
     ]
+    return {**shown, "days": days, "zone": me.zone, "zones": zone_options(me.zone)}
+
+
+def zone_options(chosen: str) -> list[dict[str, Any]]:
+    """All time zones that are places."""
     places = (name for name in sorted(_zones()) if "/" in name or name == "UTC")
-    zones = [option(name, name.replace("_", " "), me.zone) for name in places]
-    return {**shown, "days": days, "zone": me.zone, "zones": zones}
+    return [option(name, name.replace("_", " "), chosen) for name in places]
 
 
 def _addresses(rows: list[Any]) -> list[dict[str, Any]]:

@@ -82,9 +82,9 @@ def _save(step: Step, event: str, columns: Mapping[str, Any]) -> None:
         )
 
 
-def set_office(step: Step, values: Mapping[str, str]) -> dict[str, Any]:
+def set_office(step: Step, values: Mapping[str, Any]) -> dict[str, Any]:
     """Set settings and branding by name; returns all of them. Raises Invalid, naming each field."""
-    row = step.one("SELECT settings, branding FROM organisation WHERE id = :org")
+    row = step.one("SELECT settings, branding FROM organisation WHERE id = :org FOR UPDATE")
     settings, branding = dict(row.settings), dict(row.branding)
     for name, value in values.items():
         if name in OfficeSettings.model_fields:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 from playwright.sync_api import Page
 
+from notify_app.sweeps import scheduled
 from tests.browser.office import Office
 
 USUAL = {
@@ -23,12 +26,21 @@ USUAL = {
     "point": "Breaker MDP-2/14",
     "resource": "Studio 3",
     "problem": "No hot water",
+    "alarm": "Fire alarm",
+    "message": "The keys for Harbor House are at the front desk, ask for Ruth.",
 }
 
 
 def furnish(office: Office, words: dict[str, str] | None = None) -> None:
-    """Repairs in every state, told to everybody, partly read, one alert, one reward; `words` replace the usual ones."""
+    """Repairs in every state, told to everybody, partly read, one alert, one reward, one emergency, what the office has
+    written; `words` replace the usual ones."""
     said = USUAL | (words or {})
+    office.person("ada", "administrator", name="Ada Quist", grade="A")
+    who = [{"id": key} for key in ("marco", "priya", "dana")]
+    office.post(
+        "emergency.raised", {"alert_message": said["alarm"], "location": said["alarm"], "recipients": who}
+    )
+    office.settle()
     facts = {name: said[name] for name in ("vehicle", "damage", "location")}
     facts |= {"price": "149.50", "scheduled_at": office.tomorrow()}
     known = {**facts, "customer": "dana", "technician": "marco"}
@@ -52,6 +64,10 @@ def furnish(office: Office, words: dict[str, str] | None = None) -> None:
         },
     )
     other_work(office, said)
+    write(office, said, ["role:technician"], timedelta(minutes=-1))
+    write(office, said, ["everyone", f"person:{office.people['dana'].id}"], timedelta(days=3))
+    with office.site.app.app_context():
+        scheduled.run(datetime.now(UTC))
     office.settle()
     adam = office.person("adam", "administrator", name="Adam Berg")
     for number, name in enumerate(("Night report", said["reward"])):
@@ -110,6 +126,21 @@ def other_work(office: Office, said: dict[str, str]) -> None:
     )
 
 
+def write(office: Office, said: dict[str, str], audience: list[str], after: timedelta) -> None:
+    """Something that Alice has written for a time."""
+    office.site.build.insert(
+        "written_message",
+        organisation_id=office.organisation.id,
+        form_key=uuid4().hex,
+        author_id=office.people["alice"].id,
+        event="manual_message",
+        priority=2,
+        facts=json.dumps({"headline": said["alarm"], "message": said["message"]}),
+        audience=audience,
+        due_at=datetime.now(UTC) + after,
+    )
+
+
 @dataclass(frozen=True)
 class Place:
     """One page: who looks ('' is nobody), where it is, and what is opened on it."""
@@ -121,9 +152,10 @@ class Place:
     status: int = 200
 
     def prepare(self, page: Page) -> None:
-        """Open what is folded."""
+        """Open what is folded, or press the button that leads to the page meant."""
         for summary in page.locator(self.opens).all() if self.opens else ():
             summary.click()
+        page.wait_for_load_state("load")
 
 
 def at(path: str) -> Callable[[Office], str]:
@@ -146,6 +178,27 @@ def message(key: str, channel: str) -> Callable[[Office], str]:
     return lambda office: f"/outbox?message={office.messages(key, channel)[0].id}"
 
 
+def written(state: str, path: str = "/sent/{id}") -> Callable[[Office], str]:
+    """What was written and has come to this state."""
+    statement = "SELECT id FROM written_message WHERE organisation_id = :org AND state = :state"
+    return lambda office: path.format(
+        id=office.site.build.one(statement, org=office.organisation.id, state=state).id
+    )
+
+
+def rollcall(office: Office) -> str:
+    """The roll-call of the emergency."""
+    statement = "SELECT id FROM event WHERE organisation_id = :org AND name = 'emergency_alert'"
+    return f"/rollcall/{office.site.build.one(statement, org=office.organisation.id).id}"
+
+
+def answer_link(office: Office) -> str:
+    """Where Dana answers whether she is safe: the first private link that she got."""
+    texts = [row.body["text"] for row in office.messages("dana", "sms") if "/l/" in row.body["text"]]
+    return "/l/" + str(texts[-1]).split("/l/")[1].split()[0]
+
+
+PREVIEW = "button.button[value=preview]"
 PLACES = (
     Place("sign-in", "", at("/sign-in")),
     Place("dashboard", "alice", at("/dashboard"), opens=".chart-numbers summary"),
@@ -176,6 +229,24 @@ PLACES = (
     Place("work-permits", "alice", at("/work?kind=permit"), opens=".new-menu summary"),
     Place("new-permit", "marco", at("/new/permit")),
     Place("new-booking", "alice", at("/new/booking")),
+    Place("compose", "alice", at("/compose?q=nobody")),
+    Place("compose-alarm", "ada", at("/compose/emergency.raised")),
+    Place("compose-visitor", "marco", at("/compose/visitor.arrived")),
+    Place("compose-preview", "alice", written("scheduled", "/compose?from={id}"), opens=PREVIEW),
+    Place("sent", "alice", at("/sent")),
+    Place("sent-technician", "marco", at("/sent")),
+    Place("sent-message", "alice", written("sent")),
+    Place("sent-scheduled", "alice", written("scheduled")),
+    Place("rollcalls", "alice", at("/rollcall")),
+    Place("rollcall", "ada", rollcall),
+    Place("alarm", "marco", line("marco", "emergency_alert")),
+    Place("answer-link", "", answer_link),
+    Place("people", "alice", at("/people")),
+    Place("people-nobody", "alice", at("/people?q=nobody+is+called+this")),
+    Place("person", "ada", lambda office: f"/people/{office.people['marco'].id}"),
+    Place("person-new", "ada", at("/people/new")),
+    Place("switches", "ada", at("/switches")),
+    Place("welcome-gone", "", at("/welcome/nothing-that-was-ever-made"), status=404),
     Place("preferences", "marco", at("/preferences"), opens="#overrides summary"),
     Place("keys", "adam", at("/keys")),
     Place("outbox", "alice", at("/outbox")),

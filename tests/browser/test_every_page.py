@@ -97,6 +97,8 @@ WORDS = {
     "point": f"P{QUOTED}",
     "resource": f"S{EVIL}",
     "problem": f"M{QUOTED}",
+    "alarm": f"A{EVIL}"[:200],
+    "message": f"M{EVIL}{QUOTED}",
 }
 INNOCENT = """() => ({
     ran: window.hacked ?? null,

@@ -15,7 +15,7 @@ PAGES = sorted(path for path in TEMPLATES.rglob("*.html"))
 # machine traffic that proves itself by its signature, and carries no cookie
 WITHOUT_TOKEN = {"hooks.receive", "hooks.receive_batch"}
 # changes that anybody may ask for: they touch nothing but the asker's own session or cookie, or need a private link
-PUBLIC_CHANGES = {"sign_in.enter", "sign_in.leave", "theme.save", "link.act"}
+PUBLIC_CHANGES = {"sign_in.enter", "sign_in.leave", "theme.save", "link.act", "welcome.accept"}
 
 
 def test_every_route_says_who_may_call_it(app: Flask) -> None:

@@ -1,0 +1,83 @@
+"""What an administrator switches for the organisation (D6): its notifications, and what its kinds of work do by
+themselves. The installation's own switch is shown here and set by whoever runs it (`flask notifications`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, flash, g, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from notify_app import domains
+from notify_app.live.announce import Changed
+from notify_app.pipeline.step import Step, step
+from notify_app.pipeline.wording import Words
+from notify_app.web.guard import allow
+from notify_app.web.identity import Viewer, viewer
+from notify_app.work import templates
+
+__all__ = ["blueprint", "switched_off"]
+
+blueprint = Blueprint("switches", __name__)
+
+
+@blueprint.get("/switches")
+@allow("administrator")
+def show() -> ResponseReturnValue:
+    """The page."""
+    with step(viewer().organisation_id) as work:
+        words = Words(work)
+    return render_template(
+        "switches.html",
+        notifications_on=words.settings.notifications_on,
+        installed_on=words.installed_on,
+        options=[{**one, "on": one["key"] in words.settings.options} for one in _options()],
+    )
+
+
+@blueprint.post("/switches")
+@allow("administrator")
+def save() -> ResponseReturnValue:
+    """Keep them all as they stand in the form."""
+    offered = {one["key"] for one in _options()}
+    with step(viewer().organisation_id) as work:
+        _keep(
+            work,
+            on=request.form.get("notifications") == "1",
+            wanted=offered & set(request.form.getlist("option")),
+            offered=offered,
+        )
+    flash(_("The switches are set."), "ok")
+    return redirect(url_for(".show"), 303)
+
+
+def _keep(work: Step, *, on: bool, wanted: set[str], offered: set[str]) -> None:
+    # an option that this release does not offer stays as it was
+    others = set(Words(work).settings.options) - offered
+    templates.set_office(work, {"notifications_on": on, "options": sorted(others | wanted)})
+    work.news.append(Changed(work.organisation_id, "switches"))
+
+
+def _options() -> list[dict[str, Any]]:
+    """What kinds of work offer to do by themselves, each once."""
+    found = {
+        one.option: {"key": one.option, "title": one.title, "kind": kind.title}
+        for kind in domains.kinds()
+        for one in kind.assignments
+    }
+    return list(found.values())
+
+
+def switched_off(who: Viewer) -> str:
+    """Whether nobody is told of anything at the moment, for the banner of every page of the office: 'installation',
+    'organisation' or ''."""
+    if "switched_off" not in g:
+        with step(who.organisation_id) as work:
+            row = work.one(
+                "SELECT coalesce((settings->>'notifications_on')::boolean, true) AS here, "
+                "coalesce((SELECT notifications_on FROM installation), true) AS everywhere FROM organisation WHERE id = :org"
+            )
+        g.switched_off = "installation" if not row.everywhere else "" if row.here else "organisation"
+    found: str = g.switched_off
+    return found
