@@ -11,7 +11,6 @@ from sqlalchemy import text
 __all__ = [
     "ACCEPT",
     "CLAIM",
-    "COUNTERS",
     "DUE_INBOUND",
     "EXPIRED_LEASES",
     "FIND_INBOUND",
@@ -171,10 +170,6 @@ WAITING = text(
                        AND e.organisation_id = i.organisation_id AND e.source_id = i.source_id
                        AND (e.received_at, e.id) < (i.received_at, i.id))) AS route
     """
-)
-
-COUNTERS = text(
-    "SELECT organisation_id, person_id, seq FROM inbox_counter WHERE person_id = ANY(CAST(:people AS uuid[]))"
 )
 
 RETAIN_ATTEMPTS = text(
