@@ -96,7 +96,7 @@ class Ears:
 
     def _hear_office(self, organisation_id: UUID, what: str, items: Sequence[str]) -> None:
         """Told at once; and what follows within the tick is told together at its end: a busy day is no flood."""
-        if not self._streams.watching.of(organisation_id):
+        if organisation_id not in self._streams.watching:
             return
         if waiting := self._told.get(organisation_id):
             waiting[0][what] = None

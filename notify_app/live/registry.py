@@ -25,6 +25,9 @@ class Index(Generic[Key]):
     def __init__(self) -> None:
         self._of: dict[Key, Stream | dict[Stream, None]] = {}
 
+    def __contains__(self, key: Key) -> bool:
+        return key in self._of
+
     def add(self, key: Key, stream: Stream) -> None:
         held = self._of.setdefault(key, stream)
         if isinstance(held, dict):

@@ -12,7 +12,6 @@ __all__ = [
     "ACCEPT",
     "ACCEPT_INVITATION",
     "CLAIM",
-    "COUNTERS",
     "DUE_BROADCASTS",
     "DUE_INBOUND",
     "DUE_REMINDERS",
@@ -270,10 +269,6 @@ WAITING = text(
                        AND (e.received_at, e.id) < (i.received_at, i.id)))
                OR EXISTS (SELECT FROM broadcast WHERE done_at IS NULL AND next_chunk_at <= (SELECT hub_now())) AS route
     """
-)
-
-COUNTERS = text(
-    "SELECT organisation_id, person_id, seq FROM inbox_counter WHERE person_id = ANY(CAST(:people AS uuid[]))"
 )
 
 RETAIN_ATTEMPTS = text(
