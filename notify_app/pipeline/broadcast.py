@@ -12,7 +12,7 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -43,7 +43,7 @@ WORDED = 1_000  # where each has words of their own, which are written before an
 LOOK = 10
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (1, 5, 30, 120, 600))
 NAMED = 3  # of those who were not reached, to the office
-LONGEST_ERROR = 2000
+LONGEST_ERROR = 500
 # the outcome with which a decision says why a channel does not reach somebody
 REFUSED = """
     SELECT x.class_id, x.channel, x.reason, x.detail, x.people FROM decision x
@@ -172,11 +172,12 @@ def _chunk_or_later(organisation_id: UUID, event_id: UUID, size: int, first: int
     except OperationalError as error:
         if error.connection_invalidated:
             raise
+        # a lock that is held elsewhere, or two who waited for each other
         log.warning("broadcast %s waits for another round: %s", event_id, type(error.orig).__name__)
-        _postpone(organisation_id, event_id, error)
+        _postpone(organisation_id, event_id, error, PAUSES[:1])
     except Exception as error:
         log.exception("broadcast %s", event_id)
-        _postpone(organisation_id, event_id, error)
+        _postpone(organisation_id, event_id, error, PAUSES)
     return False
 
 
@@ -207,7 +208,7 @@ def _go_on(work: Step, row: Any, size: int) -> None:
     work.news.append(Changed(work.organisation_id, "event"))
 
 
-def _postpone(organisation_id: UUID, event_id: UUID, error: Exception) -> None:
+def _postpone(organisation_id: UUID, event_id: UUID, error: Exception, pauses: Sequence[timedelta]) -> None:
     """It is never given up: what is left of it would be told to nobody."""
     with step(organisation_id) as work:
         row = work.one(TAKE, event=event_id)
@@ -216,9 +217,16 @@ def _postpone(organisation_id: UUID, event_id: UUID, error: Exception) -> None:
                 "UPDATE broadcast SET attempts = least(attempts + 1, 1000), error = :error, next_chunk_at = hub_now() + :pause "
                 "WHERE organisation_id = :org AND event_id = :event",
                 event=event_id,
-                error=f"{type(error).__name__}: {error}".replace("\x00", "")[:LONGEST_ERROR],
-                pause=PAUSES[min(row.attempts, len(PAUSES) - 1)],
+                error=_said(error),
+                pause=pauses[min(row.attempts, len(pauses) - 1)],
             )
+
+
+def _said(error: Exception) -> str:
+    """The first line of it, without the statement that an error of the database carries along."""
+    cause = getattr(error, "orig", None) or error
+    line = next(iter(str(cause).splitlines()), "")
+    return f"{type(cause).__name__}: {line}".replace("\x00", "")[:LONGEST_ERROR]
 
 
 # --- end ---------------------------------------------------------------------------------------------------------------
