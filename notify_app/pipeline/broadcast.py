@@ -25,6 +25,7 @@ from notify_app.extensions import db
 from notify_app.ids import new_id
 from notify_app.live.announce import Changed
 from notify_app.pipeline import chunk, sql, wording
+from notify_app.pipeline.ahead import Ahead, looking_ahead
 from notify_app.pipeline.audience import Member
 from notify_app.pipeline.crowd import Audience, enlist
 from notify_app.pipeline.route import SPOKEN, Origin, Override, route
@@ -148,26 +149,29 @@ def drain(
 ) -> int:
     """Write chunk after chunk until nothing is due or `seconds` of real time have passed; how many were written."""
     until, written = time.monotonic() + seconds, 0
-    while time.monotonic() < until and not stop() and advance(size, first):
-        written += 1
+    with looking_ahead() as ahead:
+        while time.monotonic() < until and not stop() and advance(size, first, ahead):
+            written += 1
     return written
 
 
-def advance(size: int = CHUNK, first: int = FIRST) -> bool:
+def advance(size: int = CHUNK, first: int = FIRST, ahead: Ahead | None = None) -> bool:
     """Write one chunk of the most pressing broadcast that nobody else has in hand; False when there is none, or
-    it has to wait. `first` is how many people the first chunk of each is for."""
+    it has to wait. `first` is how many people the first chunk of each is for. `ahead` looks who is next meanwhile."""
     with db.engines["engine"].connect() as conn:
         due = conn.execute(sql.DUE_BROADCASTS, {"limit": LOOK}).all()
-    return any(_chunk_or_later(row.organisation_id, row.event_id, size, first) for row in due)
+    return any(_chunk_or_later(row.organisation_id, row.event_id, (first, size), ahead) for row in due)
 
 
-def _chunk_or_later(organisation_id: UUID, event_id: UUID, size: int, first: int) -> bool:
+def _chunk_or_later(
+    organisation_id: UUID, event_id: UUID, sizes: tuple[int, int], ahead: Ahead | None
+) -> bool:
     try:
         with step(organisation_id) as work:
             row = work.one(TAKE, event=event_id)
             if row is None:
                 return False
-            _go_on(work, row, size if row.cursor else first)
+            _go_on(work, row, sizes, ahead)
         return True
     except OperationalError as error:
         if error.connection_invalidated:
@@ -181,31 +185,45 @@ def _chunk_or_later(organisation_id: UUID, event_id: UUID, size: int, first: int
     return False
 
 
-def _go_on(work: Step, row: Any, size: int) -> None:
+def _go_on(work: Step, row: Any, sizes: tuple[int, int], ahead: Ahead | None) -> None:
     words = wording.Words(work)
     draft = Draft(row.name, unpack(row.payload))
     says = words.of(draft, Priority.of(row.priority), row.category)
     stopped = Reason.template_inactive if says.off else None if words.on else Reason.notifications_off
     if stopped:
         _note(work, row.event_id, stopped)
-        written = chunk.Written(None, 0, 0)
+        people = None
     else:
-        written = chunk.write(work, row, says, min(size, WORDED) if says.names_reader else size)
-    done = written.last is None or written.last == row.last_id
+        people = _next(work, row, says, sizes, ahead)
+    done = people is None or people.last == row.last_id
+    told = chunk.write(work, row, says, people) if people else 0
     work.run(
         "UPDATE broadcast SET cursor = coalesce(:last, cursor), considered = considered + :people, told = told + :told, "
         "attempts = 0, error = NULL, next_chunk_at = :now, done_at = CASE WHEN :done THEN CAST(:now AS timestamptz) END "
         "WHERE organisation_id = :org AND event_id = :event",
         event=row.event_id,
-        last=written.last,
-        people=written.people,
-        told=written.told,
+        last=people.last if people else None,
+        people=people.count if people else 0,
+        told=told,
         done=done,
         now=work.now,
     )
     if done:
         _tell_office(work, row, _about(says, draft.payload))
     work.news.append(Changed(work.organisation_id, "event"))
+
+
+def _next(
+    work: Step, row: Any, says: wording.Wording, sizes: tuple[int, int], ahead: Ahead | None
+) -> chunk.People | None:
+    """Who is next; and have somebody look who comes after them."""
+    first, size = (min(one, WORDED) for one in sizes) if says.names_reader else sizes
+    people = ahead.answer(row) if ahead else None
+    if people is None:
+        people = chunk.look(work, row, says.category, row.cursor, size if row.cursor else first)
+    if ahead and people and people.last != row.last_id:
+        ahead.ask(row, says.category, people.last, size)
+    return people
 
 
 def _postpone(organisation_id: UUID, event_id: UUID, error: Exception, pauses: Sequence[timedelta]) -> None:
