@@ -12,7 +12,7 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -25,6 +25,7 @@ from notify_app.extensions import db
 from notify_app.ids import new_id
 from notify_app.live.announce import Changed
 from notify_app.pipeline import chunk, sql, wording
+from notify_app.pipeline.ahead import Ahead, looking_ahead
 from notify_app.pipeline.audience import Member
 from notify_app.pipeline.crowd import Audience, enlist
 from notify_app.pipeline.route import SPOKEN, Origin, Override, route
@@ -43,7 +44,7 @@ WORDED = 1_000  # where each has words of their own, which are written before an
 LOOK = 10
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (1, 5, 30, 120, 600))
 NAMED = 3  # of those who were not reached, to the office
-LONGEST_ERROR = 2000
+LONGEST_ERROR = 500
 # the outcome with which a decision says why a channel does not reach somebody
 REFUSED = """
     SELECT x.class_id, x.channel, x.reason, x.detail, x.people FROM decision x
@@ -146,57 +147,62 @@ def drain(
 ) -> int:
     """Write chunk after chunk until nothing is due or `seconds` of real time have passed; how many were written."""
     until, written = time.monotonic() + seconds, 0
-    while time.monotonic() < until and not stop() and advance(size, first):
-        written += 1
+    with looking_ahead() as ahead:
+        while time.monotonic() < until and not stop() and advance(size, first, ahead):
+            written += 1
     return written
 
 
-def advance(size: int = CHUNK, first: int = FIRST) -> bool:
+def advance(size: int = CHUNK, first: int = FIRST, ahead: Ahead | None = None) -> bool:
     """Write one chunk of the most pressing broadcast that nobody else has in hand; False when there is none, or
-    it has to wait. `first` is how many people the first chunk of each is for."""
+    it has to wait. `first` is how many people the first chunk of each is for. `ahead` looks who is next meanwhile."""
     with db.engines["engine"].connect() as conn:
         due = conn.execute(sql.DUE_BROADCASTS, {"limit": LOOK}).all()
-    return any(_chunk_or_later(row.organisation_id, row.event_id, size, first) for row in due)
+    return any(_chunk_or_later(row.organisation_id, row.event_id, (first, size), ahead) for row in due)
 
 
-def _chunk_or_later(organisation_id: UUID, event_id: UUID, size: int, first: int) -> bool:
+def _chunk_or_later(
+    organisation_id: UUID, event_id: UUID, sizes: tuple[int, int], ahead: Ahead | None
+) -> bool:
     try:
         with step(organisation_id) as work:
             row = work.one(TAKE, event=event_id)
             if row is None:
                 return False
-            _go_on(work, row, size if row.cursor else first)
+            _go_on(work, row, sizes, ahead)
         return True
     except OperationalError as error:
         if error.connection_invalidated:
             raise
+        # a lock that is held elsewhere, or two who waited for each other
         log.warning("broadcast %s waits for another round: %s", event_id, type(error.orig).__name__)
-        _postpone(organisation_id, event_id, error)
+        _postpone(organisation_id, event_id, error, PAUSES[:1])
     except Exception as error:
         log.exception("broadcast %s", event_id)
-        _postpone(organisation_id, event_id, error)
+        _postpone(organisation_id, event_id, error, PAUSES)
     return False
 
 
-def _go_on(work: Step, row: Any, size: int) -> None:
+def _go_on(work: Step, row: Any, sizes: tuple[int, int], ahead: Ahead | None) -> None:
     words = wording.Words(work)
     draft = Draft(row.name, unpack(row.payload))
     says = words.of(draft, Priority.of(row.priority), row.category)
     stopped = Reason.template_inactive if says.off else None if words.on else Reason.notifications_off
     if stopped:
         _note(work, row.event_id, stopped)
-        written = chunk.Written(None, 0, 0)
+        people = None
     else:
-        written = chunk.write(work, row, says, min(size, WORDED) if says.names_reader else size)
-    done = written.last is None or written.last == row.last_id
+        people = _next(work, row, says, sizes, ahead)
+    done = people is None or people.last == row.last_id
+    told = chunk.write(work, row, says, people) if people else 0
     work.run(
         "UPDATE broadcast SET cursor = coalesce(:last, cursor), considered = considered + :people, told = told + :told, "
         "attempts = 0, error = NULL, next_chunk_at = :now, done_at = CASE WHEN :done THEN CAST(:now AS timestamptz) END "
         "WHERE organisation_id = :org AND event_id = :event",
         event=row.event_id,
-        last=written.last,
-        people=written.people,
-        told=written.told,
+        last=people.last if people else None,
+        people=people.count if people else 0,
+        told=told,
         done=done,
         now=work.now,
     )
@@ -205,7 +211,20 @@ def _go_on(work: Step, row: Any, size: int) -> None:
     work.news.append(Changed(work.organisation_id, "event"))
 
 
-def _postpone(organisation_id: UUID, event_id: UUID, error: Exception) -> None:
+def _next(
+    work: Step, row: Any, says: wording.Wording, sizes: tuple[int, int], ahead: Ahead | None
+) -> chunk.People | None:
+    """Who is next; and have somebody look who comes after them."""
+    first, size = (min(one, WORDED) for one in sizes) if says.names_reader else sizes
+    people = ahead.answer(row) if ahead else None
+    if people is None:
+        people = chunk.look(work, row, says.category, row.cursor, size if row.cursor else first)
+    if ahead and people and people.last != row.last_id:
+        ahead.ask(row, says.category, people.last, size)
+    return people
+
+
+def _postpone(organisation_id: UUID, event_id: UUID, error: Exception, pauses: Sequence[timedelta]) -> None:
     """It is never given up: what is left of it would be told to nobody."""
     with step(organisation_id) as work:
         row = work.one(TAKE, event=event_id)
@@ -214,9 +233,16 @@ def _postpone(organisation_id: UUID, event_id: UUID, error: Exception) -> None:
                 "UPDATE broadcast SET attempts = least(attempts + 1, 1000), error = :error, next_chunk_at = hub_now() + :pause "
                 "WHERE organisation_id = :org AND event_id = :event",
                 event=event_id,
-                error=f"{type(error).__name__}: {error}".replace("\x00", "")[:LONGEST_ERROR],
-                pause=PAUSES[min(row.attempts, len(PAUSES) - 1)],
+                error=_said(error),
+                pause=pauses[min(row.attempts, len(pauses) - 1)],
             )
+
+
+def _said(error: Exception) -> str:
+    """The first line of it, without the statement that an error of the database carries along."""
+    cause = getattr(error, "orig", None) or error
+    line = next(iter(str(cause).splitlines()), "")
+    return f"{type(cause).__name__}: {line}".replace("\x00", "")[:LONGEST_ERROR]
 
 
 # --- end ---------------------------------------------------------------------------------------------------------------

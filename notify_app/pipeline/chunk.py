@@ -31,19 +31,19 @@ from notify_app.policy.reasons import Reason
 from notify_app.policy.routing import OUTWARD, Choice, Matter, Plan, Reach
 from notify_app.queue import BULK, URGENT
 
-__all__ = ["Written", "write"]
+__all__ = ["People", "look", "write"]
 
 FIRST_ID = UUID(int=0)
 SEVERAL = "for different reasons"
 
 
 @dataclass(frozen=True)
-class Written:
-    """What a chunk was: the last of its people (None: there were none left), how many, and how many have a line."""
+class People:
+    """Who a chunk is for: the last of them, how many, and the rows of their classes."""
 
-    last: UUID | None
-    people: int
-    told: int
+    last: UUID
+    count: int
+    classes: Sequence[Any]
 
 
 @dataclass
@@ -69,20 +69,26 @@ class _Rows:
     people: int = 0
 
 
-def write(step: Step, broadcast: Any, says: wording.Wording, size: int) -> Written:
-    """Tell the next `size` people of a broadcast (a row of `broadcast` with its event's id, name and item)."""
+def look(step: Step, broadcast: Any, category: str, after: UUID | None, size: int) -> People | None:
+    """The next `size` people of a broadcast (a row of `broadcast` with its event's name) after that one, by class; None
+    when there are no more. Writes nothing."""
     audience = Audience.of(broadcast.audience)
-    span = {"after": broadcast.cursor or FIRST_ID, "those": list(audience.those)}
+    span = {"after": after or FIRST_ID, "those": list(audience.those)}
     found = step.one(LAST.format(who=audience.who), until=broadcast.last_id, size=size, **span)
     if found is None:
-        return Written(None, 0, 0)
-    scopes = [f"event:{broadcast.name}", f"category:{says.category}"]
+        return None
+    scopes = [f"event:{broadcast.name}", f"category:{category}"]
     classes = step.all(CLASSES.format(who=audience.who), last=found.id, scopes=scopes, **span)
+    return People(found.id, sum(row.people for row in classes), classes)
+
+
+def write(step: Step, broadcast: Any, says: wording.Wording, people: People) -> int:
+    """Tell these people (`broadcast` is its row, with the event's name and item). Returns how many have a line."""
     chunk = _Chunk(step, broadcast, says)
-    for row in classes:
+    for row in people.classes:
         chunk.add(_class(row))
     chunk.write()
-    return Written(found.id, sum(row.people for row in classes), chunk.rows.people)
+    return chunk.rows.people
 
 
 def _class(row: Any) -> _Class:

@@ -23,7 +23,7 @@ DECISIONS = """
     SELECT nullif(channel, '') AS channel, outcome, reason, detail - 'until' AS detail, sum(coalesce(people, 1)) AS people,
            bool_and(people IS NULL AND person_id IS NULL) AS stopped, min(detail ->> 'until') AS first, max(detail ->> 'until') AS last
     FROM decision WHERE organisation_id = :org AND event_id = :event
-    GROUP BY 1, 2, 3, 4 ORDER BY people DESC, channel, reason
+    GROUP BY 1, 2, 3, 4 ORDER BY bool_or(channel = 'inapp') IS NOT TRUE, people DESC, 1, 3
 """
 ORDER = ("told", "deferred", "not_told")
 
