@@ -146,10 +146,12 @@ def _one(
         who = " or ".join(says.type.audience) or "technician"
         note.add(None, "", "not_told", Reason.nobody, {"audience": who})
         return _tell_office(draft, f"the {who}", says.title(), f"no {who} is assigned")
-    if len(wanted) > crowd.MANY:
+    # who is asked for an answer has a link of their own, which a chunk does not write
+    if len(wanted) > crowd.MANY and not says.type.answers:
         many = crowd.Audience.people(tuple(wanted))
         known.writes.crowds.append((event_id, says.priority.rank, many, override.action_url or ""))
         return []
+    known.members(wanted)
     drafts: list[Draft] = []
     for person_id in wanted:
         if says.type.except_actor and person_id == origin.actor_id:
