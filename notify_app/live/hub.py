@@ -17,6 +17,7 @@ import resource
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -51,9 +52,8 @@ MOST_QUEUED = 8_000  # below the server's own limit of connections, so that webh
 # tabs of a browser share one stream, so this is devices, and more than anybody has; beyond it the oldest gives way
 MOST_OF_ONE_ACCOUNT = 64
 RETRY_MS = (2_000, 10_000)
-RETRY_MS_EACH = (
-    3  # of the streams that there are: they come back over a time in which all of them can be opened
-)
+# for each of the streams that there are: they come back 250 a second, a fraction of what can be opened
+RETRY_MS_EACH = 4
 
 
 class Hub:
@@ -94,7 +94,7 @@ class Hub:
 
         if self._sockets is None:
             self._sockets = Sockets(self)
-            threading.Thread(target=self._sockets.watch_for_ever, name="live-sockets", daemon=True).start()
+            _for_ever("live-sockets", partial(_repeat, self._sockets.look, self._sockets.wait))
         self.join(SocketStream(reader, self, after, fd, self._sockets), head)
 
     def join(self, stream: Stream, head: bytes = b"") -> None:
@@ -106,7 +106,7 @@ class Hub:
             self._streams.add(stream, self._round)
             if self._leaving:
                 self.drop(stream)
-            stream.write(head + heartbeat(self._retry_ms()))
+            stream.write(head + heartbeat(self._retry_ms(self.count())))
             if not stream.closed:
                 self._mark(stream)
 
@@ -123,13 +123,14 @@ class Hub:
         """Let all streams go, and take no more: their clients come back, not all at once, to whoever serves then."""
         with self._lock:
             self._leaving = True
-            for stream in list(self._streams):
-                self.drop(stream, b"retry: %d\n\n" % self._retry_ms())
+            everybody = list(self._streams)
+            for stream in everybody:
+                self.drop(stream, b"retry: %d\n\n" % self._retry_ms(len(everybody)))
 
-    def _retry_ms(self) -> int:
-        """When one of the clients comes back if its stream breaks now: all together over a time that suffices."""
+    def _retry_ms(self, count: int) -> int:
+        """When one of so many clients comes back if its stream breaks now: all together over a time that suffices."""
         least, most = RETRY_MS
-        return self._rng.randint(least, max(most, RETRY_MS_EACH * self.count()))
+        return self._rng.randint(least, max(most, RETRY_MS_EACH * count))
 
     # --- the truth -------------------------------------------------------------------------------------------------
 
@@ -192,7 +193,7 @@ class Hub:
                     if stream.stuck(now):
                         self.drop(stream)
                     else:
-                        stream.write(heartbeat(self._retry_ms()))
+                        stream.write(heartbeat(self._retry_ms(self.count())))
             time.sleep(0)
 
     # --- for ever --------------------------------------------------------------------------------------------------
@@ -201,12 +202,12 @@ class Hub:
         """Have it done from now on. Called once."""
         settings: Settings = self._app.extensions["hub"]
         for name, run in {
-            "live-listen": lambda: listen_for_ever(settings.redis_url, self.hear, self._look_now.set),
-            "live-compare": lambda: _repeat(self.compare, self._until_compare),
-            "live-bring": lambda: _repeat(self.bring, self._until_behind),
-            "live-beat": lambda: _repeat(self.beat, lambda: time.sleep(TICK_SECONDS)),
+            "live-listen": partial(listen_for_ever, settings.redis_url, self.hear, self._look_now.set),
+            "live-compare": partial(_repeat, self.compare, self._until_compare),
+            "live-bring": partial(_repeat, self.bring, self._until_behind),
+            "live-beat": partial(_repeat, self.beat, partial(time.sleep, TICK_SECONDS)),
         }.items():
-            threading.Thread(target=run, name=name, daemon=True).start()
+            _for_ever(name, run)
 
     def _until_compare(self) -> None:
         self._look_now.wait(COMPARE_SECONDS)
@@ -220,10 +221,14 @@ class Hub:
 _MAKING = threading.Lock()
 
 
+def _for_ever(name: str, run: Callable[[], None]) -> None:
+    threading.Thread(target=run, name=name, daemon=True).start()
+
+
 def _repeat(look: Callable[[], None], wait: Callable[[], object]) -> None:
     while True:
-        wait()
         try:
+            wait()
             look()
         except SQLAlchemyError as error:
             log.warning("live: the database is away (%s)", type(error).__name__)

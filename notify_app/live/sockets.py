@@ -48,8 +48,12 @@ class SocketStream(Stream):
         self._tail = b""
         self._most = 0  # bytes that the tail may grow to
         self._since = 0.0  # the last time when some of it was taken
-        os.set_blocking(fd, False)  # as gevent has it already
-        sockets.add(self)
+        try:
+            os.set_blocking(fd, False)  # as gevent has it already
+            sockets.add(self)
+        except OSError:  # the kernel has no room for it
+            os.close(fd)
+            raise
 
     def write(self, frames: bytes) -> None:
         if self.closed:
@@ -121,8 +125,8 @@ class Sockets:
         return len(self._streams)
 
     def add(self, stream: SocketStream) -> None:
-        self._streams[stream.fd] = stream
         self._epoll.register(stream.fd, GONE)
+        self._streams[stream.fd] = stream
 
     def want_room(self, stream: SocketStream, wanted: bool) -> None:
         self._epoll.modify(stream.fd, GONE | ROOM if wanted else GONE)
@@ -133,11 +137,9 @@ class Sockets:
         del self._streams[stream.fd]
         self._epoll.unregister(stream.fd)
 
-    def watch_for_ever(self) -> None:
-        """Wait for what happens to the sockets. Runs in a greenlet of its own."""
-        while True:
-            wait_read(self._epoll.fileno())
-            self.look()
+    def wait(self) -> None:
+        """Until something has happened to some of the sockets."""
+        wait_read(self._epoll.fileno())
 
     def look(self) -> None:
         """Handle what has happened, without waiting and without giving way: no number changes hands meanwhile."""
