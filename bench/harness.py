@@ -59,7 +59,7 @@ class Effort:
         return "full" if self == FULL else "short"
 
 
-FULL = Effort(3, 4.0, 1.0, 600, 6_000, 2_000, 200, 20.0)
+FULL = Effort(3, 4.0, 1.0, 600, 20_000, 2_000, 200, 20.0)
 SHORT = Effort(1, 2.0, 0.5, 60, 400, 100, 12, 3.0)
 
 

@@ -17,8 +17,8 @@ from uuid import uuid4
 
 from rq import Queue
 
-from bench.harness import Effort, Report
-from bench.queues.race import PEERS, rate
+from bench.harness import Effort, Report, cpu_seconds
+from bench.queues.race import PEERS, Raced, race
 from bench.stand import Stand, stand
 from bench.workers import JOBS, nothing
 from notify_app import domains
@@ -63,15 +63,17 @@ def run(effort: Effort) -> Report:
     ]
     with stand() as here:
         peers = _peers(here, effort.jobs)
-        found: dict[str, list[float]] = {name: [] for name in peers}
+        found: dict[str, list[Raced]] = {name: [] for name in peers}
         for _ in range(effort.rounds):
             for name, measure in peers.items():
                 found[name].append(measure())
             for one in ours:
                 _measure(here, one, effort.deliveries)
-    for name, rates in found.items():
-        report.add(name, rates, "/s")
+    for name, rounds in found.items():
+        report.add(name, [one.rate for one in rounds], "/s")
     best = max(found, key=report.value)
+    report.add(f"  processor time of one, {best}: worker", [one.worker_ms for one in found[best]], "ms")
+    report.add(f"  processor time of one, {best}: Valkey", [one.valkey_ms for one in found[best]], "ms")
     for one in ours:
         report.add(one.what, one.rates, "/s", of=best, at_least=2 if one is ours[0] else None)
     for one in ours:
@@ -80,9 +82,9 @@ def run(effort: Effort) -> Report:
     return report
 
 
-def _peers(here: Stand, jobs: int) -> dict[str, Callable[[], float]]:
-    made: dict[str, Callable[[], float]] = {
-        peer.name: lambda peer=peer: rate(here, peer, jobs)  # type: ignore[misc]
+def _peers(here: Stand, jobs: int) -> dict[str, Callable[[], Raced]]:
+    made: dict[str, Callable[[], Raced]] = {
+        peer.name: lambda peer=peer: race(here, peer, jobs)  # type: ignore[misc]
         for peer in PEERS
     }
     made[SIMPLE] = lambda: _rq(here, "simple", jobs)
@@ -90,14 +92,17 @@ def _peers(here: Stand, jobs: int) -> dict[str, Callable[[], float]]:
     return made
 
 
-def _rq(here: Stand, kind: str, count: int) -> float:
+def _rq(here: Stand, kind: str, count: int) -> Raced:
     here.redis().flushall()
     queue = Queue(JOBS, connection=here.redis())
     queue.enqueue_many([Queue.prepare_data(nothing, (str(uuid4()),), result_ttl=0) for _ in range(count)])
+    valkey = here.engines.pids["valkey"]
+    before = cpu_seconds(valkey)
     (worked,) = _worked(here, kind, 1)
     if queue.count:
         raise RuntimeError(f"{queue.count} jobs are left")
-    return count / worked["seconds"]
+    spent = worked["cpu"], cpu_seconds(valkey) - before
+    return Raced(count / worked["seconds"], *(one / count * 1000 for one in spent))
 
 
 def _measure(here: Stand, one: Ours, deliveries: int) -> None:

@@ -10,11 +10,11 @@ import time
 from dataclasses import dataclass
 
 from bench import peers
-from bench.harness import ROOT
+from bench.harness import ROOT, cpu_seconds
 from bench.queues.meter import read
-from bench.stand import Stand
+from bench.stand import Running, Stand
 
-__all__ = ["PEERS", "Peer", "rate"]
+__all__ = ["PEERS", "Peer", "Raced", "race"]
 
 GIVE_UP = 300.0  # seconds
 QUIET = ("--without-gossip", "--without-mingle", "--without-heartbeat", "-l", "ERROR")
@@ -70,23 +70,42 @@ PEERS = (
 )
 
 
-def rate(here: Stand, peer: Peer, count: int) -> float:
-    """Jobs a second. Raises RuntimeError when the worker ends or does not get through them."""
+@dataclass(frozen=True)
+class Raced:
+    """What a peer did: jobs a second, and the processor time of one in its processes and in Valkey, in ms."""
+
+    rate: float
+    worker_ms: float
+    valkey_ms: float
+
+
+def race(here: Stand, peer: Peer, count: int) -> Raced:
+    """Run it. Raises RuntimeError when the worker ends or does not get through its jobs."""
     python, url = str(peers.python()), here.env["REDIS_URL"]
     connection = here.redis()
     connection.flushall()
     count *= peer.times
-    subprocess.run(
-        [python, "-m", "bench.queues", peer.library, str(count)], cwd=ROOT, env={"QUEUE_URL": url}, check=True
-    )
+    enqueue = [python, "-m", "bench.queues", peer.library, str(count)]
+    subprocess.run(enqueue, cwd=ROOT, env={"QUEUE_URL": url}, check=True)
     worker = here.run("peer", (python, "-m", peer.module, *peer.arguments), QUEUE_URL=url)
     until = time.monotonic() + GIVE_UP
     done, seconds = 0, 0.0
+    begun: tuple[int, float, float] | None = None
     while done < count:
         if worker.process.poll() is not None or time.monotonic() > until:
             raise RuntimeError(f"{peer.name} did {done} of {count}:\n{worker.log.read_text()[-3000:]}")
         time.sleep(0.05)
         done, seconds = read(connection)
+        if done and begun is None:
+            begun = (done, *_cpu(here, worker))
+    assert begun is not None
+    ended = _cpu(here, worker)
     here.stop(worker)
     worker.log.unlink()
-    return (done - 1) / seconds
+    jobs = max(1, count - begun[0])
+    spent = [(after - before) / jobs * 1000 for after, before in zip(ended, begun[1:], strict=True)]
+    return Raced((count - 1) / seconds, *spent)
+
+
+def _cpu(here: Stand, worker: Running) -> tuple[float, float]:
+    return cpu_seconds(worker.pid), cpu_seconds(here.engines.pids["valkey"])

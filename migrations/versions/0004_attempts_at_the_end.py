@@ -3,7 +3,8 @@
 The row therefore keeps when its try began (`claimed_at`) and by whom it goes (`provider`), from which the rescue sweep
 writes the attempt of a worker that died. Attempts that are open at this moment become such rows. And because each
 delivery's row is written twice on its way out, its widest index, the one that keeps a message from being queued twice,
-begins with what tells rows apart soonest: that was a seventh of the database's work. The previous release
+begins with what tells rows apart soonest: that was a seventh of the database's work. The claim reads no more than its
+own table now, so hub_engine loses what it needed for the rest (`NO_MORE`). The previous release
 cannot run on it, since it opens an attempt with each claim: stop the workers, migrate, start the new ones. Part of the
 first release, so there is nobody to whom that happens.
 """
@@ -18,6 +19,14 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
+# what a claim looks up it looks up in its organisation's own scope
+NO_MORE = {
+    "attempt": "UPDATE",
+    "content": "SELECT",
+    "delivery_item": "SELECT",
+    "notification": "SELECT",
+    "suppression": "SELECT",
+}
 COLUMNS = ["person_id", "channel", "address", "purpose"]  # between the organisation and the generation
 FINISHED = "ck_attempt_ck_attempt_finished"  # as 0002 has named it
 
@@ -40,6 +49,10 @@ def upgrade() -> None:
     op.alter_column("attempt", "finished_at", nullable=False)
     op.alter_column("attempt", "started_at", server_default=None)
     _unique("group_key", *COLUMNS)
+    for table, right in NO_MORE.items():
+        op.execute(f"REVOKE {right} ON {table} FROM hub_engine")
+        if table != "attempt":
+            op.execute(f"DROP POLICY engine ON {table}")
 
 
 def _unique(*columns: str) -> None:
@@ -50,6 +63,10 @@ def _unique(*columns: str) -> None:
 
 
 def downgrade() -> None:
+    for table, right in NO_MORE.items():
+        op.execute(f"GRANT {right} ON {table} TO hub_engine")
+        if table != "attempt":
+            op.execute(f"CREATE POLICY engine ON {table} TO hub_engine USING (true) WITH CHECK (true)")
     _unique(*COLUMNS, "group_key")
     op.alter_column("attempt", "started_at", server_default=sa.text("hub_now()"))
     op.alter_column("attempt", "finished_at", nullable=True)
