@@ -235,7 +235,9 @@ def _listening(here: Stand) -> Iterator[Heard]:
 
 
 def _many(raw: bytes) -> bool:
-    return any("b" in one for one in json.loads(raw))
+    """Whether this tells many people: a message of its own, or a part of one."""
+    said = json.loads(raw)
+    return isinstance(said, dict) or any("b" in one for one in said)
 
 
 # --- COPY --------------------------------------------------------------------------------------------------------------

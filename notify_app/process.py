@@ -73,9 +73,11 @@ class WorkerProcess:
             clear_mark(connection, name)  # before the first claim: what is committed after it wakes again
             until = time.monotonic() + self.settings.drain.total_seconds()
             done = self._work(name)
-            if name == ROUTE and self._waiting(name):
+            waiting = self._waiting(name)
+            if waiting and name == ROUTE:
                 done += self._broadcast(until)
-            if self._waiting(name) and not self._stopping.is_set():
+                waiting = self._waiting(name)
+            if waiting and not self._stopping.is_set():
                 wake(connection, [name])
             return done
 

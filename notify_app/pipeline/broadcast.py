@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 
 CHUNK = 5_000
 FIRST = 500  # so that the first phones hear at once
-WORDED = 1_000  # where each has words of their own, which are written before anything is locked
+WORDED = 1_000  # where each may have words or a link of their own, which are written one by one
 LOOK = 10
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (1, 5, 30, 120, 600))
 NAMED = 3  # of those who were not reached, to the office
@@ -215,7 +215,8 @@ def _next(
     work: Step, row: Any, says: wording.Wording, sizes: tuple[int, int], ahead: Ahead | None
 ) -> chunk.People | None:
     """Who is next; and have somebody look who comes after them."""
-    first, size = (min(one, WORDED) for one in sizes) if says.names_reader else sizes
+    each = says.names_reader or (row.item_id is not None and not row.action_url)
+    first, size = (min(one, WORDED) for one in sizes) if each else sizes
     people = ahead.answer(row) if ahead else None
     if people is None:
         people = chunk.look(work, row, says.category, row.cursor, size if row.cursor else first)

@@ -16,7 +16,7 @@ from uuid import UUID
 from notify_app.pipeline.step import Step
 from notify_app.queue import ROUTE
 
-__all__ = ["MANY", "Audience", "enlist"]
+__all__ = ["MANY", "Audience", "belongs", "enlist"]
 
 MANY = 1_000  # an audience larger than this is written in chunks (invariant 2)
 
@@ -32,6 +32,7 @@ HOW_MANY = """
            (SELECT p.id FROM person p WHERE p.organisation_id = :org AND {who} ORDER BY p.id DESC LIMIT 1) AS last_id
     FROM person p WHERE p.organisation_id = :org AND {who}
 """
+BELONGS = "SELECT 1 FROM person p WHERE p.organisation_id = :org AND p.id = :person AND {who}"
 
 
 @dataclass(frozen=True)
@@ -96,3 +97,9 @@ def enlist(step: Step, event_id: UUID, priority: int, audience: Audience, action
     )
     step.wakes.add(ROUTE)
     return int(found.people)
+
+
+def belongs(step: Step, audience: Audience, person_id: UUID) -> bool:
+    """Whether this person is of the audience, as things are now."""
+    found = step.one(BELONGS.format(who=audience.who), person=person_id, those=list(audience.those))
+    return found is not None

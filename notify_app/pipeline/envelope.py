@@ -160,10 +160,8 @@ class AudienceIn(StrictInput):
 
     @model_validator(mode="after")
     def _one(self) -> AudienceIn:
-        if (
-            len(self.model_fields_set) != 1
-            or next(iter(self.model_dump(exclude_unset=True).values())) is None
-        ):
+        said = [one for one in (self.everyone, self.roles, self.grades, self.people) if one is not None]
+        if len(said) != 1:
             raise ValueError("give exactly one of everyone, roles, grades, people")
         return self
 

@@ -132,18 +132,15 @@ def _copy(
 
 
 def _tell_office(work: Step, delivery: Any, member: Member, carried: Any, reason: str) -> None:
-    event_id, who, key = (
-        carried.event_id,
-        member.name,
-        f"not_reached:{delivery.group_key}:{delivery.person_id}",
-    )
+    who, key, action = member.name, f"not_reached:{delivery.group_key}:{delivery.person_id}", None
     known = domains.event(carried.name)
     about = title_of(known.title, carried.payload) if known else carried.title
-    action = None
-    if inbox.told_to_many(work, event_id):
-        work.run(NOTE, event=event_id, person=member.id)
-        who, key, action = "Some of many people", f"undelivered:{event_id}", f"/inbox/{carried.id}"
+    if inbox.told_to_many(work, carried.event_id):
+        work.run(NOTE, event=carried.event_id, person=member.id)
+        who, key = "Some of many people", f"undelivered:{carried.event_id}"
         about = f"{known.title if known else carried.name}: {carried.title}"
+        action = f"/inbox/{carried.id}"
+        work.one("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))", key=key)
     if work.one("SELECT 1 FROM event WHERE organisation_id = :org AND dedupe_key = :key", key=key):
         return
     draft = Draft(NOT_REACHED.name, {"who": who, "about": about, "why": reason})

@@ -17,7 +17,7 @@ from uuid import UUID
 from notify_app import domains
 from notify_app.domains.hub import NOT_REACHED
 from notify_app.errors import NotFound
-from notify_app.pipeline.crowd import Audience
+from notify_app.pipeline.crowd import Audience, belongs
 from notify_app.pipeline.step import Step
 from notify_app.policy import formats
 from notify_app.policy.reasons import Reason, sentence
@@ -158,7 +158,7 @@ def explain(step: Step, event_id: UUID, person_id: UUID, said: Said) -> Why:
     lines = [_happened(event, said, person_id), _rule(event)]
     lines += [_decided(one, said) for one in decisions]
     if not decisions:
-        lines.append(_never_considered(event, said, person))
+        lines.append(_never_considered(step, event, said, person))
     for delivery in deliveries:
         lines += _delivery_lines(delivery, said)
     lines += _ending(person, said)
@@ -226,15 +226,11 @@ def _either(audience: Iterable[str]) -> str:
     return " or the ".join(audience)
 
 
-def _never_considered(event: Any, said: Said, person: Any) -> Line:
+def _never_considered(step: Step, event: Any, said: Said, person: Any) -> Line:
     type_ = domains.event(event.name)
-    who, they = ("You were", "you") if said.you else (f"{person.name} was", "they")
-    if event.audience and event.done_at is None and person.id <= event.last_id and _beyond(person.id, event):
-        text = f"It has not come to {'you' if said.you else person.name} yet: many are told, one after the other."
-    elif event.audience and person.id > event.last_id:
-        text = f"{who} never considered: {they} came after it was sent out."
-    elif event.audience:
-        text = f"{who} never considered: it is for {Audience.of(event.audience).words()}."
+    who = "You were" if said.you else f"{person.name} was"
+    if event.audience:
+        text = _not_of_many(step, event, said, person, who)
     elif type_ and type_.audience:
         text = f"{who} never considered: not the {_either(type_.audience)} concerned."
     else:
@@ -242,8 +238,15 @@ def _never_considered(event: Any, said: Said, person: Any) -> Line:
     return Line(text, event.created_at, "rule")
 
 
-def _beyond(person_id: UUID, event: Any) -> bool:
-    return event.cursor is None or person_id > event.cursor
+def _not_of_many(step: Step, event: Any, said: Said, person: Any, who: str) -> str:
+    audience = Audience.of(event.audience)
+    if not belongs(step, audience, person.id):
+        return f"{who} never considered: it is for {audience.words()}."
+    if person.id > event.last_id:
+        return f"{who} never considered: {'you' if said.you else 'they'} came after it was sent out."
+    if event.done_at is None and (event.cursor is None or person.id > event.cursor):
+        return f"It has not come to {'you' if said.you else person.name} yet: many are told, one after the other."
+    return f"{who} not of {audience.words()} when it was sent out."
 
 
 # --- what was decided ------------------------------------------------------------------------------------------------

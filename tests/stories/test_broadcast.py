@@ -14,6 +14,7 @@ from sqlalchemy import text
 from notify_app import process
 from notify_app.domains import hub as pack
 from notify_app.pipeline import broadcast
+from notify_app.pipeline.ahead import looking_ahead
 from notify_app.pipeline.crowd import Audience
 from notify_app.pipeline.route import Origin, Override
 from notify_app.pipeline.step import step
@@ -433,6 +434,30 @@ def test_a_chunk_that_cannot_get_its_turn_waits_a_second_and_loses_nothing(shop)
     shop.jump(timedelta(seconds=1))
     assert set(lines_of(shop).values()) == {1}
     assert the_broadcast(shop).error is None
+    shop.forget()
+
+
+def test_what_is_more_pressing_goes_first_and_the_other_goes_on_where_it_was(shop):
+    crowd = many(shop, 1600)
+    announce(shop, {"roles": ["technician"]}, priority="low", settle=False)
+    take_all(shop)
+    with shop.world.app.app_context(), looking_ahead() as ahead:
+        assert broadcast.advance(500, 500, ahead)
+        assert broadcast.advance(500, 500, ahead)
+        announce(shop, {"roles": ["technician"]}, priority="urgent", settle=False)
+        take_all(shop)
+        assert broadcast.advance(500, 500, ahead)
+        assert [row.considered for row in broadcasts(shop)] == [1000, 500]
+        while broadcast.advance(500, 500, ahead):
+            pass
+    everybody = [*crowd, shop.people["marco"].id, shop.people["priya"].id]
+    assert lines_of(shop) == dict.fromkeys(everybody, 2)
+    assert all(row.done_at for row in broadcasts(shop))
+    counters = shop.build.all(
+        "SELECT seq FROM inbox_counter WHERE person_id = ANY(:people)", people=everybody
+    )
+    assert [row.seq for row in counters] == [2] * len(everybody)
+    shop.settle()
     shop.forget()
 
 
