@@ -70,6 +70,17 @@ def test_an_account_that_is_one_person_more_is_asked_to_come_again(wire, world, 
     assert ended(wire, page)
 
 
+def test_an_account_that_is_other_people_than_before_is_asked_to_come_again(wire, world, shop):
+    marco = world.member("marco", shop)
+    page = wire.open(marco)
+    wire.settle(page)
+    world.build.run("UPDATE person SET account_id = NULL WHERE id = :id", id=marco.people[0].id)
+    lakeside = world.organisation("lakeside")
+    world.build.person(lakeside, None, "marco", account_id=marco.account_id)
+    wire.hub.compare()
+    assert ended(wire, page)
+
+
 def test_a_thousand_streams_are_compared_by_two_statements(wire, world, shop):
     members = [world.member(f"m{number}", shop) for number in range(30)]
     for one in members:

@@ -102,6 +102,17 @@ def test_who_takes_nothing_is_dropped_when_too_much_waits_and_the_half_frame_is_
     assert set(got) == {ord("x")}, "nothing after what did not fit, not even last words"
 
 
+def test_after_half_a_frame_come_no_last_words_even_if_there_is_room(home: Home, open_one: Open) -> None:
+    stream, client = open_one()
+    stream.write(b"x" * 100_000)
+    client.recv(1_000_000)
+    home.drop(stream)
+    got = b""
+    while part := client.recv(65536):
+        got += part
+    assert b"last words" not in got
+
+
 def test_what_waits_for_all_has_a_limit_too(
     home: Home, open_one: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
