@@ -24,7 +24,6 @@ NO_MORE = {
     "attempt": "UPDATE",
     "content": "SELECT",
     "delivery_item": "SELECT",
-    "notification": "SELECT",
     "suppression": "SELECT",
 }
 COLUMNS = ["person_id", "channel", "address", "purpose"]  # between the organisation and the generation

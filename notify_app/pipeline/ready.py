@@ -61,14 +61,26 @@ class _Looked:
     """What one look into the database has found."""
 
     office: Office
-    facts: Mapping[str, Any]
+    facts: Mapping[str, Any]  # of those that are still ours, by their ids
     refused: list[NotSent] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
     unwritten: list[Unwritten] = field(default_factory=list)
 
-    def job(self, row: Any, body: Body) -> Job:
-        fact = self.facts[row.id]
-        return Job(row, self.office.message(row, fact, body), fact.doubts)
+    def sort(self, rows: Sequence[Any], body: Callable[[Any], Body | None]) -> list[Any]:
+        """Decide on these rows: those with a body become jobs; those without one, if they are wanted, come back."""
+        fresh = []
+        for row in rows:
+            fact = self.facts.get(row.id)
+            if fact is None:
+                continue
+            refusal = again.refusal(row, fact, self.office.now)
+            if refusal is not None:
+                self.refused.append(_refused(row, refusal))
+            elif (text := body(row)) is not None:
+                self.jobs.append(Job(row, self.office.message(row, fact, text), fact.doubts))
+            else:
+                fresh.append(row)
+        return fresh
 
 
 def _guarded(rows: Sequence[Any], work: Callable[[Sequence[Any]], Found]) -> Iterator[Found | NotSent]:
@@ -98,17 +110,7 @@ def _look(line: Line, organisation_id: UUID, rows: Sequence[Any]) -> _Looked:
     )
     kept = {one.id: one.body for some in bodies_ for one in some}
     looked = _Looked(Office.of(offices[0]), {fact.id: fact for fact in facts})
-    fresh = []
-    for row in rows:
-        if row.id not in looked.facts:
-            continue
-        refusal = again.refusal(row, looked.facts[row.id], looked.office.now)
-        if refusal is not None:
-            looked.refused.append(_refused(row, refusal))
-        elif row.content_id in kept:
-            looked.jobs.append(looked.job(row, kept[row.content_id]))
-        else:
-            fresh.append(row)
+    fresh = looked.sort(rows, lambda row: kept.get(row.content_id))
     if fresh:
         with step(organisation_id) as work:
             for one in bodies.look(work, fresh, looked.facts):
@@ -141,25 +143,29 @@ def _written(line: Line, organisation_id: UUID, looked: _Looked) -> Iterator[Job
             continue
         done.append((one.row, body))
         if time.monotonic() - since > WRITE_SECONDS:
-            yield from _kept(line, organisation_id, looked, done)
+            yield from _kept(line, organisation_id, done)
             done, since = [], time.monotonic()
     if done:
-        yield from _kept(line, organisation_id, looked, done)
+        yield from _kept(line, organisation_id, done)
 
 
-def _kept(
-    line: Line, organisation_id: UUID, looked: _Looked, done: Sequence[tuple[Any, Body]]
-) -> Iterator[Job | NotSent]:
+def _kept(line: Line, organisation_id: UUID, done: Sequence[tuple[Any, Body]]) -> Iterator[Job | NotSent]:
     written = {row.id: body for row, body in done}
 
-    def keep(rows: Sequence[Any]) -> list[Job]:
+    def keep(rows: Sequence[Any]) -> _Looked:
         given = bodies.given([(row, written[row.id]) for row in rows])
-        (mine,) = line.scoped(organisation_id, (bodies.KEEP, given))
+        # writing may have taken a while: what has changed meanwhile counts too
+        mine, offices, facts = line.scoped(
+            organisation_id, (bodies.KEEP, given), (bodies.OFFICE, {}), again.question(rows)
+        )
         ours = {one.id for one in mine}
-        return [looked.job(row, written[row.id]) for row in rows if row.id in ours]
+        kept = _Looked(Office.of(offices[0]), {fact.id: fact for fact in facts if fact.id in ours})
+        kept.sort(rows, lambda row: written[row.id])
+        return kept
 
     for kept in _guarded([row for row, _ in done], keep):
         if isinstance(kept, NotSent):
             yield kept
         else:
-            yield from kept
+            yield from kept.refused
+            yield from kept.jobs

@@ -7,9 +7,13 @@ written was never sent (a body is kept before it leaves): it is simply tried aga
 
 from __future__ import annotations
 
+import logging
 import random
 from datetime import datetime
 from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from notify_app.channels.base import Ambiguous, TryLater
 from notify_app.extensions import db
@@ -17,6 +21,8 @@ from notify_app.pipeline import settle, sql
 from notify_app.policy.reasons import Reason
 
 __all__ = ["run"]
+
+log = logging.getLogger(__name__)
 
 LAST_SECONDS = 60.0
 
@@ -26,9 +32,31 @@ def run(now: datetime, limit: int = 500, rng: random.Random | None = None) -> in
     rng = rng or random.Random()
     with db.engines["engine"].begin() as conn:
         rows = conn.execute(sql.EXPIRED_LEASES, {"limit": limit}).all()
-        if rows:
-            settle.write(lambda *asked: conn.execute(*asked).all(), [_result(row, rng) for row in rows])
-    return len(rows)
+        results = [_result(row, rng) for row in rows]
+        try:
+            return _settled(conn, results)
+        except DBAPIError as error:
+            if isinstance(error, OperationalError):
+                raise
+            return sum(_settled_alone(conn, one) for one in results)
+
+
+def _settled(conn: Connection, results: list[settle.Result]) -> int:
+    if not results:
+        return 0
+    with conn.begin_nested():
+        return settle.write(lambda *asked: conn.execute(*asked).all(), results).count
+
+
+def _settled_alone(conn: Connection, result: settle.Result) -> int:
+    """One that cannot be settled holds up no other."""
+    try:
+        return _settled(conn, [result])
+    except DBAPIError as error:
+        if isinstance(error, OperationalError):
+            raise
+        log.exception("delivery %s cannot be taken over", result["id"])
+        return 0
 
 
 def _result(row: Any, rng: random.Random) -> settle.Result:

@@ -17,11 +17,11 @@ from flask import Flask
 
 from notify_app.channels.base import Message
 from notify_app.extensions import db
-from notify_app.pipeline import sql
+from notify_app.pipeline import bodies, sql
 from notify_app.pipeline.deliver import WAVE, Deliverer
 from notify_app.pipeline.line import Line
 from notify_app.pipeline.pool import Job
-from notify_app.pipeline.ready import make_ready
+from notify_app.pipeline.ready import NotSent, make_ready
 from notify_app.process import WorkerProcess
 from notify_app.queue import wake
 from notify_app.sweeps import rescue
@@ -251,6 +251,20 @@ def test_a_result_that_cannot_be_settled_leaves_the_others_settled(hub: Hub) -> 
     hub.world.quiet_errors = True
 
 
+@pytest.mark.proves("A11")
+def test_a_lease_that_cannot_be_taken_over_leaves_the_others_taken_over(hub: Hub) -> None:
+    ids = fill(hub, 5)
+    with hub.world.app.app_context(), Line(db.engines["engine"]) as engine:
+        claimed(engine, 5, timedelta(0))
+        with refusing(hub, "attempt", "delivery_id", ids[2]):
+            assert rescue.run(hub.now()) == 4
+        assert {row.id for row in hub.build.all("SELECT id FROM delivery WHERE state = 'sending'")} == {
+            UUID(ids[2])
+        }
+        assert rescue.run(hub.now()) == 1
+    hub.world.quiet_errors = True
+
+
 # --- whose it is -------------------------------------------------------------------------------------------------------
 
 
@@ -269,6 +283,25 @@ def test_a_row_that_was_taken_over_after_the_claim_is_not_sent(hub: Hub, kept: b
         ready = list(make_ready(app, UUID(rows[0].organisation_id), rows))
     assert [type(one) for one in ready] == [Job, Job]
     assert {one.row.id for one in ready} == {rows[0].id, rows[2].id}
+
+
+@pytest.mark.proves("A7", "A11")
+def test_what_is_read_while_others_are_written_is_not_sent(hub: Hub) -> None:
+    ids = fill(hub, 2, kept=False)
+    with hub.world.app.app_context(), Line(db.engines["engine"]) as engine, Line(db.engine) as app:
+        rows = claimed(engine, 2)
+        ready = make_ready(app, UUID(rows[0].organisation_id), rows)
+        hub.build.template(hub.organisation, "repair_completed", subject="Written by the office itself")
+        writing = bodies.Unwritten.body
+
+        def slow(self: bodies.Unwritten) -> bodies.Body | str:
+            hub.build.run("UPDATE notification SET read_at = hub_now() WHERE id = :id", id=ids[1])
+            return writing(self)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(bodies.Unwritten, "body", slow)
+            came = list(ready)
+    assert {one.row.id: type(one) for one in came} == {ids[0]: Job, ids[1]: NotSent}
 
 
 @pytest.mark.proves("A10", "A11")
