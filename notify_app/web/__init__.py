@@ -90,7 +90,6 @@ def _zone() -> str | None:
 
 def _everywhere() -> dict[str, Any]:
     """What base.html needs on every page. Errors outside a signed-in request get the empty form."""
-    from notify_app.web.switches import switched_off
     from notify_app.web.words import me_of
 
     settings: Settings = current_app.extensions["hub"]
@@ -105,7 +104,7 @@ def _everywhere() -> dict[str, Any]:
         "demo": settings.env == "demo",
         "locale": str(get_locale() or "en"),
         "product": "Notification Hub",
-        "switched_off": switched_off(viewer) if viewer and viewer.office and not g.get("failed") else "",
+        "switched_off": viewer.switched_off if viewer and viewer.office and not g.get("failed") else "",
     }
 
 

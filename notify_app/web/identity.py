@@ -61,6 +61,8 @@ class Membership:
     name: str
     zone: str
     locale: str
+    # whether nobody is told of anything at the moment: 'installation', 'organisation' or ''
+    switched_off: str
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ class Viewer:
     zone: str
     locale: str
     office: bool
+    switched_off: str
     memberships: tuple[Membership, ...]
 
 
@@ -101,7 +104,10 @@ LOAD = text(
     """
     SELECT s.token_hash, s.id AS session_id, a.id AS account_id, a.email, p.id AS person_id, p.organisation_id, p.role, p.name,
            o.name AS organisation_name, o.slug AS organisation_slug,
-           coalesce(p.zone, o.zone) AS zone, coalesce(p.locale, o.locale) AS locale
+           coalesce(p.zone, o.zone) AS zone, coalesce(p.locale, o.locale) AS locale,
+           CASE WHEN NOT coalesce((SELECT notifications_on FROM installation), true) THEN 'installation'
+                WHEN NOT coalesce((o.settings ->> 'notifications_on')::boolean, true) THEN 'organisation'
+                ELSE '' END AS switched_off
     FROM account_session s
     JOIN account a ON a.id = s.account_id AND a.disabled_at IS NULL
     JOIN person p ON p.account_id = a.id AND p.left_at IS NULL
@@ -139,6 +145,7 @@ def load_session(token: str) -> SessionUser | None:
             row.name,
             row.zone,
             row.locale,
+            row.switched_off,
         )
         for row in rows
     )
@@ -190,6 +197,7 @@ def _viewer() -> Viewer:
         at.zone,
         at.locale,
         at.role in OFFICE,
+        at.switched_off,
         user.memberships,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, flash, g, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
@@ -14,10 +14,10 @@ from notify_app.live.announce import Changed
 from notify_app.pipeline.step import Step, step
 from notify_app.pipeline.wording import Words
 from notify_app.web.guard import allow
-from notify_app.web.identity import Viewer, viewer
+from notify_app.web.identity import viewer
 from notify_app.work import templates
 
-__all__ = ["blueprint", "switched_off"]
+__all__ = ["blueprint"]
 
 blueprint = Blueprint("switches", __name__)
 
@@ -67,17 +67,3 @@ def _options() -> list[dict[str, Any]]:
         for one in kind.assignments
     }
     return list(found.values())
-
-
-def switched_off(who: Viewer) -> str:
-    """Whether nobody is told of anything at the moment, for the banner of every page of the office: 'installation',
-    'organisation' or ''."""
-    if "switched_off" not in g:
-        with step(who.organisation_id) as work:
-            row = work.one(
-                "SELECT coalesce((settings->>'notifications_on')::boolean, true) AS here, "
-                "coalesce((SELECT notifications_on FROM installation), true) AS everywhere FROM organisation WHERE id = :org"
-            )
-        g.switched_off = "installation" if not row.everywhere else "" if row.here else "organisation"
-    found: str = g.switched_off
-    return found

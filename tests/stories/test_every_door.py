@@ -309,6 +309,8 @@ def through_page(stage: Stage, case: Case, given: dict[str, Any]) -> Answer:
     browser, token = stage.page(case.who)
     role = stage.home(case.who).people[case.who].role
     filled = {name: "true" if value is True else value for name, value in given.items()}
+    if case.verb == "assign":  # whom one chooses from a list
+        filled = {"choice": filled.get("person", "")}
     path = f"{item_url(role, case.id)}/{case.verb}"
     page = browser.post(path, csrf_token=token, version=case.version, **filled)
     return Answer(page.status, page.text)

@@ -38,7 +38,6 @@ INSIDE = {
     "item.act_on_job": "b",
     "item.act_on_mine": "",
     "item.job": "b",
-    "item.repair": "",
     "item.show": "ad",
     "notification.show": "abd",
     "organisation.choose": "abtd",
@@ -56,7 +55,7 @@ INSIDE = {
     "preferences.add_address": "abtd",
     "item.mine": "",
     "keys.make": "d",  # for administrators: tests/web/api/test_keys.py
-    "keys.revoke": "d",
+    "keys.revoke": "",
     "keys.show": "d",
     "new_item.make": "abtd",
     "new_item.show": "abtd",
