@@ -80,11 +80,12 @@ class Ears:
         shared = {name: value for name, value in data.items() if name not in OWN}
         shared["category_title"] = category_title(data.get("category", ""))
         rest = json.dumps(shared, separators=(",", ":"))[1:]
+        streams_of = self._streams.by_person.of
         for part in parts(people, 3 * SLICE):
             three = iter(part)
             with self._lock:
                 for key, seq, line in zip(three, three, three, strict=True):
-                    for stream in self._streams.by_person.of(key):
+                    for stream in streams_of(key):
                         at = stream.place_of(key)
                         if not self._is_next(stream, at, seq):
                             continue

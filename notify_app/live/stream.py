@@ -93,7 +93,10 @@ class Stream:
 
     def cursor(self) -> str:
         """As `live.cursor` encodes it."""
-        return "-".join(f"{one.key}.{seq}" for one, seq in zip(self.reader.people, self.seqs, strict=True))
+        people = self.reader.people
+        if len(people) == 1:
+            return f"{people[0].key}.{self.seqs[0]}"
+        return "-".join(f"{one.key}.{seq}" for one, seq in zip(people, self.seqs, strict=True))
 
     def name_of(self, at: int) -> str:
         """The organisation's name where the account belongs to several, else nothing."""
