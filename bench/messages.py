@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from notify_app.pipeline import signature
 
@@ -50,12 +52,12 @@ def three_people(number: int, at: datetime) -> bytes:
     return _body("notification.send", data, at)
 
 
-def announcement(number: int, at: datetime) -> bytes:
-    """Something to say to everybody."""
+def announcement(number: int, at: datetime, audience: Mapping[str, Any] | None = None) -> bytes:
+    """Something to say to everybody, or to those."""
     data = {
         "title": f"The shop closes at noon on Friday ({number})",
         "message": "We open again on Monday at 08:00. Please take your keys home with you, and park behind the house.",
-        "audience": {"everyone": True},
+        "audience": audience or {"everyone": True},
     }
     return _body("announcement.send", data, at)
 

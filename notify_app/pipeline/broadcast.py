@@ -197,14 +197,13 @@ def _go_on(work: Step, row: Any, sizes: tuple[int, int], ahead: Ahead | None) ->
     told = chunk.write(work, row, says, people) if people else 0
     work.run(
         "UPDATE broadcast SET cursor = coalesce(:last, cursor), considered = considered + :people, told = told + :told, "
-        "attempts = 0, error = NULL, next_chunk_at = :now, done_at = CASE WHEN :done THEN CAST(:now AS timestamptz) END "
+        "attempts = 0, error = NULL, next_chunk_at = hub_now(), done_at = CASE WHEN :done THEN hub_now() END "
         "WHERE organisation_id = :org AND event_id = :event",
         event=row.event_id,
         last=people.last if people else None,
         people=people.count if people else 0,
         told=told,
         done=done,
-        now=work.now,
     )
     if done:
         _tell_office(work, row, _about(says, draft.payload))
