@@ -31,13 +31,18 @@ __all__ = ["KEEP", "KEPT", "OFFICE", "Body", "Office", "Unwritten", "given", "lo
 
 log = logging.getLogger(__name__)
 
-Body = Mapping[str, str]  # subject, html and text of an email; the text of an SMS
+Body = Mapping[str, str | None]  # subject, html and text of an email; the text of an SMS
 LONGEST_ERROR = 500
 PRIORITIES = dict(enumerate(Priority, 1))
 
 OFFICE = text("SELECT name, branding, hub_now() AS now FROM organisation WHERE id = :org")
+# as three texts: to read an email of ten kilobytes as JSON takes three times as long on both sides
 KEPT = text(
-    "SELECT CAST(id AS text) AS id, body FROM content WHERE organisation_id = :org AND id = ANY(CAST(:ids AS uuid[]))"
+    """
+    SELECT CAST(c.id AS text) AS id, b.* FROM content c
+    CROSS JOIN LATERAL jsonb_to_record(c.body) AS b(subject text, text text, html text)
+    WHERE c.organisation_id = :org AND c.id = ANY(CAST(:ids AS uuid[]))
+    """
 )
 EVENTS = "SELECT id, name, payload FROM event WHERE organisation_id = :org AND id = ANY(:ids)"
 # Of one hash there is one row, which many messages share and nobody writes twice; they are inserted in one order, so
@@ -88,9 +93,9 @@ class Office:
             attempt=row.attempts,
             idempotency_key=row.id,
             priority=PRIORITIES[row.priority].value,
-            subject=body.get("subject", ""),
-            text=body.get("text", ""),
-            html=body.get("html", ""),
+            subject=body.get("subject") or "",
+            text=body.get("text") or "",
+            html=body.get("html") or "",
             sender=self.sender,
             thread=str(fact.item_id) if fact.item_id else None,
             link=absolute(fact.action_url) if fact.action_url else None,

@@ -108,7 +108,7 @@ def _look(line: Line, organisation_id: UUID, rows: Sequence[Any]) -> _Looked:
     facts, offices, *bodies_ = line.scoped(
         organisation_id, again.question(rows), (bodies.OFFICE, {}), *kept_before
     )
-    kept = {one.id: one.body for some in bodies_ for one in some}
+    kept = {one.id: one._asdict() for some in bodies_ for one in some}
     looked = _Looked(Office.of(offices[0]), {fact.id: fact for fact in facts})
     fresh = looked.sort(rows, lambda row: kept.get(row.content_id))
     if fresh:
