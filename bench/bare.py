@@ -1,8 +1,9 @@
 """The peers of ingest: the same route with less of ours. Served by gunicorn with the product's own configuration.
 
-`bare()`: Flask and nothing else. `/none` checks the signature and parses; `/core` and `/orm` also insert the one row,
-in a transaction for each request. `whole()`: the product, which does all that it does but touches neither database nor
-Valkey.
+`bare()`: Flask and nothing else. `/none` checks the signature and parses. `/fair` does the same when it is its turn: under
+gevent, a client whose next request is there already is served again and again while the others wait. `/core` and `/orm`
+also insert the one row, in a transaction for each request. `whole()`: the product, which does all that it does but touches
+neither database nor Valkey.
 """
 
 from __future__ import annotations

@@ -105,7 +105,7 @@ class Writer:
                 break
             try:
                 return _write(connection, rows, until)
-            except psycopg.OperationalError as error:
+            except psycopg.Error as error:
                 log.warning("ingest: the connection broke (%s)", type(error).__name__)
                 words = IN_DOUBT
             finally:
@@ -136,7 +136,7 @@ class Writer:
 
 
 def _write(connection: Connection, rows: list[Row], until: float) -> list[Outcome]:
-    """All at once, or else one by one. Raises psycopg.OperationalError when the connection has broken."""
+    """All at once, or else one by one. Raises psycopg.Error when the connection has broken."""
     try:
         return _insert(connection, rows, until)
     except psycopg.Error as refusal:

@@ -12,6 +12,7 @@ from datetime import timedelta
 
 import pytest
 
+from notify_app.pipeline import intake
 from tests.gather import break_connections, database_away, eventually, gathered, refused_by_postgres
 from tests.stories.conftest import DANA_MAIL, DANA_PHONE
 
@@ -304,6 +305,26 @@ def test_a_connection_that_breaks_while_a_group_is_written_loses_and_doubles_not
     assert {answer.result().get_json()["duplicate"] for answer in answers} == {False}
     assert shop.build.one("SELECT count(*) AS n FROM inbound").n == 6
     shop.settle()
+    shop.forget()
+
+
+def test_a_database_that_does_not_answer_is_not_waited_for_for_ever(shop, engines, monkeypatch):
+    """Its process stands still, so nobody can say whether the message was kept; sent again, it counts once."""
+    assert shop.send(body(shop), id="msg_1").status_code == 202
+    with shop.world.app.app_context():
+        monkeypatch.setattr(intake.current()._group, "_patience", 1.0)
+        process = intake.current()._writer._connection.info.backend_pid
+    sent = body(shop, id="R-2")
+    os.kill(process, signal.SIGSTOP)
+    try:
+        answer = shop.send(sent, id="msg_2", settle=False)
+    finally:
+        os.kill(process, signal.SIGCONT)
+    assert answer.status_code == 503
+    assert "Send it again with the same id" in answer.get_json()["title"]
+    eventually(lambda: shop.send(sent, id="msg_2", settle=False).status_code in (200, 202))
+    shop.world.sweep()
+    assert shop.build.one("SELECT count(*) AS n FROM inbound").n == 2
     shop.forget()
 
 
