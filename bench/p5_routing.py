@@ -67,4 +67,4 @@ def accepted(here: Stand, first: int, count: int) -> None:
     for number in range(first, first + count):
         body = messages.three_people(number, now)
         headers = signature.sign(here.source.secret, f"msg-{number}", now, body)
-        ingest.accept(here.source.slug, headers, body)
+        ingest.accept(here.source.slug, headers, body, now.timestamp())
