@@ -89,11 +89,21 @@ class Tabs:
     def opening(self) -> tuple[list[Tab], list[Tab]] | None:
         """Streams that are being opened now, when there are some of each: whose request is unanswered; and whose
         connection was handed over and has not been brought up to date. Ask it while the server stands still."""
-        time.sleep(0.01)  # what it had written before is read meanwhile
+        until = time.monotonic() + 1
+        while not self._all_is_read() and time.monotonic() < until:
+            time.sleep(0.002)
         self.check()
         those = [tab for tab in self.restless if tab.connection is not None]
         asked, opening = [tab for tab in those if not tab.answered], [tab for tab in those if tab.opening]
         return (asked, opening) if asked and opening else None
+
+    def _all_is_read(self) -> bool:
+        """Whether nothing that the server has written waits for the thread."""
+        connections = [tab.connection for tab in self.restless if tab.connection is not None]
+        try:
+            return not select.select(connections, [], [], 0)[0]
+        except (OSError, ValueError):  # the thread has just closed one
+            return False
 
     def broken(self) -> int:
         """How many streams of the steady ones have broken."""
