@@ -6,9 +6,10 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -26,7 +27,7 @@ from notify_app.process import WorkerProcess
 from notify_app.queue import wake
 from notify_app.sweeps import rescue
 from tests.hub import Hub
-from tests.pipeline.outbox import Provider, attempts, fill, states
+from tests.pipeline.outbox import PEOPLE, Provider, attempts, fill, states
 
 LEASE = timedelta(seconds=30)
 PATIENCE = 60.0
@@ -59,6 +60,15 @@ def beside(app: Flask, work: Callable[[], object]) -> Iterator[threading.Thread]
     assert not thread.is_alive()
 
 
+def all_at_once(hub: Hub, providers: Sequence[Provider]) -> None:
+    """A worker for each, all at once, until nothing is due."""
+    workers = [deliverer(provider, threads=16) for provider in providers]
+    with ExitStack() as stack:
+        for worker in workers:
+            stack.callback(worker.close)
+            stack.enter_context(beside(hub.world.app, partial(worker.drain, "bulk", PATIENCE)))
+
+
 # --- many workers ------------------------------------------------------------------------------------------------------
 
 
@@ -67,36 +77,35 @@ def beside(app: Flask, work: Callable[[], object]) -> Iterator[threading.Thread]
 def test_four_workers_share_an_outbox_and_each_message_leaves_once(hub: Hub, instant: bool) -> None:
     ids = fill(hub, 2000)
     together = threading.Barrier(4)  # nobody goes on before each of them has a claim in hand
-    began: set[str] = set()
 
-    def first(worker: str) -> Callable[[Message], None]:
+    def first() -> Callable[[Message], None]:
+        once = threading.Lock()
+
         def wait(_message: Message) -> None:
-            if worker not in began:
-                began.add(worker)
+            if once.acquire(blocking=False):
                 together.wait(PATIENCE)
 
         return wait
 
-    providers = [Provider("email", instant=instant, before=first(f"worker-{n}")) for n in range(4)]
-    workers = [deliverer(provider, threads=16) for provider in providers]
-
-    def work(worker: Deliverer) -> Callable[[], object]:
-        return lambda: worker.drain("bulk", PATIENCE)
-
-    with (
-        beside(hub.world.app, work(workers[0])),
-        beside(hub.world.app, work(workers[1])),
-        beside(hub.world.app, work(workers[2])),
-        beside(hub.world.app, work(workers[3])),
-    ):
-        pass
+    providers = [Provider("email", instant=instant, before=first()) for _ in range(4)]
+    all_at_once(hub, providers)
     taken = sum((provider.taken for provider in providers), Counter[str]())
     assert taken == Counter(ids)
     assert all(provider.taken for provider in providers), "each had its part"
     assert states(hub) == {"sent": 2000}
     assert attempts(hub) == [(one, 1, "accepted") for one in sorted(ids)]
-    for worker in workers:
-        worker.close()
+
+
+@pytest.mark.proves("F3", "A11")
+def test_workers_that_write_the_same_words_at_once_keep_them_once_and_do_not_wait_in_a_circle(
+    hub: Hub,
+) -> None:
+    ids = fill(hub, 400, kept=False)
+    providers = [Provider("email") for _ in range(4)]
+    all_at_once(hub, providers)
+    assert sum((provider.taken for provider in providers), Counter[str]()) == Counter(ids)
+    assert states(hub) == {"sent": 400}
+    assert hub.build.one("SELECT count(*) AS many FROM content").many == PEOPLE, "each reader's words once"
 
 
 @pytest.mark.proves("F3")
