@@ -23,7 +23,12 @@ from rq.serializers import JSONSerializer
 from rq.timeouts import BaseDeathPenalty
 from rq.worker import SimpleWorker
 
-from notify_app.queue import QUEUES, HubJob, HubQueue
+from notify_app.queue import BULK, QUEUES, URGENT, HubJob, HubQueue
+
+
+# where the processor is short, what is urgent and who waits for a page go first (measured with a broadcast under way:
+# an urgent message took 1.05 to 1.2 times as long as without one, else about twice)
+BULK_IS_NICE = 10
 
 
 class NoDeathPenalty(BaseDeathPenalty):
@@ -79,6 +84,8 @@ def work(queues: list[str]) -> int:
     from notify_app.process import WorkerProcess, install
     from notify_app.schedule import assert_schedule
 
+    if BULK in queues and URGENT not in queues:
+        os.nice(BULK_IS_NICE)
     app = create_app(pages=False)
     process = WorkerProcess(app)
     install(process)
