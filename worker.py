@@ -25,7 +25,6 @@ from rq.worker import SimpleWorker
 
 from notify_app.queue import BULK, QUEUES, URGENT, HubJob, HubQueue
 
-
 # where the processor is short, what is urgent and who waits for a page go first (measured with a broadcast under way:
 # an urgent message took 1.05 to 1.2 times as long as without one, else about twice)
 BULK_IS_NICE = 10
