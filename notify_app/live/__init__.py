@@ -1,1 +1,1 @@
-"""Open inboxes: announcements on Redis, the fan-out in each web process, and what a stream missed read from the database."""
+"""Open inboxes: announcements on Redis, the streams of each web process and their sockets, and what a stream missed."""
