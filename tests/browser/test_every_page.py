@@ -144,16 +144,18 @@ def test_words_that_are_scripts_arrive_live_and_are_typed_without_being_run(
     hostile: Office, visit: Visits
 ) -> None:
     inbox = live(visit(hostile.people["tom"], "/inbox"))
+    before = inbox.locator("[data-note]").count()
     office = live(visit(hostile.people["alice"], "/dashboard", screen="desktop"))
     hostile.report("R-9", status="pending", vehicle=f"N{EVIL}", damage=QUOTED, technician="tom")
-    expect(inbox.locator("[data-note]")).to_contain_text("<script>")
+    expect(inbox.locator("[data-note]")).to_have_count(before + 1)
+    expect(inbox.locator("[data-note]").first).to_contain_text("<script>")
     expect(office.locator("[data-live=work]")).to_contain_text(f"N{EVIL}")
     office.goto(hostile.path("R-9"))
     office.locator("summary", has_text="Deny…").click()
     office.get_by_label("Reason, told to those concerned").fill(f"T{EVIL}{QUOTED}")
     office.get_by_role("button", name="Deny this repair").click()
     expect(office.locator("[data-live=timeline]")).to_contain_text(f"T{EVIL}")
-    expect(inbox.locator("[data-note]")).to_have_count(2)
+    expect(inbox.locator("[data-note]")).to_have_count(before + 2)
     for page in (inbox, office):
         assert page.evaluate(INNOCENT)["ran"] is None
         assert page.evaluate(INNOCENT)["made"] == 0

@@ -265,21 +265,30 @@ class House:
         return []
 
     @contextmanager
-    def held(self, office: Office, message_id: str) -> Iterator[None]:
-        """While the block runs, whoever writes a webhook with this id waits: another transaction has it, and will undo
-        it. The group that the webhook belongs to is then in flight, partly inserted and not committed."""
+    def held(self, office: Office, choose: Callable[[], str]) -> Iterator[None]:
+        """While the block runs, whoever writes a webhook with the id that was chosen waits: another transaction has it,
+        and will undo it. The group that the webhook belongs to is then in flight, partly inserted and not committed.
+        One that was quicker than we were is no good; then another is chosen."""
         with self.database.connect() as other:
+            eventually(lambda: self._hold(other, office, choose()), "a message is held before it arrives")
+            try:
+                yield
+            finally:
+                with contextlib.suppress(psycopg.OperationalError):  # the server may have crashed meanwhile
+                    other.rollback()
+
+    def _hold(self, other: psycopg.Connection[Any], office: Office, message_id: str) -> bool:
+        try:
             other.execute(
                 "INSERT INTO inbound (organisation_id, source_id, external_id, body_hash, type, body, item_refs, "
                 "occurred_at) SELECT organisation_id, id, %(id)s, '', '', '{}', '{}', now() FROM source "
                 "WHERE organisation_id = %(org)s",
                 {"org": office.id, "id": message_id},
             )
-            try:
-                yield
-            finally:
-                with contextlib.suppress(psycopg.OperationalError):  # the server may have crashed meanwhile
-                    other.rollback()
+        except psycopg.errors.UniqueViolation:
+            other.rollback()
+            return False
+        return True
 
     def group_in_flight(self) -> int:
         """The server process that writes a group of webhooks and waits for a lock; 0 when there is none."""

@@ -94,7 +94,7 @@ def _kill_with_a_group_in_flight(
     """Kill the web worker while its group is inserted and not committed. PostgreSQL does not notice the death of a
     client whose statement runs, so the group is either ended as well or kept though nobody hears of it. Returns the
     messages whose fate that is, and for those that were kept how many came with each transaction."""
-    with house.held(office, load.soon()):
+    with house.held(office, load.soon):
         server = eventually(house.group_in_flight, "a group is inserted and not committed")
         eventually(lambda: len(load.unanswered) > 2, "others wait as well")
         worker = house.web_worker()
@@ -160,7 +160,7 @@ def test_web_worker_dies_with_a_batch_in_its_hands(house: House, office: Office)
     """All of it or nothing of it is there, and what is sent again is told once."""
     posts = [office.reward(number)[0] for number in range(1, 61)]
     report = Reported(house.port, office, posts)
-    with house.held(office, posts[30].id), ThreadPoolExecutor(1) as pool:
+    with house.held(office, lambda: posts[30].id), ThreadPoolExecutor(1) as pool:
         sent = pool.submit(report.send)
         eventually(house.group_in_flight, "the batch is inserted and not committed")
         assert not _stored(house, office, {post.id for post in posts})
@@ -492,7 +492,7 @@ def test_postgres_crashes_under_everybody(house: House, office: Office) -> None:
         lambda: house.transactions("route-worker"),
         "an inbound row being routed",
     )
-    with house.held(office, load.soon()):
+    with house.held(office, load.soon):
         eventually(house.group_in_flight, "a group is inserted and not committed")
         assert load.going_on
         house.engines.kill_postgres()
