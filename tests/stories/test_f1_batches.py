@@ -40,7 +40,7 @@ def test_each_event_is_accepted_and_works_like_a_webhook_of_its_own(shop):
     shop.settle()
     assert shop.build.one("SELECT count(*) AS n FROM inbound WHERE state = 'applied'").n == 100
     for n in range(100):
-        shop.mail(DANA_MAIL).says(f"R-{n}")
+        shop.mail(DANA_MAIL).says(f"(R-{n})")
     shop.silence()
 
 

@@ -87,12 +87,13 @@ def test_what_the_database_refuses_waits_alone(poisoned):
     before = [report(shop, f"R-{n}", status="approved", technician={"id": "marco"}) for n in (11, 12)]
     bad = report(shop, POISON, status="approved", technician={"id": "marco"})
     after = report(shop, "R-14", status="approved", technician={"id": "marco"})
-    shop.settle()
+    shop.world.settle()  # the bad one may be due again by the time that the others are done
     assert {shop.inbound(one).state for one in (*before, after)} == {"applied"}
     row = shop.inbound(bad)
-    assert (row.state, row.attempts) == ("accepted", 1)
+    assert row.state == "accepted"
+    assert row.attempts >= 1
     assert "cannot be stored" in row.error
-    assert row.next_attempt_at > shop.now()
+    assert row.next_attempt_at > row.received_at, "put off, and tried again later"
     approvals = [one.payload["item"]["number"] for one in shop.events("repair_approved")]
     assert sorted(approvals) == ["R-11", "R-12", "R-14"], "once each, though the first try was for all"
     shop.forget()
