@@ -146,7 +146,7 @@ class _Product:
 
     def use(self) -> None:
         """Sign in as the office, look at every page with a stream open, create a repair by a webhook."""
-        cookie = self._sign_in(demo.STAFF[0][2])
+        cookie = self._sign_in("alice@evergreen.example")
         with socket.create_connection(("127.0.0.1", self.port)) as stream:
             stream.sendall(f"GET /stream HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {cookie}\r\n\r\n".encode())
             stream.recv(4096)
@@ -168,7 +168,7 @@ class _Product:
             "--app",
             "wsgi",
             "webhook",
-            demo.SOURCE,
+            demo.OFFICES[0].slug,
             "repair.upsert",
             data,
         ]
