@@ -2,7 +2,8 @@
 
 The item is under lock and is asked once more: what it does not plan any more is skipped, and says so. One transaction
 for an organisation's batch, so two schedulers never tell it twice and a crash leaves it due. What the item refuses is
-recorded as failed; a surprise is put on the row alone, and its neighbours go on.
+recorded as failed; a surprise is put on the row alone, and its neighbours go on. The database's own trouble is nobody's
+fault: what it hits stays due.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from notify_app import domains
 from notify_app.domains.base import Draft
@@ -56,6 +60,14 @@ def _by_organisation(due: Iterable[Any]) -> Iterable[tuple[UUID, list[UUID]]]:
 def _together(organisation_id: UUID, ids: list[UUID]) -> int:
     try:
         return _settle(organisation_id, ids)
+    except OperationalError as error:
+        if error.connection_invalidated:
+            raise
+        # two steps that wait for each other: one of them is ended, and comes again
+        log.warning("%s reminders wait for another round: %s", len(ids), type(error.orig).__name__)
+        return 0
+    except (InterfaceError, PoolTimeout):
+        raise
     except Exception as error:
         if len(ids) > 1:
             return sum(_together(organisation_id, [one]) for one in ids)

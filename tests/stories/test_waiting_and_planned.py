@@ -169,6 +169,50 @@ def test_a_reminder_that_is_not_true_any_more_is_skipped_and_says_so(shop):
     shop.silence()
 
 
+@pytest.mark.proves("E2", "E3")
+def test_a_reminder_that_the_database_could_not_settle_this_time_is_told_the_next(shop):
+    booking(shop, shop.now() + 25 * HOUR)
+    shop.build.run(
+        "CREATE FUNCTION collide() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "RAISE EXCEPTION 'two wait for each other' USING ERRCODE = 'deadlock_detected'; END $$"
+    )
+    shop.build.run("CREATE TRIGGER collide BEFORE INSERT ON event FOR EACH ROW EXECUTE FUNCTION collide()")
+    try:
+        shop.world.move(HOUR + timedelta(seconds=1))
+        shop.world.sweep("remind")
+    finally:
+        shop.build.run("DROP FUNCTION collide() CASCADE")
+    assert plan(shop)["booking_24h"] == "pending"
+    shop.silence()
+    shop.world.sweep("remind")
+    shop.mail(DANA_MAIL).says("Studio 3")
+    assert plan(shop)["booking_24h"] == "sent"
+
+
+@pytest.mark.proves("E2", "E3")
+def test_a_reminder_that_cannot_be_written_at_all_fails_alone_and_says_why(shop):
+    shop.expects_errors()
+    start = shop.now() + 25 * HOUR
+    booking(shop, start)
+    more = {"resource": "Studio 4", "guest": {"id": "dana"}, "start": start, "end": start + HOUR}
+    applied(shop, "booking.upsert", id="B-2", **more)
+    shop.build.run(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "IF NEW.payload -> 'item' ->> 'resource' = 'Studio 4' THEN RAISE EXCEPTION 'not this one'; END IF; "
+        "RETURN NEW; END $$"
+    )
+    shop.build.run("CREATE TRIGGER refuse BEFORE INSERT ON event FOR EACH ROW EXECUTE FUNCTION refuse()")
+    try:
+        shop.world.move(HOUR + timedelta(seconds=1))
+        shop.world.sweep("remind")
+    finally:
+        shop.build.run("DROP FUNCTION refuse() CASCADE")
+    shop.mail(DANA_MAIL).says("Studio 3")
+    failed = shop.build.one("SELECT error FROM reminder WHERE state = 'failed'")
+    assert "not this one" in failed.error
+    shop.silence()
+
+
 # --- permits -------------------------------------------------------------------------------------------------------
 
 
