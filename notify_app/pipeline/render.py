@@ -200,8 +200,10 @@ def missing_files(domain: str, event: str, names: Mapping[str, str] | None = Non
     return [path for path in paths if not (MESSAGES / path).is_file()]
 
 
+@lru_cache(maxsize=2000)
 def source_of(domain: str, event: str, name: str) -> str:
-    """The built-in source of a field, for the editor to begin with."""
+    """The built-in source of a field: what an editor begins with, and what is asked whether it names its reader. Read
+    once a process, as the templates themselves are."""
     return (MESSAGES / domain / event / FILES[name]).read_text(encoding="utf-8")
 
 
