@@ -101,7 +101,7 @@ DUE_INBOUND = text(
     """
     SELECT organisation_id, id FROM inbound i
     WHERE state = 'accepted' AND next_attempt_at <= (SELECT hub_now())
-      AND NOT EXISTS (SELECT FROM inbound e WHERE e.state = 'accepted' AND e.item_refs && i.item_refs
+      AND NOT EXISTS (SELECT FROM inbound e WHERE e.settled_at IS NULL AND e.item_refs && i.item_refs
                         AND e.organisation_id = i.organisation_id AND e.source_id = i.source_id
                         AND (e.received_at, e.id) < (i.received_at, i.id))
     ORDER BY next_attempt_at, id LIMIT :limit
@@ -264,7 +264,7 @@ WAITING = text(
            EXISTS (SELECT FROM delivery WHERE state = 'queued' AND priority > 1
                    AND next_attempt_at <= (SELECT hub_now())) AS bulk,
            EXISTS (SELECT FROM inbound i WHERE state = 'accepted' AND next_attempt_at <= (SELECT hub_now())
-                   AND NOT EXISTS (SELECT FROM inbound e WHERE e.state = 'accepted' AND e.item_refs && i.item_refs
+                   AND NOT EXISTS (SELECT FROM inbound e WHERE e.settled_at IS NULL AND e.item_refs && i.item_refs
                        AND e.organisation_id = i.organisation_id AND e.source_id = i.source_id
                        AND (e.received_at, e.id) < (i.received_at, i.id)))
                OR EXISTS (SELECT FROM broadcast WHERE done_at IS NULL AND next_chunk_at <= (SELECT hub_now())) AS route

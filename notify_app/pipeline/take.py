@@ -125,7 +125,7 @@ LOCK = """
         FOR UPDATE SKIP LOCKED
     )
     SELECT * FROM mine WHERE NOT EXISTS (
-        SELECT FROM inbound e WHERE e.organisation_id = :org AND e.state = 'accepted' AND e.item_refs && mine.item_refs
+        SELECT FROM inbound e WHERE e.organisation_id = :org AND e.settled_at IS NULL AND e.item_refs && mine.item_refs
         AND e.source_id = mine.source_id AND (e.received_at, e.id) < (mine.received_at, mine.id)
     ) ORDER BY received_at, id
 """
