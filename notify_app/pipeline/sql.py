@@ -11,6 +11,7 @@ from sqlalchemy import text
 __all__ = [
     "ACCEPT",
     "ACCEPT_INVITATION",
+    "BEHIND",
     "CLAIM",
     "DUE_BROADCASTS",
     "DUE_INBOUND",
@@ -105,6 +106,16 @@ DUE_INBOUND = text(
                         AND e.organisation_id = i.organisation_id AND e.source_id = i.source_id
                         AND (e.received_at, e.id) < (i.received_at, i.id))
     ORDER BY next_attempt_at, id LIMIT :limit
+    """
+)
+
+# which of these rows have to wait for an earlier one of their item
+BEHIND = text(
+    """
+    SELECT i.id FROM inbound i WHERE i.organisation_id = :org AND i.id = ANY(:ids)
+      AND EXISTS (SELECT FROM inbound e WHERE e.settled_at IS NULL AND e.item_refs && i.item_refs
+                    AND e.organisation_id = i.organisation_id AND e.source_id = i.source_id
+                    AND (e.received_at, e.id) < (i.received_at, i.id))
     """
 )
 

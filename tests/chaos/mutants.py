@@ -61,7 +61,7 @@ def route_in_two_transactions() -> None:
 
     def in_two(organisation_id: UUID, ids: Sequence[UUID]) -> int:
         with step(organisation_id) as work:
-            rows = work.all(take.LOCK, ids=list(ids))
+            rows = take._ready(work, ids)
             work.run(
                 "UPDATE inbound SET state = 'applied', settled_at = hub_now() WHERE id = ANY(:ids)",
                 ids=[row.id for row in rows],
