@@ -29,13 +29,12 @@ def run(effort: Effort) -> Report:
     with stand() as here, here.app.app_context():
         people(here)
         history(here, min(HISTORY, count * 2))
-        threads = here.app.extensions["hub"].route_threads
         limits, ours, python, database = [], [], [], []
         for turn in range(effort.rounds):
             limits.append(pgbench(here, effort))
             accepted(here, HISTORY + turn * count, count)
             wall, cpu, base = time.perf_counter(), time.process_time(), here.database_cpu()
-            settled = take.drain(600, threads=threads)
+            settled = take.drain(600)
             wall, cpu, base = (
                 time.perf_counter() - wall,
                 time.process_time() - cpu,

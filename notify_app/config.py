@@ -90,9 +90,6 @@ class Settings:
     trusted_proxies: int = _setting(
         "HUB_TRUSTED_PROXIES", "Proxies in front whose X-Forwarded headers are believed.", default=0
     )
-    route_threads: int = _setting(
-        "HUB_ROUTE_THREADS", "Transactions that one route worker has open at once.", default=2
-    )
     reminder_batch: int = _setting(
         "HUB_REMINDER_BATCH", "Reminders that one transaction settles.", default=50
     )
@@ -116,8 +113,6 @@ class Settings:
             raise SettingsError("HUB_SEND_THREADS: use a number from 1 to 256.")
         if not 1 <= self.reminder_batch <= 1000:
             raise SettingsError("HUB_REMINDER_BATCH: use a number from 1 to 1000.")
-        if not 1 <= self.route_threads <= 16:
-            raise SettingsError("HUB_ROUTE_THREADS: use a number from 1 to 16.")
         if min(self.lease, self.poll, self.drain) <= timedelta(0):
             raise SettingsError(
                 "HUB_LEASE_SECONDS, HUB_POLL_SECONDS, HUB_DRAIN_SECONDS: use numbers above 0."

@@ -84,7 +84,7 @@ class WorkerProcess:
     def _work(self, name: str) -> int:
         seconds = self.settings.drain.total_seconds()
         if name == ROUTE:
-            return take.drain(seconds, self._stopping.is_set, threads=self.settings.route_threads)
+            return take.drain(seconds, self._stopping.is_set)
         return self.deliverer.drain(name, seconds, self._stopping.is_set)
 
     def _broadcast(self, until: float) -> int:

@@ -13,13 +13,11 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from flask import current_app
 from pydantic import BaseModel
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -40,51 +38,24 @@ __all__ = ["LAST_ATTEMPT", "drain", "take"]
 log = logging.getLogger(__name__)
 
 LOOK = 200  # rows in one transaction: more gain little, and hold their items and people for longer
-FEW = 20  # fewer are not worth a second thread
 LAST_ATTEMPT = 6
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (1, 5, 30, 120, 600))
 
 
-def drain(seconds: float, stop: Callable[[], bool] = lambda: False, *, threads: int = 1) -> int:
-    """Take what is due until nothing is, or `seconds` of real time have passed. Returns how many were settled.
-
-    While PostgreSQL writes what one thread has decided, another one decides: `threads` share what is due.
-    """
+def drain(seconds: float, stop: Callable[[], bool] = lambda: False) -> int:
+    """Take what is due until nothing is, or `seconds` of real time have passed. Returns how many were settled."""
     until, settled = time.monotonic() + seconds, 0
-    with ThreadPoolExecutor(threads, thread_name_prefix="route") as pool:
-        while time.monotonic() < until and not stop():
-            with db.engines["engine"].connect() as conn:
-                due = conn.execute(sql.DUE_INBOUND, {"limit": LOOK * threads}).all()
-            done = sum(_share(pool, _portions(due, threads)))
-            settled += done
-            if not done:
-                break
+    while time.monotonic() < until and not stop():
+        with db.engines["engine"].connect() as conn:
+            due = conn.execute(sql.DUE_INBOUND, {"limit": LOOK}).all()
+        together: dict[UUID, list[UUID]] = {}
+        for row in due:
+            together.setdefault(row.organisation_id, []).append(row.id)
+        done = sum(take(organisation, ids) for organisation, ids in together.items())
+        settled += done
+        if not done:
+            break
     return settled
-
-
-def _portions(due: Sequence[Any], threads: int) -> list[tuple[UUID, list[UUID]]]:
-    """What is taken together: rows of one organisation, so many that each thread has its part."""
-    together: dict[UUID, list[UUID]] = {}
-    for row in due:
-        together.setdefault(row.organisation_id, []).append(row.id)
-    size = min(LOOK, max(FEW, -(-len(due) // threads)))
-    return [
-        (organisation, ids[at : at + size])
-        for organisation, ids in together.items()
-        for at in range(0, len(ids), size)
-    ]
-
-
-def _share(pool: ThreadPoolExecutor, portions: Sequence[tuple[UUID, list[UUID]]]) -> Iterable[int]:
-    if len(portions) < 2:  # the usual case on a quiet day: nothing is handed over
-        return [take(organisation, ids) for organisation, ids in portions]
-    app = current_app._get_current_object()  # type: ignore[attr-defined]
-
-    def one(portion: tuple[UUID, list[UUID]]) -> int:
-        with app.app_context():
-            return take(*portion)
-
-    return pool.map(one, portions)
 
 
 def take(organisation_id: UUID, ids: Sequence[UUID]) -> int:

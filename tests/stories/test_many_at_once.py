@@ -39,10 +39,10 @@ def test_what_is_independent_is_taken_together(shop):
     answers = [report(shop, f"R-{n}", status="approved", technician={"id": "marco"}) for n in range(30)]
     shop.settle()
     assert {shop.inbound(one).state for one in answers} == {"applied"}
-    # a row carries the transaction that wrote it; the worker's threads share what is due
+    # a row carries the transaction that wrote it
     transactions = shop.build.one("SELECT count(DISTINCT xmin::text) AS n, count(*) AS events FROM event")
     assert transactions.events == 60, "approved and assigned, each once"
-    assert transactions.n <= 2
+    assert transactions.n == 1
     assert len({row.seq for row in shop.world.lines()}) == 60, "each line has a number of its own"
     shop.forget()
 
