@@ -25,19 +25,13 @@ from notify_app.web.item_page import Found, Tried
 from notify_app.web.reader import reader
 from notify_app.web.words import is_office, item_url
 from notify_app.work import apply
+from notify_app.work.sight import sees
 
 __all__ = ["blueprint"]
 
 blueprint = Blueprint("item", __name__)
 
 OFFICE, JOBS, MINE = "office", "technician", "contact"
-
-SEEN_BY_OFFICE = "SELECT 1 FROM work_item WHERE organisation_id = :org AND id = :id"
-# a technician who gave a job away still has its message, whose link must lead somewhere
-SEEN_BY_PERSON = """
-    SELECT 1 FROM item_person WHERE organisation_id = :org AND item_id = :id AND person_id = :me
-    UNION ALL SELECT 1 FROM notification WHERE organisation_id = :org AND item_id = :id AND person_id = :me LIMIT 1
-"""
 
 
 @blueprint.get("/work/<uuid:id>")
@@ -93,7 +87,7 @@ def _member(id: UUID, audience: str) -> Membership:
         if (OFFICE if is_office(one) else one.role) != audience:
             continue
         with step(one.organisation_id) as work:
-            if work.one(SEEN_BY_OFFICE if audience == OFFICE else SEEN_BY_PERSON, id=id, me=one.person_id):
+            if sees(work, id, one.person_id, office=audience == OFFICE):
                 return one
     raise NotFound("There is no such item, or it is not yours to see.")
 

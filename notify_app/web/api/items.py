@@ -27,6 +27,7 @@ from notify_app.web.problems import problem
 from notify_app.web.reader import Reader
 from notify_app.web.timeline import timeline
 from notify_app.work import apply
+from notify_app.work.sight import sees
 
 __all__ = ["CreateIn", "VerbIn", "blueprint"]
 
@@ -39,14 +40,6 @@ ROWS = """
     FROM work_item w WHERE w.organisation_id = :org {where} ORDER BY w.id DESC LIMIT :limit
 """
 OF_PERSON = "w.id IN (SELECT item_id FROM item_person WHERE organisation_id = :org AND person_id = :{who})"
-# who gave a job away still has its message
-VISIBLE = """
-    SELECT 1 FROM work_item w WHERE w.organisation_id = :org AND w.id = :id AND (:office
-        OR EXISTS (SELECT FROM item_person i
-                    WHERE i.organisation_id = :org AND i.item_id = w.id AND i.person_id = :me)
-        OR EXISTS (SELECT FROM notification n
-                    WHERE n.organisation_id = :org AND n.item_id = w.id AND n.person_id = :me))
-"""
 
 
 class CreateIn(StrictInput):
@@ -127,7 +120,7 @@ def history(id: UUID) -> ResponseReturnValue:
 
 
 def _check_visible(work: Step, who: Caller, id: UUID) -> None:
-    if not work.one(VISIBLE, id=id, office=who.office, me=who.person_id):
+    if not sees(work, id, who.person_id, office=who.office):
         raise NotFound("There is no such item, or it is not yours to see.")
 
 
