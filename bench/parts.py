@@ -16,7 +16,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +23,13 @@ import redis.connection
 from flask import current_app
 from sqlalchemy import event
 
-from bench import messages
 from bench.harness import ROOT, Effort, Report
+from bench.p5_routing import accepted
 from bench.p6_delivery import fill
 from bench.stand import Stand, stand
 from bench.workers import Nothing
 from notify_app.extensions import db
-from notify_app.pipeline import ingest, signature, take
+from notify_app.pipeline import take
 from notify_app.pipeline.deliver import Deliverer
 from notify_app.pipeline.intake import Intake
 from notify_app.queue import BULK
@@ -120,11 +119,7 @@ def _nothing(_here: Stand, _first: int, _count: int) -> int:
 
 
 def _ingest(here: Stand, first: int, count: int) -> int:
-    now = datetime.now(UTC)
-    for number in range(first, first + count):
-        body = messages.three_people(number, now)
-        headers = signature.sign(here.source.secret, f"msg-{number}", now, body)
-        ingest.accept(here.source.slug, headers, body, now.timestamp())
+    accepted(here, first, count)
     return count
 
 
