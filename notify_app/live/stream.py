@@ -11,6 +11,7 @@ comes back with its last id and gets what it missed.
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
@@ -57,7 +58,7 @@ class Home(Protocol):
         """Forget it, and end it."""
 
 
-class Stream:
+class Stream(ABC):
     """The server's side of one connection. `seqs` (what its client has been sent) and `unread` are by the place of
     the person in `reader.people`. Slots, and neither lock nor queue: there are thousands of these."""
 
@@ -74,17 +75,17 @@ class Stream:
         self.closed = False
         self.round = 0  # of the heartbeats
 
+    @abstractmethod
     def write(self, frames: bytes) -> None:
         """Hand whole frames to the reader, in order; never waits. Who does not keep up is dropped."""
-        raise NotImplementedError
 
+    @abstractmethod
     def stuck(self, now: float) -> bool:
         """Whether something has waited for STUCK_SECONDS without any of it being taken."""
-        raise NotImplementedError
 
+    @abstractmethod
     def end(self, last: bytes = b"") -> None:
         """Let the connection go, after these last words if they can be said. Called by `home` alone, once."""
-        raise NotImplementedError
 
     def place_of(self, key: str) -> int:
         """Where this person stands in the reader's people."""
