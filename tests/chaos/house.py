@@ -244,11 +244,13 @@ class House:
 
     def transactions(self, role: str, holding: str = "") -> list[Any]:
         """Transactions of a *frozen* process that are open between two statements (the last one holds this text),
-        so that they cannot end any more but with their process."""
+        so that they cannot end any more but with their process. A connection that is just being made has no state
+        yet; it has no transaction either."""
 
         def settled() -> list[Any] | None:
             rows = self.database.all(
-                "SELECT pid, state, query FROM pg_stat_activity WHERE application_name = %(role)s AND datname IS NOT NULL",
+                "SELECT pid, state, query FROM pg_stat_activity "
+                "WHERE application_name = %(role)s AND datname IS NOT NULL AND state IS NOT NULL",
                 role=role,
             )
             return None if any(row.state == "active" for row in rows) else rows
