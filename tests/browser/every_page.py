@@ -12,6 +12,7 @@ from playwright.sync_api import Page
 
 from notify_app.sweeps import scheduled
 from tests.browser.office import Office
+from tests.browser.site import Site
 
 USUAL = {
     "vehicle": "2021 Subaru Outback",
@@ -29,6 +30,15 @@ USUAL = {
     "alarm": "Fire alarm",
     "message": "The keys for Harbor House are at the front desk, ask for Ruth.",
 }
+
+
+def furnished(site: Site) -> Office:
+    """An office with something on every page. Nora is somebody whom nothing has been told yet."""
+    made = Office(site)
+    made.staff()
+    made.person("nora", "contact", name="Nora Bell", login=f"nora@{made.slug}.example.com")
+    furnish(made)
+    return made
 
 
 def furnish(office: Office, words: dict[str, str] | None = None) -> None:
@@ -203,7 +213,7 @@ PLACES = (
     Place("sign-in", "", at("/sign-in")),
     Place("dashboard", "alice", at("/dashboard"), opens=".chart-numbers summary"),
     Place("inbox", "marco", at("/inbox")),
-    Place("inbox-empty", "tom", at("/inbox?show=unread")),
+    Place("inbox-empty", "nora", at("/inbox")),
     Place("notification", "marco", line("marco", "repair_assigned")),
     Place("notification-office", "alice", asked),
     Place("work", "alice", at("/work"), opens="input[name=item], .decide-deny summary"),

@@ -1,7 +1,9 @@
-"""Pictures of every page: `python -m tests.browser.screenshots` fills the demo office and writes
+"""Pictures of every page: `python -m tests.browser.screenshots` writes
 build/screenshots/<page>-<phone|desktop>-<light|dark>.png, and the two pictures of the README.
 
-With names of pages as arguments only those are taken, and the README's pictures stay as they are.
+The pages that tell the demo's story are taken of the demo's offices; all the others that the browser tests know
+(`every_page.PLACES`) of an office that has something on each. With names of pages as arguments only those are taken, and
+the README's pictures stay as they are.
 """
 
 from __future__ import annotations
@@ -12,10 +14,12 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 from sqlalchemy import text
 
 from tests.browser.chrome import SCREENS, Visits, chromium, executable
+from tests.browser.every_page import PLACES, Place, furnished
+from tests.browser.office import Office
 from tests.browser.site import ROOT, Site
 from tests.builders import Person
 
@@ -157,6 +161,20 @@ def take(visits: Visits, demo: Demo, pages: Iterable[Picture]) -> None:
         visits.close()
 
 
+def take_places(visits: Visits, office: Office, places: Iterable[Place]) -> None:
+    """The same for the pages of the furnished office."""
+    for place, screen, scheme in product(places, SCREENS, SCHEMES):
+        who = office.people[place.who] if place.who else None
+        page = visits(
+            who, place.path(office), screen=screen, scheme=scheme, scale=2 if screen == "phone" else 1
+        )
+        calm(page)
+        place.prepare(page)
+        unroll(page)
+        page.screenshot(path=PICTURES / f"{place.name}-{screen}-{scheme}.png")
+        visits.close()
+
+
 def for_readme(visits: Visits, demo: Demo) -> None:
     """What a newcomer sees first."""
     for name, who, screen in (("dashboard", "Alice", "desktop"), ("inbox", "Marco", "phone")):
@@ -185,7 +203,8 @@ def unroll(page: Page) -> None:
 
 def main(names: list[str]) -> int:
     """Take them; 1 where a name is unknown, there is no browser, or a page complained."""
-    unknown = set(names) - {picture.name for picture in PAGES}
+    told = {picture.name for picture in PAGES}
+    unknown = set(names) - told - {place.name for place in PLACES}
     if unknown or executable() is None:
         print(
             f"No such page: {', '.join(sorted(unknown))}" if unknown else "Chromium is not installed.",
@@ -194,15 +213,31 @@ def main(names: list[str]) -> int:
         return 1
     for directory in (PICTURES, README):
         directory.mkdir(parents=True, exist_ok=True)
-    with Site(demo=True) as site, chromium() as browser:
-        visits, demo = Visits(browser, site), Demo(site)
-        visits.watch.allow("status of 404")
-        take(visits, demo, [one for one in PAGES if not names or one.name in names])
-        if not names:
-            for_readme(visits, demo)
-        problems = visits.watch.problems()
+    problems: list[str] = []
+    with chromium() as browser:
+        pages = [one for one in PAGES if not names or one.name in names]
+        if pages:
+            with Site(demo=True) as site:
+                visits, demo = visits_of(browser, site), Demo(site)
+                take(visits, demo, pages)
+                if not names:
+                    for_readme(visits, demo)
+                problems += visits.watch.problems()
+        places = [one for one in PLACES if one.name not in told and (not names or one.name in names)]
+        if places:
+            with Site() as site:
+                visits = visits_of(browser, site)
+                take_places(visits, furnished(site), places)
+                problems += visits.watch.problems()
     print(f"Pictures are in {PICTURES.relative_to(ROOT)}.", *problems, sep="\n")
     return 1 if problems else 0
+
+
+def visits_of(browser: Browser, site: Site) -> Visits:
+    """Visits to the site, some of whose pages are meant not to be there."""
+    visits = Visits(browser, site)
+    visits.watch.allow("status of 4")
+    return visits
 
 
 if __name__ == "__main__":

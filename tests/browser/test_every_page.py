@@ -10,7 +10,7 @@ from playwright.sync_api import Page, Response, expect
 
 from tests.browser import look
 from tests.browser.chrome import Visits, live
-from tests.browser.every_page import PLACES, Place, furnish
+from tests.browser.every_page import PLACES, Place, furnish, furnished
 from tests.browser.office import Office
 from tests.browser.site import Site
 
@@ -20,14 +20,10 @@ MOST_BYTES = 100_000
 every_place = pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)
 
 
-@pytest.fixture(scope="module")
-def furnished(site: Site) -> Office:
+@pytest.fixture(scope="module", name="furnished")
+def furnished_office(site: Site) -> Office:
     """An office with something on every page."""
-    made = Office(site)
-    made.staff()
-    made.person("tom", name="Tom Lindqvist")
-    furnish(made)
-    return made
+    return furnished(site)
 
 
 def go(visit: Visits, office: Office, place: Place, page: Page) -> None:
@@ -115,6 +111,7 @@ def hostile(site: Site) -> Office:
     made.person("marco", name=f"Marco {EVIL}")
     made.person("priya", name=f"Priya {QUOTED}")
     made.person("tom", name=f"Tom {EVIL}")
+    made.person("nora", "contact", name=f"Nora {EVIL}", login=f"nora@{made.slug}.example.com")
     made.person("dana", "contact", name=f"Dana {EVIL}")
     furnish(made, WORDS)
     return made
