@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-__all__ = ["EVERY_DAY", "QuietHours", "release_at"]
+__all__ = ["EVERY_DAY", "QuietHours", "instant", "release_at"]
 
 EVERY_DAY = frozenset(range(7))
 
@@ -55,10 +55,10 @@ def _window_end(quiet: QuietHours, tz: ZoneInfo, now: datetime) -> datetime | No
 
 def _window(quiet: QuietHours, tz: ZoneInfo, day: date) -> tuple[datetime, datetime]:
     last = day if quiet.end > quiet.start else day + timedelta(days=1)
-    return _instant(day, quiet.start, tz), _instant(last, quiet.end, tz)
+    return instant(day, quiet.start, tz), instant(last, quiet.end, tz)
 
 
-def _instant(day: date, wall: time, tz: ZoneInfo) -> datetime:
+def instant(day: date, wall: time, tz: ZoneInfo) -> datetime:
     """The wall time as an instant: in a gap, the first valid instant after it."""
     local = datetime.combine(day, wall, tzinfo=tz)
     instant = local.astimezone(UTC)
