@@ -68,6 +68,7 @@ def test_all_of_this_runs_in_one_process(request: pytest.FixtureRequest) -> None
 # --- the web server ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R3")
 def test_web_worker_dies_before_and_after_its_commit(house: House, office: Office) -> None:
     load = house.load(office, EVENTS).start()
     load.wait(20)
@@ -156,6 +157,7 @@ def _durable_and_unanswered(house: House, office: Office, load: Load) -> list[st
     return sorted({row.external_id for row in rows} & load.unanswered)
 
 
+@pytest.mark.proves("R3")
 def test_web_worker_dies_with_a_batch_in_its_hands(house: House, office: Office) -> None:
     """All of it or nothing of it is there, and what is sent again is told once."""
     posts = [office.reward(number)[0] for number in range(1, 61)]
@@ -176,6 +178,7 @@ def test_web_worker_dies_with_a_batch_in_its_hands(house: House, office: Office)
     assert findings(house, office, report) == []
 
 
+@pytest.mark.proves("R3")
 def test_web_server_dies_with_all_its_requests(house: House, office: Office) -> None:
     load = house.load(office, EVENTS).start()
     load.wait(60)
@@ -196,6 +199,7 @@ def test_web_server_dies_with_all_its_requests(house: House, office: Office) -> 
 # --- the workers -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R3")
 def test_route_worker_dies_in_a_transaction(house: House, office: Office) -> None:
     load = house.load(office, EVENTS).start()
     for accepted in (30, 100):
@@ -230,6 +234,7 @@ def _locked_rows(house: House, office: Office) -> list[Any]:
     return [row.id for row in house.database.all(waiting, org=office.id) if row.id not in free]
 
 
+@pytest.mark.proves("R3")
 def test_route_worker_dies_in_the_middle_of_a_chunk(house: House, office: Office) -> None:
     news = office.announcement(house.database, 600)  # a first chunk of 500, and the rest
     load = house.load(office, [(news,), *office.chains(60)], senders=2)
@@ -271,6 +276,7 @@ def _running(house: House, pids: list[int]) -> list[Any]:
     return house.database.all("SELECT pid FROM pg_stat_activity WHERE pid = ANY(%(pids)s)", pids=pids)
 
 
+@pytest.mark.proves("R3")
 def test_delivery_workers_die_in_the_middle_of_messages(house: House, office: Office) -> None:
     load = house.load(office, EVENTS).pause(100)
     urgent = _email_addresses(office, load, "repair_approved") - _email_addresses(office, load, "reward")
@@ -337,6 +343,7 @@ def _end_of(house: House, delivery: str) -> tuple[str, list[str], int]:
     return row.state, row.outcomes, sum(_key(mail) == delivery for mail in house.smtp.messages)
 
 
+@pytest.mark.proves("R3")
 def test_delivery_worker_dies_between_its_claim_and_the_provider(house: House, office: Office) -> None:
     load = house.load(office, EVENTS).start()
     load.wait(20)
@@ -363,6 +370,7 @@ def _claimed_and_not_written(house: House, office: Office) -> list[Any]:
     )
 
 
+@pytest.mark.proves("R3")
 def test_delivery_worker_dies_in_the_middle_of_settling(house: House, office: Office) -> None:
     load = house.load(office, EVENTS).pause(100)
     hold = house.smtp.hold(_email_addresses(office, load, "repair_in_progress"), "dot")
@@ -392,6 +400,7 @@ def _settling(house: House, role: str) -> list[Any]:
 # --- the scheduler -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R3")
 def test_scheduler_dies_between_taking_an_entry_and_putting_it_back(house: House, office: Office) -> None:
     load = house.load(office, EVENTS, senders=2).start()
     load.wait(20)
@@ -412,6 +421,7 @@ def test_scheduler_dies_between_taking_an_entry_and_putting_it_back(house: House
 # --- Valkey ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R6")
 def test_valkey_dies_and_comes_back_empty(house: House, office: Office) -> None:
     load = house.load(office, EVENTS).start()
     load.wait(40)
@@ -460,6 +470,7 @@ def _flush(valkey: Any) -> int:
         return sum(all_at_once.execute()[:-1])
 
 
+@pytest.mark.proves("R6")
 def test_without_valkey_all_is_accepted_and_delivered_by_looking(house: House, office: Office) -> None:
     house.engines.kill_valkey()
     load = house.load(office, 50).start()
@@ -479,6 +490,7 @@ def test_without_valkey_all_is_accepted_and_delivered_by_looking(house: House, o
 # --- PostgreSQL --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R3")
 def test_postgres_crashes_under_everybody(house: House, office: Office) -> None:
     load = house.load(office, EVENTS).pause(60)
     hold = house.smtp.hold(_email_addresses(office, load, "repair_approved"), "dot")
@@ -511,6 +523,7 @@ def test_postgres_crashes_under_everybody(house: House, office: Office) -> None:
 WORK_URGENT = (sys.executable, "worker.py", "work", "urgent")
 
 
+@pytest.mark.proves("R8")
 def test_late_result_of_a_frozen_worker_changes_nothing(house: House, office: Office) -> None:
     assert frozen_worker(house, office, WORK_URGENT) == []
 
@@ -556,6 +569,7 @@ def _as_it_stands(house: House, delivery: str) -> Any:
 # --- planted bugs: the checks must see them ----------------------------------------------------------------------------
 
 
+@pytest.mark.proves("R4")
 def test_settling_without_the_token_is_seen(house: House, office: Office) -> None:
     planted = (sys.executable, "-m", "tests.chaos.mutants", "settle_without_token", *WORK_URGENT[2:])
     found = frozen_worker(house, office, planted)
@@ -563,6 +577,7 @@ def test_settling_without_the_token_is_seen(house: House, office: Office) -> Non
     assert any("counts 2 attempts and has the rows [1]" in line for line in found), found
 
 
+@pytest.mark.proves("R4")
 def test_answering_before_the_commit_is_seen(house: House, office: Office) -> None:
     port = free_port()
     server = (sys.executable, "-m", "gunicorn", "-c", "notify_app/web/gunicorn_conf.py")
@@ -579,6 +594,7 @@ def test_answering_before_the_commit_is_seen(house: House, office: Office) -> No
     assert any(line.startswith("accepted and lost") for line in found), found
 
 
+@pytest.mark.proves("R4")
 def test_routing_in_two_transactions_is_seen(house: House, office: Office) -> None:
     router = house.process("route-worker")
     freeze(router)  # so that the messages are taken by the worker with the bug

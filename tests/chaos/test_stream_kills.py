@@ -125,6 +125,7 @@ def server(database: Settings) -> Iterator[LiveServer]:
         yield running
 
 
+@pytest.mark.proves("R7")
 def test_r7_the_set_at_the_client_equals_the_set_in_the_database(
     server: LiveServer, app: Flask, world: World, valkey: redis.Redis
 ) -> None:

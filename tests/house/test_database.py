@@ -82,6 +82,7 @@ def test_the_organisation_is_in_every_key(name: str) -> None:
 
 @pytest.mark.proves("C5")
 @pytest.mark.parametrize("name", SCOPED)
+@pytest.mark.proves("S2")
 def test_the_application_sees_nothing_without_naming_an_organisation(name: str, hub: Any, app: Flask) -> None:
     hub.office()
     with app.app_context(), db.engine.connect() as conn:
@@ -89,6 +90,7 @@ def test_the_application_sees_nothing_without_naming_an_organisation(name: str, 
 
 
 @pytest.mark.proves("C5")
+@pytest.mark.proves("S2")
 def test_another_organisations_row_is_neither_seen_nor_written_nor_taken_over(hub: Any, app: Flask) -> None:
     elsewhere = hub.another("elsewhere")
     mine, other = hub.office(), elsewhere.office("zoe")

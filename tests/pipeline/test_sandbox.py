@@ -179,6 +179,7 @@ def fresh() -> Iterator[Callable[..., SandboxedRenderer]]:
 
 
 @pytest.mark.parametrize("source", ESCAPES + BOMBS, ids=lambda source: source[:40])
+@pytest.mark.proves("S5")
 def test_no_template_escapes_or_exhausts(sandbox: SandboxedRenderer, source: str) -> None:
     """Refused at save or refused at send, each time signalled; never an output that tells of the inside."""
     with pytest.raises(TemplateFailed) as failed:
@@ -264,6 +265,7 @@ def endless(mark: str) -> tuple[str, dict[str, Any]]:
     )
 
 
+@pytest.mark.proves("S5")
 def test_an_endless_one_is_killed_the_child_replaced_and_the_template_remembered(
     fresh: Callable[..., SandboxedRenderer],
 ) -> None:
@@ -308,6 +310,7 @@ def test_a_child_that_was_killed_in_between_is_replaced(
     assert running.render("title", "y", {}) == "y"
 
 
+@pytest.mark.proves("S5")
 def test_memory_is_limited() -> None:
     program = f"import sys; sys.path.insert(0, {str(CHILD.parent)!r}); import sandbox_child as c; c._limit(); bytearray(10**9)"
     ended = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
