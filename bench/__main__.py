@@ -18,6 +18,7 @@ NAMES = {
     "p6": "bench.p6_delivery",
     "p8": "bench.p8_live",
     "p9": "bench.p9_broadcast",
+    "p10": "bench.p10_sweeps",
     "p12": "bench.p12_memory",
     "parts": "bench.parts",
 }
