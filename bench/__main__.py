@@ -20,6 +20,7 @@ NAMES = {
     "p9": "bench.p9_broadcast",
     "p10": "bench.p10_sweeps",
     "p12": "bench.p12_memory",
+    "r5": "bench.r5_ladders",
     "parts": "bench.parts",
 }
 

@@ -32,6 +32,9 @@ def init_app(app: Flask) -> None:
         retain,
         scheduled,
         notifications,
+        escalations,
+        check_escalations,
+        cover,
         webhook,
         why,
         schedule_command,
@@ -117,16 +120,47 @@ def scheduled() -> None:
 @click.argument("switch", type=click.Choice(["on", "off"]), required=False)
 def notifications(switch: str | None) -> None:
     """Switch the notifications of the whole installation ON or OFF, or show how they stand. Off tells nobody of anything
-    that happens from then on, records each decision, and is said on every page of every office."""
+    that happens from then on, sends nothing that still waits, records each decision, and is said on every page of every
+    office."""
+    _installation("notifications", switch)
+
+
+@click.command("escalations")
+@click.argument("switch", type=click.Choice(["on", "off"]), required=False)
+def escalations(switch: str | None) -> None:
+    """Switch the escalations of the whole installation ON or OFF, or show how they stand. Each office has its own switch
+    beside it, which is off until its administrator wants them. Off climbs no ladder; permits expire all the same."""
+    _installation("escalations", switch)
+
+
+def _installation(what: str, switch: str | None) -> None:
     from notify_app.extensions import db
     from notify_app.pipeline import sql
 
     if switch:
+        given = {"notifications": None, "escalations": None, what: switch == "on"}
         with db.engines["engine"].begin() as conn:
-            conn.execute(sql.SWITCH_INSTALLATION, {"on": switch == "on"})
+            conn.execute(sql.SWITCH_INSTALLATION, given)
     with db.engines["engine"].connect() as conn:
-        row = conn.execute(text("SELECT notifications_on FROM installation")).one_or_none()
-    click.echo("on" if row is None or row.notifications_on else "off")
+        row = conn.execute(text("SELECT notifications_on, escalations_on FROM installation")).one_or_none()
+    stands = row is None or getattr(row, f"{what}_on")
+    click.echo("on" if stands else "off")
+
+
+@click.command("check-escalations")
+def check_escalations() -> None:
+    """Climb every ladder that is due, for those who run no scheduler: call it from cron every minute."""
+    from notify_app.sweeps import escalate
+
+    _sweep(escalate.run, "{} levels told")
+
+
+@click.command("cover")
+def cover() -> None:
+    """Say in advance when nobody of those whom ladders call will be there: every ten minutes is often enough."""
+    from notify_app.sweeps import cover as sweep
+
+    _sweep(sweep.run, "{} gaps said")
 
 
 @click.command("retain")
@@ -271,7 +305,7 @@ def template(organisation: str, event: str, settings: tuple[str, ...], off: bool
 @click.argument("organisation")
 @click.argument("settings", nargs=-1)
 def office(organisation: str, settings: tuple[str, ...]) -> None:
-    """Show or set an office's settings and branding: name=VALUE (notifications_on, sms_segments, company_name,
+    """Show or set an office's settings and branding: name=VALUE (notifications_on, escalations_on, sms_segments, company_name,
     logo_url, colour, accent, footer, sender_name, sender_address, reply_to, sms_sender)."""
     from notify_app.work import templates
 

@@ -9,6 +9,8 @@ from datetime import datetime
 from notify_app import clock, process
 from notify_app.extensions import db
 from notify_app.queue import BULK, ROUTE, URGENT
+from notify_app.sweeps import cover as cover_sweep
+from notify_app.sweeps import escalate as escalate_sweep
 from notify_app.sweeps import release as release_sweep
 from notify_app.sweeps import remind as remind_sweep
 from notify_app.sweeps import rescue as rescue_sweep
@@ -19,8 +21,10 @@ from notify_app.timetable import SCHEDULE, Periodic
 __all__ = [
     "SCHEDULE",
     "Periodic",
+    "cover",
     "deliver_bulk",
     "deliver_urgent",
+    "escalate",
     "release",
     "remind",
     "rescue",
@@ -55,6 +59,16 @@ def release() -> None:
 def remind() -> None:
     """Tell and do what was planned for now (E4)."""
     sweep(remind_sweep.run)
+
+
+def escalate() -> None:
+    """Tell the next level of what waits too long (D4)."""
+    sweep(escalate_sweep.run)
+
+
+def cover() -> None:
+    """Say in advance when nobody is there."""
+    sweep(cover_sweep.run)
 
 
 def scheduled() -> None:

@@ -27,8 +27,10 @@ class Periodic:
 SCHEDULE = (
     Periodic("hub-release", "notify_app.jobs.release", seconds=5),
     Periodic("hub-rescue", "notify_app.jobs.rescue", seconds=10),
+    Periodic("hub-escalate", "notify_app.jobs.escalate", seconds=10),
     Periodic("hub-remind", "notify_app.jobs.remind", seconds=15),
     Periodic("hub-scheduled", "notify_app.jobs.scheduled", seconds=15),
+    Periodic("hub-cover", "notify_app.jobs.cover", seconds=600),
     Periodic("hub-retry", "notify_app.jobs.retry", seconds=300),
     Periodic("hub-retain", "notify_app.jobs.retain", cron="0 2 * * 0"),
 )

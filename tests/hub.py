@@ -135,6 +135,7 @@ class World:
             "SELECT min(at) FROM (SELECT next_attempt_at AS at FROM delivery WHERE state = 'queued' "
             "UNION ALL SELECT next_attempt_at FROM inbound WHERE state = 'accepted' "
             "UNION ALL SELECT due_at FROM reminder WHERE state = 'pending' "
+            "UNION ALL SELECT next_level_at FROM task WHERE next_level_at IS NOT NULL "
             "UNION ALL SELECT next_chunk_at FROM broadcast WHERE done_at IS NULL "
             "UNION ALL SELECT due_at FROM written_message WHERE state = 'scheduled') AS due"
         )

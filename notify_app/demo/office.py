@@ -55,6 +55,9 @@ class Office:
     people: tuple[Somebody, ...]
     week: Callable[[Week], None]
     options: tuple[str, ...] = ()
+    # what waits too long climbs its ladder; rules of its own: kind, type, step, ladder
+    escalates: bool = False
+    rules: tuple[tuple[str, str | None, str | None, Mapping[str, Any]], ...] = ()
 
     def first(self, role: str) -> Somebody:
         """The first person with this role."""
@@ -108,9 +111,17 @@ def _furnish(conn: Connection, office: Office, settings: Settings, password: str
             "name": office.name,
             "zone": office.zone,
             "branding": json.dumps(office.branding),
-            "settings": json.dumps({"options": list(office.options)} if office.options else {}),
+            "settings": json.dumps({"options": list(office.options), "escalations_on": office.escalates}),
         },
     )
+    for kind, sort, name, ladder in office.rules:
+        conn.execute(
+            text(
+                "INSERT INTO escalation_rule (organisation_id, kind, sort, step, ladder) "
+                "VALUES (:org, :kind, :sort, :step, CAST(:ladder AS jsonb))"
+            ),
+            {"org": organisation_id, "kind": kind, "sort": sort, "step": name, "ladder": json.dumps(ladder)},
+        )
     conn.execute(
         text(
             "INSERT INTO source (organisation_id, id, slug, name, secret) VALUES (:org, :id, :slug, :name, :secret)"

@@ -46,6 +46,14 @@ DONE: tuple[tuple[int, str, str, str, str, str, str, str, tuple[str, ...]], ...]
     (2, "08:00", "PTW-146", "Work at height", "Change the flood lights of mast 5", "Yard north, mast 5",
      INES_CALDER, NILS, ()),
 )  # fmt: skip
+# fire waits for nobody: half an hour after the limit those above hear of it, and then every two hours
+HOT_WORK = {
+    "levels": [
+        {"after": 240, "tell": ["assignee"], "says": "overdue", "repeat": 120},
+        {"after": 30, "tell": ["role:administrator+grade:A", "grade:A"], "says": "escalated", "repeat": 120},
+    ],
+    "lapses": 120,
+}
 HALF_AN_HOUR, HOUR = timedelta(minutes=30), timedelta(hours=1)
 
 
@@ -196,4 +204,6 @@ OFFICE = Office(
     people=PEOPLE,
     week=week,
     options=("assign_verifiers",),
+    escalates=True,
+    rules=(("permit", "Hot work", None, HOT_WORK),),
 )

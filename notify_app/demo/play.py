@@ -30,7 +30,7 @@ from notify_app.pipeline.deliver import Deliverer
 from notify_app.pipeline.route import Origin, stage
 from notify_app.pipeline.step import Step, step
 from notify_app.queue import BULK, URGENT
-from notify_app.sweeps import remind
+from notify_app.sweeps import escalate, remind
 from notify_app.work import apply
 
 __all__ = ["Play"]
@@ -49,6 +49,8 @@ NEXT_DUE = text(
     """
     SELECT min(at) FROM (
         SELECT min(due_at) AS at FROM reminder WHERE organisation_id = ANY(:offices) AND state = 'pending'
+        UNION ALL
+        SELECT min(next_level_at) FROM task WHERE organisation_id = ANY(:offices)
         UNION ALL
         SELECT min(next_attempt_at) FROM delivery WHERE organisation_id = ANY(:offices) AND state = 'queued'
     ) t WHERE at <= :until
@@ -125,6 +127,7 @@ class Play:
                 return
             self._set(min(max(due, self._time + MINUTE), until))
             remind.run(self._time)
+            escalate.run(self._time)
             self._deliver()
 
     # --- what happens ----------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from notify_app.domains.base import Category, Dedupe, DomainPack, Draft, EventTy
 
 __all__ = [
     "ANNOUNCEMENT",
+    "COVER_GAP",
     "GENERAL",
     "MANUAL_MESSAGE",
     "NOT_REACHED",
@@ -112,6 +113,27 @@ TASK_ESCALATED = EventType(
     dedupe=Dedupe.daily,
 )
 
+# said in advance, so that somebody can still see to it
+COVER_GAP = EventType(
+    "cover_gap",
+    "Nobody is there",
+    "task",
+    Priority.high,
+    ("role:administrator",),
+    ("group", "starts", "ends"),
+    {
+        "group": "Administrators, grade A",
+        "starts": datetime(2026, 11, 28, 2, 0, tzinfo=UTC),
+        "ends": datetime(2026, 11, 30, 8, 0, tzinfo=UTC),
+    },
+    facts=(
+        Field("group", "Who", required=True),
+        Field("starts", "From", FieldKind.moment, required=True),
+        Field("ends", "Until", FieldKind.moment, required=True),
+    ),
+    channels=("email",),
+)
+
 # its audience is asked for, not declared (`pipeline.crowd`). Its words name no reader, so that all emails of one language
 # share one body; how it is signed below says so too (`_layout.mjml`)
 ANNOUNCEMENT = EventType(
@@ -139,5 +161,14 @@ PACK = DomainPack(
         Category("announcement", "Announcements", "News from the office to many at once."),
         Category("system", "System", "Tests, and messages about messages."),
     ),
-    events=(NOT_REACHED, MANUAL_MESSAGE, TASK_OVERDUE, TASK_ESCALATED, GENERAL, TEST_MESSAGE, ANNOUNCEMENT),
+    events=(
+        NOT_REACHED,
+        MANUAL_MESSAGE,
+        TASK_OVERDUE,
+        TASK_ESCALATED,
+        COVER_GAP,
+        GENERAL,
+        TEST_MESSAGE,
+        ANNOUNCEMENT,
+    ),
 )

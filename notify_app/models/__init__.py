@@ -4,6 +4,7 @@ from notify_app.models.api import ApiCall, ApiKey
 from notify_app.models.base import Base, Scoped
 from notify_app.models.broadcast import Broadcast
 from notify_app.models.clock import HubClock
+from notify_app.models.escalation import Escalation, EscalationRule, TaskAcknowledgement
 from notify_app.models.message import (
     Attempt,
     Content,
@@ -28,7 +29,7 @@ from notify_app.models.organisation import (
     Source,
     Suppression,
 )
-from notify_app.models.wish import Preference, PreferenceChoice, Template
+from notify_app.models.wish import Absence, Preference, PreferenceChoice, Template
 from notify_app.models.work import (
     Change,
     Inbound,
@@ -45,6 +46,7 @@ from notify_app.models.work import (
 from notify_app.models.written import Answer, Installation, WrittenMessage, WrittenState
 
 __all__ = [
+    "Absence",
     "Account",
     "AccountSession",
     "Address",
@@ -60,6 +62,8 @@ __all__ = [
     "Delivery",
     "DeliveryItem",
     "DeliveryState",
+    "Escalation",
+    "EscalationRule",
     "Event",
     "Grade",
     "HubClock",
@@ -84,6 +88,7 @@ __all__ = [
     "Source",
     "Suppression",
     "Task",
+    "TaskAcknowledgement",
     "TaskOutcome",
     "Template",
     "WorkItem",

@@ -132,6 +132,8 @@ class Notification(Scoped, Base):
     created_at: Mapped[datetime] = moment()
     read_at: Mapped[datetime | None]
     acknowledged_at: Mapped[datetime | None]
+    # whom its reader stands in for
+    for_person_id: Mapped[UUID | None]
     withdrawn_at: Mapped[datetime | None]
 
     __table_args__ = (

@@ -1,18 +1,18 @@
-"""What people and offices want: preferences, quiet hours, the office's own templates."""
+"""What people and offices want: preferences, quiet hours, who stands in for whom, the office's own templates."""
 
 from __future__ import annotations
 
 from datetime import datetime, time
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Integer, SmallInteger, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, Integer, SmallInteger, UniqueConstraint
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from notify_app.models.base import Base, Scoped, identity, moment, of_organisation
 
-__all__ = ["Preference", "PreferenceChoice", "Template"]
+__all__ = ["Absence", "Preference", "PreferenceChoice", "Template"]
 
 
 class Preference(Scoped, Base):
@@ -52,6 +52,31 @@ class PreferenceChoice(Scoped, Base):
             ["organisation_id", "person_id"], ["person.organisation_id", "person.id"], ondelete="CASCADE"
         ),
         CheckConstraint("scope LIKE 'category:%' OR scope LIKE 'event:%'", name="scope"),
+    )
+
+
+class Absence(Scoped, Base):
+    """Somebody is away for a time; what reaches them goes to the substitute, if they have named one."""
+
+    __tablename__ = "absence"
+
+    id: Mapped[UUID] = identity()
+    person_id: Mapped[UUID]
+    substitute_id: Mapped[UUID | None]
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    created_by: Mapped[UUID | None]
+    created_at: Mapped[datetime] = moment()
+
+    __table_args__ = (
+        ForeignKeyConstraint(["organisation_id", "person_id"], ["person.organisation_id", "person.id"]),
+        ForeignKeyConstraint(["organisation_id", "substitute_id"], ["person.organisation_id", "person.id"]),
+        ForeignKeyConstraint(["organisation_id", "created_by"], ["person.organisation_id", "person.id"]),
+        CheckConstraint("starts_at < ends_at", name="times"),
+        CheckConstraint("substitute_id <> person_id", name="other"),
+        Index("ix_absence_person", "organisation_id", "person_id", "ends_at"),
+        # read by the cover sweep
+        Index("ix_absence_ends", "ends_at"),
     )
 
 

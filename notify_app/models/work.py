@@ -14,6 +14,7 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
+    SmallInteger,
     UniqueConstraint,
     text,
 )
@@ -204,13 +205,35 @@ class Task(Scoped, Base):
     closed_at: Mapped[datetime | None]
     closed_by: Mapped[UUID | None]
     outcome: Mapped[str | None]
+    # its ladder as it was when it opened (`policy.ladder`), and the rule that it is a copy of
+    ladder: Mapped[dict[str, Any] | None]
+    rule_id: Mapped[UUID | None]
+    rule_version: Mapped[int | None] = mapped_column(Integer)
+    # how many levels have been told; when the next one is due (none while escalations are off or it is acknowledged;
+    # of an acknowledgement that lapses, when it does)
+    level: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    next_level_at: Mapped[datetime | None]
+    resumed_at: Mapped[datetime | None]
+    hastened_at: Mapped[datetime | None]
+    # since when the sweep has waited for what its item's source has reported and is not applied
+    awaits_since: Mapped[datetime | None]
+    acknowledged_at: Mapped[datetime | None]
+    acknowledged_by: Mapped[UUID | None]
+    # why the last level could not be told; it is tried again
+    ladder_error: Mapped[str | None]
 
     __table_args__ = (
         ForeignKeyConstraint(["organisation_id", "item_id"], ["work_item.organisation_id", "work_item.id"]),
         ForeignKeyConstraint(["organisation_id", "assignee_id"], ["person.organisation_id", "person.id"]),
         ForeignKeyConstraint(["organisation_id", "closed_by"], ["person.organisation_id", "person.id"]),
+        ForeignKeyConstraint(["organisation_id", "acknowledged_by"], ["person.organisation_id", "person.id"]),
         CheckConstraint(f"outcome IN ({states(TaskOutcome)})", name="outcome"),
         CheckConstraint("(closed_at IS NULL) = (outcome IS NULL)", name="closed"),
+        CheckConstraint("next_level_at IS NULL OR closed_at IS NULL", name="climbs"),
+        # read by the escalation sweep
+        Index("ix_task_next_level", "next_level_at", postgresql_where=text("next_level_at IS NOT NULL")),
+        # what a changed rule would have done: the tasks of a time
+        Index("ix_task_opened", "organisation_id", "opened_at"),
         # one of each name waits at a time
         Index(
             "uq_task_open",

@@ -115,6 +115,7 @@ class Installation(Base):
 
     one: Mapped[bool] = mapped_column(primary_key=True, server_default=text("true"))
     notifications_on: Mapped[bool] = mapped_column(server_default=text("true"))
+    escalations_on: Mapped[bool] = mapped_column(server_default=text("true"))
     changed_at: Mapped[datetime] = moment()
 
     __table_args__ = (CheckConstraint("one", name="one"),)

@@ -1,6 +1,6 @@
 """Decide again before a message leaves (invariant 6): what has changed since it was queued, for its reader and for us.
 
-Read meanwhile, withdrawn, blocked, too old, left, another address, switched off, quiet hours. Read for a whole claim
+Read meanwhile, withdrawn, blocked, too old, left, another address, switched off (by them, or for all), quiet hours. Read for a whole claim
 in one statement, in the transaction right before the sending; a row that is under this worker's token no more is not
 among what is read, and so is not sent. Deciding is pure.
 """
@@ -34,8 +34,12 @@ READ = text(
              WHERE c.organisation_id = d.organisation_id AND c.person_id = d.person_id AND c.channel = d.channel) AS switches,
            CASE WHEN d.attempts > 1 THEN (SELECT count(*) FROM attempt t WHERE t.organisation_id = d.organisation_id
                AND t.delivery_id = d.id AND t.outcome = 'ambiguous') ELSE 0 END AS doubts,
+           NOT coalesce((o.settings ->> 'notifications_on')::boolean, true)
+               OR NOT coalesce((SELECT i.notifications_on FROM installation i), true) AS off,
            c.carried, c.unread, c.withdrawn,
-           n.name, n.category, n.priority AS of_priority, n.event_id, n.item_id, n.action_url
+           n.name, n.category, n.priority AS of_priority, n.event_id, n.item_id, n.action_url,
+           CASE WHEN n.for_person_id IS NOT NULL THEN (SELECT a.name FROM person a
+               WHERE a.organisation_id = d.organisation_id AND a.id = n.for_person_id) END AS stands_in_for
     FROM delivery d
     JOIN person p ON p.organisation_id = d.organisation_id AND p.id = d.person_id
     JOIN organisation o ON o.id = d.organisation_id
@@ -78,6 +82,8 @@ def refusal(row: Any, fact: Any, now: datetime) -> Refusal | None:
 
 def _not_any_more(row: Any, fact: Any, now: datetime) -> Refusal | None:
     urgent = row.priority == 1
+    if fact.off and fact.carried:
+        return Refusal("skipped", Reason.notifications_off)
     if fact.blocked:
         return Refusal("suppressed", Reason.suppressed, detail=fact.blocked)
     if fact.carried and fact.withdrawn == fact.carried:

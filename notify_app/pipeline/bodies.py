@@ -23,7 +23,8 @@ from notify_app.domains.base import Draft, Priority
 from notify_app.ids import new_id
 from notify_app.pipeline.audience import Member, members
 from notify_app.pipeline.step import Step
-from notify_app.pipeline.wording import TemplateProblem, Wording, Words, absolute
+from notify_app.pipeline.wording import TemplateProblem, Wording, Words, absolute, on_behalf
+from notify_app.policy import sms
 from notify_app.policy.formats import unpack
 from notify_app.policy.office import Branding, read
 
@@ -110,13 +111,23 @@ class Unwritten:
     words: Wording
     member: Member
     action: str
+    stands_in_for: str | None = None
 
     def body(self) -> Body | str:
         """The body, or a sentence that says why there is none."""
         try:
-            return self.words.bodies(self.row.channel, self.member, self.action)
+            written = self.words.bodies(self.row.channel, self.member, self.action)
+            return self._on_behalf(written, self.stands_in_for) if self.stands_in_for else written
         except Exception as error:  # noqa: BLE001 - `said` logs what is no template's problem
             return said(error, self.row)
+
+    def _on_behalf(self, written: Mapping[str, str], name: str) -> Body:
+        """Whoever stands in reads at once for whom."""
+        if "subject" in written:
+            text = f"You stand in for {name}.\n\n{written['text']}"
+            return {**written, "subject": on_behalf(name, written["subject"]), "text": text}
+        segments = self.words.office.settings.sms_segments
+        return {**written, "text": sms.fit(on_behalf(name, written["text"]), segments)}
 
 
 def look(work: Step, rows: Sequence[Any], facts: Mapping[str, Any]) -> list[Unwritten | tuple[Any, str]]:
@@ -136,7 +147,8 @@ def look(work: Step, rows: Sequence[Any], facts: Mapping[str, Any]) -> list[Unwr
         if isinstance(words, str):
             found.append((row, words))
         else:
-            found.append(Unwritten(row, words, readers[row.person_id], fact.action_url))
+            reader = readers[row.person_id]
+            found.append(Unwritten(row, words, reader, fact.action_url, fact.stands_in_for))
     return found
 
 

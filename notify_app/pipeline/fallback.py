@@ -1,6 +1,6 @@
 """When an address turns out to be of no use: block it if it is to blame, take the person's next channel, or tell the
 office whom it did not reach (A16). Of what was told to many, the office hears once that there are such people; each is
-recorded, and the page counts them. Done before the failed delivery is settled; doing it twice changes nothing.
+recorded, and the page counts them. Of a level of a ladder that reaches nobody the next one is due at once. Done before the failed delivery is settled; doing it twice changes nothing.
 """
 
 from __future__ import annotations
@@ -19,12 +19,18 @@ from notify_app.pipeline.step import Step
 from notify_app.pipeline.wording import title_of
 from notify_app.policy.quiet import release_at
 from notify_app.policy.routing import OUTWARD
+from notify_app.work import ladders
 
 __all__ = ["block", "instead"]
 
 URGENT = 1
 GIVING_UP = "giving_up"
 HOPEFUL = ("queued", "sending", "sent", "delivered")
+# whether the same still reaches somebody
+ARRIVING = """
+    SELECT 1 FROM delivery WHERE organisation_id = :org AND group_key = :group AND id <> :id
+    AND state IN ('queued', 'sending', 'sent', 'delivered') AND reason IS DISTINCT FROM 'giving_up' LIMIT 1
+"""
 NOTE = """
     INSERT INTO decision (organisation_id, event_id, person_id, outcome, reason)
     SELECT :org, :event, :person, 'not_told', 'not_reached' WHERE NOT EXISTS (
@@ -94,6 +100,8 @@ def instead(work: Step, delivery: Any, reason: str, *, blocked: bool = False) ->
         outbox.put(work, [_copy(delivery, carried, *other, not_before=quiet)])
     else:
         _tell_office(work, delivery, member, carried, reason)
+        if urgent and not work.one(ARRIVING, group=delivery.group_key, id=delivery.id):
+            ladders.hasten(work, carried.event_id)
 
 
 def _next(member: Member, tried: set[str], carried: Any, *, urgent: bool) -> tuple[str, str] | None:

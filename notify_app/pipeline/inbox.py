@@ -16,6 +16,7 @@ from sqlalchemy import text
 
 from notify_app.live.announce import Changed, Frame
 from notify_app.pipeline.step import Step
+from notify_app.work import ladders
 
 __all__ = [
     "Line",
@@ -47,6 +48,7 @@ class Line:
     action_url: str
     item_id: UUID | None
     dedupe_key: str | None = None
+    for_person_id: UUID | None = None
 
 
 # taken in the order of ids: two steps that tell the same people wait for each other in turn, not in a circle
@@ -189,8 +191,10 @@ def mark_all_read(step: Step, person_id: UUID) -> int:
 
 def acknowledge(step: Step, event_id: UUID, person_id: UUID, *, for_all: bool = False) -> int:
     """Somebody takes notice of an event: their own line of it is acknowledged and read; `for_all` (the office) ends
-    it as an alert for everybody; of what was told to many, for the office. Returns how many lines were not acknowledged
-    before."""
+    it as an alert for everybody; of what was told to many, for the office. Where the event is a level of a ladder, they
+    see to its task. Returns how many lines were not acknowledged before."""
+    # the task before any line, as the sweep takes them
+    ladders.see_to(step, event_id, person_id)
     rows = step.all(
         "UPDATE notification SET acknowledged_at = hub_now() WHERE organisation_id = :org AND event_id = :event "
         "AND acknowledged_at IS NULL AND withdrawn_at IS NULL AND (:all OR person_id = :person OR (:office AND person_id IN "

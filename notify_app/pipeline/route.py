@@ -152,8 +152,9 @@ def _one(
         known.writes.crowds.append((event_id, says.priority.rank, many, override.action_url or ""))
         return []
     known.members(wanted)
+    standing_in = _standing_in(known, says, wanted)
     drafts: list[Draft] = []
-    for person_id in wanted:
+    for person_id in [*wanted, *(one for one in standing_in if one not in wanted)]:
         if says.type.except_actor and person_id == origin.actor_id:
             note.add(person_id, "", "not_told", Reason.is_actor)
             continue
@@ -164,11 +165,25 @@ def _one(
                 draft, member.name if member else "somebody", says.title(), sentence(Reason.person_left)
             )
             continue
-        drafts += _person(known, says, member, draft, override, event_id, item_id, note)
+        drafts += _person(known, says, member, draft, override, event_id, item_id, note, standing_in)
     if says.problems:
         row["error"] = "\n".join(says.problems)
         routed.problems += says.problems
     return drafts
+
+
+def _standing_in(known: World, says: wording.Wording, wanted: Sequence[UUID]) -> dict[UUID, UUID]:
+    """Who stands in for whom of those that are away. What asks its reader for an answer, and what holds a secret of
+    theirs, is theirs alone."""
+    away = [known.member(one) for one in wanted]
+    if says.type.answers or says.type.secrets or not any(one and one.away_until for one in away):
+        return {}
+    found: dict[UUID, UUID] = {}
+    for one in away:
+        substitute = known.stand_in(one.id) if one and one.away_until and not one.left else None
+        if one and substitute:
+            found[substitute] = one.id
+    return found
 
 
 @dataclass
@@ -207,10 +222,19 @@ def _person(
     event_id: UUID,
     item_id: UUID | None,
     note: _Note,
+    standing_in: Mapping[UUID, UUID],
 ) -> list[Draft]:
     matter = Matter(draft.event, says.category, says.priority, says.type.channels)
+    absent = known.member(standing_in[member.id]) if member.id in standing_in else None
+    covered_by = next((known.member(one) for one, whom in standing_in.items() if whom == member.id), None)
     decided: Plan = plan(
-        matter, member.reaches, member.choice, signs_in=member.signs_in, zone=member.zone, now=known.step.now
+        matter,
+        member.reaches,
+        member.choice,
+        signs_in=member.signs_in,
+        zone=member.zone,
+        now=known.step.now,
+        covered_by=covered_by.name if covered_by else "",
     )
     line_id = new_id()
     action = override.action_url or says.action_url() or _leads_to(known, says, member, item_id, line_id)
@@ -237,7 +261,11 @@ def _person(
         action_url=action,
         item_id=item_id,
         dedupe_key=_matter(known, says, draft, member),
+        for_person_id=absent.id if absent else None,
     )
+    if absent:
+        line = replace(line, title=wording.on_behalf(absent.name, line.title))
+        note.add(member.id, "", "told", Reason.stands_in, {"who": absent.name})
     known.writes.lines.append(line)
     for message in decided.messages:
         known.writes.deliveries.append(outbox.Row.of(message, line, event_id))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from sqlalchemy import text
 
 __all__ = [
+    "ABSENT_SOON",
     "ACCEPT",
     "ACCEPT_INVITATION",
     "BEHIND",
@@ -16,7 +17,9 @@ __all__ = [
     "DUE_BROADCASTS",
     "DUE_INBOUND",
     "DUE_REMINDERS",
+    "DUE_TASKS",
     "DUE_WRITTEN",
+    "ESCALATIONS_ON",
     "EXPIRED_LEASES",
     "FIND_ACCOUNT",
     "FIND_INBOUND",
@@ -126,6 +129,23 @@ DUE_REMINDERS = text(
     """
 )
 
+# whose next level's time has come; each is locked under its organisation's own scope
+DUE_TASKS = text(
+    """
+    SELECT organisation_id, id, item_id FROM task WHERE next_level_at <= :now ORDER BY next_level_at, id LIMIT :limit
+    """
+)
+
+# whose people are away in the time ahead
+ABSENT_SOON = text(
+    """
+    SELECT DISTINCT organisation_id FROM absence WHERE ends_at > :now AND starts_at < :until
+    ORDER BY organisation_id LIMIT :limit
+    """
+)
+
+ESCALATIONS_ON = text("SELECT coalesce((SELECT escalations_on FROM installation), true) AS is_on")
+
 # what is told to many, the most pressing first, each in its turn; taken under the organisation's own scope
 DUE_BROADCASTS = text(
     """
@@ -182,11 +202,14 @@ ACCEPT_INVITATION = text(
     """
 )
 
-# D6: for all organisations at once
+# D6: for all organisations at once; what is not given stays
 SWITCH_INSTALLATION = text(
     """
-    INSERT INTO installation (notifications_on) VALUES (:on)
-    ON CONFLICT (one) DO UPDATE SET notifications_on = excluded.notifications_on, changed_at = hub_now()
+    INSERT INTO installation (notifications_on, escalations_on)
+    VALUES (coalesce(CAST(:notifications AS boolean), true), coalesce(CAST(:escalations AS boolean), true))
+    ON CONFLICT (one) DO UPDATE SET
+        notifications_on = coalesce(CAST(:notifications AS boolean), installation.notifications_on),
+        escalations_on = coalesce(CAST(:escalations AS boolean), installation.escalations_on), changed_at = hub_now()
     """
 )
 

@@ -22,7 +22,7 @@ from notify_app.pipeline.render import Rendered, TemplateFailed, missing_files, 
 from notify_app.pipeline.step import Step, hub
 from notify_app.policy.office import Branding, OfficeSettings, read
 
-__all__ = ["TemplateProblem", "Wording", "Words", "absolute", "check_files", "title_of"]
+__all__ = ["TemplateProblem", "Wording", "Words", "absolute", "check_files", "on_behalf", "title_of"]
 
 INBOX = ("title", "text")
 PERSONAL = ("person", "link")
@@ -148,6 +148,11 @@ class Wording:
             self.problems.append(said)
 
 
+def on_behalf(name: str, title: str) -> str:
+    """A title for whoever stands in for somebody."""
+    return f"For {name}: {title}"
+
+
 def title_of(title: str, payload: Mapping[str, Any]) -> str:
     """An event's title with the numbers of what it is about: "Repair approved: R-1042"."""
     items = payload.get("items")
@@ -198,7 +203,8 @@ class Words:
         self._step = step
         row = step.one(
             "SELECT name, zone, locale, currency, settings, branding, "
-            "coalesce((SELECT notifications_on FROM installation), true) AS installed_on "
+            "coalesce((SELECT notifications_on FROM installation), true) AS installed_on, "
+            "coalesce((SELECT escalations_on FROM installation), true) AS escalations_installed "
             "FROM organisation WHERE id = :org"
         )
         self.name: str = row.name
@@ -206,6 +212,7 @@ class Words:
         self.locale: str = row.locale
         self.currency: str = row.currency
         self.installed_on: bool = row.installed_on
+        self.escalations_installed: bool = row.escalations_installed
         self.settings = read(OfficeSettings, row.settings)
         self.branding = read(Branding, row.branding)
 

@@ -22,8 +22,10 @@ from notify_app.domains.inputs import PersonIn
 from notify_app.pipeline.step import Step
 from notify_app.pipeline.wording import Words
 from notify_app.pipeline.writes import Writes, write
+from notify_app.policy import cover
 from notify_app.policy.formats import pack, unpack
-from notify_app.work import people
+from notify_app.policy.worktime import WorkingTime
+from notify_app.work import ladders, people
 from notify_app.work.people import Member
 
 __all__ = ["Held", "World", "of"]
@@ -95,6 +97,16 @@ class World:
         """Templates, branding and settings."""
         return Words(self.step)
 
+    @cached_property
+    def rules(self) -> list[ladders.Rule]:
+        """The organisation's escalation rules."""
+        return ladders.read_rules(self.step)
+
+    @cached_property
+    def working_time(self) -> WorkingTime:
+        """When the organisation works."""
+        return ladders.working_time(self.words.settings, self.words.zone)
+
     @property
     def office(self) -> tuple[UUID, ...]:
         """Managers and administrators."""
@@ -137,6 +149,20 @@ class World:
         if person_id not in self._members:
             self.members([person_id])
         return self._members[person_id]
+
+    def stand_in(self, person_id: UUID) -> UUID | None:
+        """Who stands in for somebody who is away now, of those who are there and have not left."""
+        away: dict[UUID, UUID | None] = {}
+        at: UUID | None = person_id
+        while at is not None and at not in away:
+            member = self.member(at)
+            if member is None or member.left:
+                return None
+            if member.away_until is None:
+                break
+            away[at] = member.substitute_id
+            at = member.substitute_id
+        return cover.stand_in(person_id, away)
 
     def named(self, source_id: UUID, external_id: str) -> Member | None:
         """The person that a source calls so."""

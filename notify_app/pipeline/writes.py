@@ -194,13 +194,14 @@ def _write_items(step: Step, writes: Writes) -> None:
 
 TASKS = """
     INSERT INTO task (organisation_id, id, item_id, kind, name, step, round, assignee_id, hours, opened_at, due_at,
-                      closed_at, closed_by, outcome)
+                      closed_at, closed_by, outcome, ladder, rule_id, rule_version, level, next_level_at)
     SELECT :org, id, item_id, kind, name, step, round, assignee_id, hours, opened_at, due_at, closed_at, closed_by,
-           outcome
+           outcome, ladder, rule_id, rule_version, level, CASE WHEN closed_at IS NULL THEN next_level_at END
     FROM json_populate_recordset(NULL::task, CAST(:rows AS json))
 """
 TASKS_MOVED = """
-    UPDATE task t SET assignee_id = r.assignee_id, closed_at = r.closed_at, closed_by = r.closed_by, outcome = r.outcome
+    UPDATE task t SET assignee_id = r.assignee_id, closed_at = r.closed_at, closed_by = r.closed_by, outcome = r.outcome,
+           next_level_at = CASE WHEN r.closed_at IS NULL THEN t.next_level_at END
     FROM json_populate_recordset(NULL::task, CAST(:rows AS json)) r WHERE t.organisation_id = :org AND t.id = r.id
 """
 # what was given up can be planned again; what has gone has gone

@@ -77,12 +77,14 @@ class Ladder(BaseModel):
 
 @dataclass(frozen=True)
 class Fire:
-    """A level that was told: which, for which time (0 first), when it was due and when it was done."""
+    """A level that was told: which, for which time (0 first), when it was due and when it was done. `why` is set where it
+    came otherwise than by its delay: 'not_delivered' (the level before reached nobody), 'lapsed' (an acknowledgement)."""
 
     level: int
     repetition: int
     due_at: datetime
     done_at: datetime
+    why: str = ""
 
     @property
     def counts_from(self) -> datetime:

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import date, time
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from notify_app.errors import FieldError, Invalid
 
-__all__ = ["Branding", "OfficeSettings", "read"]
+__all__ = ["Branding", "Hours", "OfficeSettings", "read"]
 
 Model = TypeVar("Model", bound=BaseModel)
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 Line = Annotated[str, Field(max_length=200, pattern=r"^[^\r\n\x00]*$")]
+
+
+class Hours(BaseModel):
+    """A day's working hours, on the wall clock of the organisation; an end at or before the start is midnight."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    start: time
+    end: time
+
+
+WEEK = {day: Hours(start=time(8), end=time(17)) for day in range(5)}
 
 
 class OfficeSettings(BaseModel):
@@ -21,6 +35,11 @@ class OfficeSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     notifications_on: bool = True
+    # whether what waits too long climbs its ladder (D6: off until an administrator wants it)
+    escalations_on: bool = False
+    # Monday = 0; by them go the ladders that count working time
+    working_days: Mapping[Annotated[int, Field(ge=0, le=6)], Hours] = WEEK
+    holidays: Annotated[frozenset[date], Field(max_length=400)] = frozenset()
     # what kinds of work offer and this organisation wants done by itself (`Assignment.option`)
     options: frozenset[Annotated[str, Field(max_length=60)]] = frozenset()
     sms_segments: Annotated[int, Field(ge=1, le=6)] = 1

@@ -27,6 +27,8 @@ class Reason(StrEnum):
     unknown_person = "unknown_person"
     person_left = "person_left"
     is_actor = "is_actor"
+    covered = "covered"
+    stands_in = "stands_in"
     template_inactive = "template_inactive"
     template_failed = "template_failed"
     duplicate = "duplicate"
@@ -34,6 +36,7 @@ class Reason(StrEnum):
     # at send time
     read_meanwhile = "read_meanwhile"
     withdrawn = "withdrawn"
+    acknowledged = "acknowledged"
     too_old = "too_old"
     bad_address = "bad_address"
     provider_refused = "provider_refused"
@@ -61,12 +64,15 @@ SENTENCES = {
     Reason.unknown_person: "{who} is not known in this organisation.",
     Reason.person_left: "They have left the organisation.",
     Reason.is_actor: "They did it themselves.",
+    Reason.covered: "They are away; {who} stands in for them.",
+    Reason.stands_in: "They stand in for {who}.",
     Reason.template_inactive: "The office has switched this message off.",
     Reason.template_failed: "The message could not be written: {error}",
     Reason.duplicate: "They were told of the same matter already.",
     Reason.notifications_off: "Notifications are switched off for the organisation.",
     Reason.read_meanwhile: "It was read before the message left.",
     Reason.withdrawn: "It was withdrawn before the message left.",
+    Reason.acknowledged: "Somebody saw to it before the message left.",
     Reason.too_old: "It had become too old to be of use.",
     Reason.bad_address: "The address cannot be used.",
     Reason.provider_refused: "The provider refused it for good.",

@@ -93,18 +93,29 @@ class Matter:
 
 
 def plan(
-    matter: Matter, reaches: Sequence[Reach], choice: Choice, *, signs_in: bool, zone: str, now: datetime
+    matter: Matter,
+    reaches: Sequence[Reach],
+    choice: Choice,
+    *,
+    signs_in: bool,
+    zone: str,
+    now: datetime,
+    covered_by: str = "",
 ) -> Plan:
     """Decide for one person. `reaches` in the person's own order; the first unblocked of a channel is used.
 
     URGENT ignores switches and quiet hours, never a blocked address. When no planned channel has a usable
     address the next usable one is taken; a person who cannot sign in has no inbox, so for them this holds
     for LOW too. Someone is unreached when nothing is left, unless they sign in and it was not pressing.
+    Whoever is away and `covered_by` somebody has it in the inbox alone.
     """
     wanted = matter.channels if matter.channels is not None else CHANNELS_BY_PRIORITY[matter.priority]
     wanted = tuple(channel for channel in wanted if channel != "inapp")
     why = Reason.event_channel if matter.channels is not None else Reason.priority_channel
     record = [Told("inapp", "told", Reason.in_inbox)]
+    if covered_by:
+        record += [Told(channel, "not_told", Reason.covered, {"who": covered_by}) for channel in wanted]
+        return Plan((), tuple(record), False)
     messages: list[Planned] = []
     muted = False
     for channel in wanted:

@@ -50,7 +50,8 @@ FIGURES = f"""
           AND next_attempt_at < :late) AS late
     FROM (
         SELECT count(DISTINCT item_id) AS waiting, count(DISTINCT item_id) FILTER (WHERE due_at < :now) AS overdue,
-               count(DISTINCT item_id) FILTER (WHERE step = 'approval') AS approval, min(opened_at) AS since
+               count(DISTINCT item_id) FILTER (WHERE step = 'approval') AS approval, min(opened_at) AS since,
+               count(DISTINCT item_id) FILTER (WHERE level > 1) AS escalated
         FROM task WHERE organisation_id = :org AND closed_at IS NULL
     ) t
 """  # noqa: S608  (constants of this program)
@@ -139,6 +140,12 @@ def show() -> ResponseReturnValue:
 # --- figures -------------------------------------------------------------------------------------------------------
 
 
+def _overdue_note(row: Any) -> str:
+    if row.escalated:
+        return ngettext("%(num)d has been escalated", "%(num)d have been escalated", row.escalated)
+    return _("past the time of its step") if row.overdue else _("every step is in time")
+
+
 def _figures(work: Step, read: Reader) -> list[dict[str, Any]]:
     now = work.now
     spans = {
@@ -155,7 +162,7 @@ def _figures(work: Step, read: Reader) -> list[dict[str, Any]]:
     )
     return [
         _figure("overdue", _("Overdue"), row.overdue, "bad" if row.overdue else "calm",
-                _("past the time of its step") if row.overdue else _("every step is in time"),
+                _overdue_note(row),
                 url_for("work.show", overdue=1)),
         _figure("waiting", _("Waiting for somebody"), row.waiting, "calm", oldest, url_for("work.show", state=WAITS)),
         _figure("approval", _("Waiting for approval"), row.approval, "calm",

@@ -92,7 +92,7 @@ def values(work: Step, id: UUID, member: Membership, tried: Tried | None = None)
         "facts": facts,
         "quick": _quick(found, people, facts),
         "actions": _actions(work, found, read, tried),
-        "tasks": waiting.tasks(work, found.item, found.kind, read, member.person_id),
+        "tasks": waiting.tasks(work, found.item, found.kind, read, member.person_id, office=found.office),
         "planned": waiting.planned(work, found.item, found.kind, read),
         "timeline": timeline(
             work, found.item, found.kind, read, me=member.person_id, role=member.role, everything=found.office

@@ -1,5 +1,6 @@
-"""What an administrator switches for the organisation (D6): its notifications, and what its kinds of work do by
-themselves. The installation's own switch is shown here and set by whoever runs it (`flask notifications`)."""
+"""What an administrator switches for the organisation (D6): its notifications, its escalations, and what its kinds
+of work do by themselves. The installation's own switches are shown here and set by whoever runs it (`flask notifications`,
+`flask escalations`)."""
 
 from __future__ import annotations
 
@@ -31,7 +32,9 @@ def show() -> ResponseReturnValue:
     return render_template(
         "switches.html",
         notifications_on=words.settings.notifications_on,
+        escalations_on=words.settings.escalations_on,
         installed_on=words.installed_on,
+        escalations_installed=words.escalations_installed,
         options=[{**one, "on": one["key"] in words.settings.options} for one in _options()],
     )
 
@@ -44,7 +47,10 @@ def save() -> ResponseReturnValue:
     with step(viewer().organisation_id) as work:
         _keep(
             work,
-            on=request.form.get("notifications") == "1",
+            on={
+                "notifications_on": request.form.get("notifications") == "1",
+                "escalations_on": request.form.get("escalations") == "1",
+            },
             wanted=offered & set(request.form.getlist("option")),
             offered=offered,
         )
@@ -52,10 +58,10 @@ def save() -> ResponseReturnValue:
     return redirect(url_for(".show"), 303)
 
 
-def _keep(work: Step, *, on: bool, wanted: set[str], offered: set[str]) -> None:
+def _keep(work: Step, *, on: dict[str, bool], wanted: set[str], offered: set[str]) -> None:
     # an option that this release does not offer stays as it was
     others = set(Words(work).settings.options) - offered
-    templates.set_office(work, {"notifications_on": on, "options": sorted(others | wanted)})
+    templates.set_office(work, {**on, "options": sorted(others | wanted)})
     work.news.append(Changed(work.organisation_id, "switches"))
 
 

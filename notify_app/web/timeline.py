@@ -1,7 +1,7 @@
 """All that happened to an item, newest first: its changes with what they said, its events, who was told by which channel,
 who read it, what was planned and has come.
 
-Six statements, whatever the length. Somebody who is not of the office sees the changes, and their own messages only; a
+Seven statements, whatever the length. Somebody who is not of the office sees the changes, and their own messages only; a
 contact none of the notes that office and technicians leave each other.
 """
 
@@ -70,6 +70,12 @@ GONE = """
     SELECT event, verb, settled_at FROM reminder
     WHERE organisation_id = :org AND item_id = :item AND state = 'sent' ORDER BY settled_at DESC LIMIT :limit
 """
+SEEN_TO = """
+    SELECT t.name, k.created_at, p.id AS person_id, p.name AS person FROM task_acknowledgement k
+    JOIN task t ON t.organisation_id = k.organisation_id AND t.id = k.task_id
+    JOIN person p ON p.organisation_id = k.organisation_id AND p.id = k.person_id
+    WHERE k.organisation_id = :org AND t.item_id = :item ORDER BY k.created_at DESC LIMIT :limit
+"""
 FAILED = ("failed", "bounced", "unknown", "suppressed")
 
 
@@ -100,6 +106,7 @@ def timeline(
             entries.append(_nobody(event, decided.get(event.id, []), said, read))
     entries += _readings([row for lines in told.values() for row in lines if row.read_at], read, me)
     entries += [_came(row, kind, read) for row in work.all(GONE, item=item.id, limit=LIMIT)]
+    entries += [_seen_to(row, kind, read, me) for row in work.all(SEEN_TO, item=item.id, limit=LIMIT)]
     return [entry for _at, _order, entry in sorted(entries, key=lambda one: (one[0], one[1]), reverse=True)]
 
 
@@ -242,6 +249,17 @@ def _came(row: Any, kind: WorkKind, read: Reader) -> Entry:
     what = event_title(row.event) if row.event else (verb.title if verb else row.verb)
     title = _("As planned: %(what)s", what=what)
     return row.settled_at, 0, _entry("waiting", title, read, row.settled_at)
+
+
+def _seen_to(row: Any, kind: WorkKind, read: Reader, me: UUID) -> Entry:
+    """Somebody has said that they see to a step."""
+    task = next((one for one in kind.tasks if one.name == row.name), None)
+    what = task.title if task else row.name
+    if row.person_id == me:
+        title = _("You see to it: %(what)s", what=what)
+    else:
+        title = _("%(name)s sees to it: %(what)s", name=row.person, what=what)
+    return row.created_at, 0, _entry("read", title, read, row.created_at)
 
 
 def _nobody(event: Any, decided: list[Any], said: why.Said, read: Reader) -> Entry:

@@ -3,21 +3,33 @@ told when, and what was planned and did not come to it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from flask import url_for
 from flask_babel import gettext as _
 
 from notify_app import domains
 from notify_app.domains.base import Item, TaskType, WorkKind
+from notify_app.pipeline import world
 from notify_app.pipeline.step import Step
+from notify_app.policy.ladder import Fire, Ladder, following
+from notify_app.web.ladder_view import rungs
 from notify_app.web.reader import Reader
 from notify_app.web.words import event_title, names
+from notify_app.work import addressees, ladders
 
 __all__ = ["planned", "task_title", "tasks"]
 
 OPEN = """
-    SELECT t.name, t.step, t.assignee_id, t.opened_at, t.due_at, p.name AS assignee FROM task t
+    SELECT t.id, t.name, t.step, t.assignee_id, t.opened_at, t.due_at, p.name AS assignee, t.ladder, t.level, t.next_level_at,
+           t.resumed_at, t.hastened_at, t.acknowledged_at, a.name AS acknowledged_by, t.ladder_error,
+           (SELECT count(*) FROM task_acknowledgement k WHERE k.organisation_id = t.organisation_id AND k.task_id = t.id) AS seen_to,
+           EXISTS (SELECT FROM task_acknowledgement k WHERE k.organisation_id = t.organisation_id AND k.task_id = t.id
+                    AND k.person_id = :me) AS by_me
+    FROM task t
     LEFT JOIN person p ON p.organisation_id = t.organisation_id AND p.id = t.assignee_id
+    LEFT JOIN person a ON a.organisation_id = t.organisation_id AND a.id = t.acknowledged_by
     WHERE t.organisation_id = :org AND t.item_id = :item AND t.closed_at IS NULL ORDER BY t.due_at, t.id
 """
 # what went is on the timeline
@@ -27,18 +39,64 @@ PLANNED = """
 """
 
 
-def tasks(work: Step, item: Item, kind: WorkKind, read: Reader, me: Any) -> list[dict[str, Any]]:
-    """The open steps, the next one first."""
-    return [
-        {
-            "title": task_title(kind, row.name),
-            "mine": row.assignee_id == me,
-            "whose": _whose(kind, row, me),
-            "since": read.when(row.opened_at),
-            "due": read.due(row.due_at),
-        }
-        for row in work.all(OPEN, item=item.id)
-    ]
+def tasks(
+    work: Step, item: Item, kind: WorkKind, read: Reader, me: Any, *, office: bool
+) -> list[dict[str, Any]]:
+    """The open steps, the next one first, each with its ladder."""
+    rows = work.all(OPEN, item=item.id, me=me)
+    fires = ladders.fires_of(work, [row.id for row in rows]) if rows else {}
+    return [_task(work, row, fires[row.id], kind, read, me, office=office) for row in rows]
+
+
+def _task(
+    work: Step, row: Any, fires: Sequence[Fire], kind: WorkKind, read: Reader, me: Any, *, office: bool
+) -> dict[str, Any]:
+    known = world.of(work)
+    ladder = Ladder.model_validate(row.ladder) if row.ladder else None
+    climbs = ladder is not None and row.next_level_at is not None and row.acknowledged_at is None
+    coming = None
+    if ladder is not None and climbs:
+        coming = following(
+            ladder,
+            row.opened_at,
+            fires,
+            known.working_time,
+            resumed_at=row.resumed_at,
+            hastened_at=row.hastened_at,
+        )
+    chosen = [one for level in ladder.levels for one in addressees.named(level.tell)] if ladder else []
+    names = {one: member.name for one, member in known.members(chosen).items()}
+    needs = ladders.needed(ladder, row.level)
+    theirs = office or row.assignee_id == me
+    return {
+        "title": task_title(kind, row.name),
+        "mine": row.assignee_id == me,
+        "whose": _whose(kind, row, me),
+        "since": read.when(row.opened_at),
+        "due": read.due(row.due_at),
+        "rungs": rungs(ladder, read, names, fires=fires, coming=coming)
+        if ladder and (climbs or fires)
+        else [],
+        "seen_to": _seen_to(row, read, needs),
+        "until": read.when(row.next_level_at) if row.acknowledged_at and row.next_level_at else None,
+        "acknowledge_url": url_for("tasks.acknowledge", id=row.id)
+        if theirs and (climbs or fires) and row.acknowledged_at is None and not row.by_me
+        else None,
+        "error": row.ladder_error or "",
+    }
+
+
+def _seen_to(row: Any, read: Reader, needs: int) -> str:
+    """Who has acknowledged it, or how many have of those that must."""
+    if row.acknowledged_at is not None:
+        return _(
+            "%(name)s sees to it since %(when)s",
+            name=row.acknowledged_by,
+            when=read.exact(row.acknowledged_at),
+        )
+    if row.seen_to:
+        return _("%(count)d of %(needs)d see to it", count=row.seen_to, needs=needs)
+    return ""
 
 
 def task_title(kind: WorkKind | None, name: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -40,6 +41,9 @@ class Member:
     left: bool
     reaches: tuple[Reach, ...]
     choice: Choice
+    # where they are away now: until when, and who stands in for them
+    away_until: datetime | None = None
+    substitute_id: UUID | None = None
     # which of the addresses a source gave: (channel, address)
     from_source: frozenset[tuple[str, str]] = frozenset()
 
@@ -54,7 +58,7 @@ class Member:
 READ = """
     SELECT p.id, p.source_id, p.external_id, p.name, p.role, p.grade, coalesce(p.zone, o.zone) AS zone,
            coalesce(p.locale, o.locale) AS locale, p.account_id IS NOT NULL AS signs_in, p.left_at IS NOT NULL AS gone,
-           f.quiet_from, f.quiet_until, f.quiet_days,
+           f.quiet_from, f.quiet_until, f.quiet_days, b.substitute_id, b.ends_at AS away_until,
            (SELECT json_agg(json_build_array(a.channel, a.value, s.reason, a.from_source) ORDER BY a.position, a.id)
               FROM address a LEFT JOIN suppression s
                 ON s.organisation_id = a.organisation_id AND s.channel = a.channel AND s.value = a.value
@@ -65,6 +69,10 @@ READ = """
     FROM person p
     JOIN organisation o ON o.id = p.organisation_id
     LEFT JOIN preference f ON f.organisation_id = p.organisation_id AND f.person_id = p.id
+    LEFT JOIN LATERAL (
+        SELECT substitute_id, ends_at FROM absence WHERE organisation_id = p.organisation_id AND person_id = p.id
+        AND ends_at > (SELECT hub_now()) AND starts_at <= (SELECT hub_now()) ORDER BY starts_at DESC, id LIMIT 1
+    ) b ON true
     WHERE p.organisation_id = :org
 """
 BY_ID = f"{READ} AND p.id = ANY(:ids)"
@@ -109,6 +117,8 @@ def member_of(r: Any) -> Member:
         left=r.gone,
         reaches=tuple(Reach(channel, value, blocked) for channel, value, blocked, _ in r.reaches or ()),
         choice=Choice({(scope, channel): on for scope, channel, on in r.switches or ()}, quiet),
+        away_until=r.away_until,
+        substitute_id=r.substitute_id,
         from_source=frozenset((channel, value) for channel, value, _, given in r.reaches or () if given),
     )
 

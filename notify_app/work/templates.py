@@ -13,10 +13,12 @@ from notify_app.pipeline.envelope import safe_link
 from notify_app.pipeline.sandbox_child import check_source
 from notify_app.pipeline.step import Step
 from notify_app.policy.office import Branding, OfficeSettings, read
+from notify_app.work import ladders
 
 __all__ = ["put", "set_office"]
 
 SOURCES = ("title", "text", "subject", "email_html", "email_text", "sms")
+OF_LADDERS = ("escalations_on", "working_days", "holidays")
 FIELDS = (*SOURCES, "action_url", "priority", "category", "requires")
 
 
@@ -83,8 +85,9 @@ def _save(step: Step, event: str, columns: Mapping[str, Any]) -> None:
 
 
 def set_office(step: Step, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Set settings and branding by name; returns all of them. Raises Invalid, naming each field."""
-    row = step.one("SELECT settings, branding FROM organisation WHERE id = :org FOR UPDATE")
+    """Set settings and branding by name; returns all of them. What the ladders go by moves them at once. Raises Invalid,
+    naming each field."""
+    row = step.one("SELECT zone, settings, branding FROM organisation WHERE id = :org FOR UPDATE")
     settings, branding = dict(row.settings), dict(row.branding)
     for name, value in values.items():
         if name in OfficeSettings.model_fields:
@@ -99,4 +102,7 @@ def set_office(step: Step, values: Mapping[str, Any]) -> dict[str, Any]:
         settings=json.dumps(checked.model_dump(mode="json")),
         branding=json.dumps(look.model_dump(mode="json")),
     )
+    before = OfficeSettings.model_validate(row.settings)
+    if any(getattr(before, name) != getattr(checked, name) for name in OF_LADDERS):
+        ladders.switch(step, checked, row.zone)
     return {**checked.model_dump(), **look.model_dump()}

@@ -46,6 +46,8 @@ def furnish(office: Office, words: dict[str, str] | None = None) -> None:
     written; `words` replace the usual ones."""
     said = USUAL | (words or {})
     office.person("ada", "administrator", name="Ada Quist", grade="A")
+    rule_of_permits(office)
+    absence(office)
     who = [{"id": key} for key in ("marco", "priya", "dana")]
     office.post(
         "emergency.raised", {"alert_message": said["alarm"], "location": said["alarm"], "recipients": who}
@@ -90,6 +92,51 @@ def furnish(office: Office, words: dict[str, str] | None = None) -> None:
             token_hash=uuid4().bytes,
             created_by=adam.id,
         )
+
+
+def rule_of_permits(office: Office) -> None:
+    """The office escalates, by a rule of its own for permits."""
+    build, org = office.site.build, office.organisation.id
+    build.run(
+        "UPDATE organisation SET settings = settings || '{\"escalations_on\": true}' WHERE id = :org", org=org
+    )
+    levels = [
+        {"after": 30, "tell": ["assignee"], "repeat": 60},
+        {
+            "after": 90,
+            "tell": ["grade:A", f"person:{office.people['alice'].id}"],
+            "says": "escalated",
+            "needs": 2,
+        },
+        {"after": 1440, "tell": ["office"], "says": "escalated", "priority": 1},
+    ]
+    build.insert(
+        "escalation_rule",
+        organisation_id=org,
+        kind="permit",
+        ladder=json.dumps({"levels": levels, "clock": "working", "lapses": 240}),
+        updated_by=office.people["ada"].id,
+    )
+
+
+def absence(office: Office) -> None:
+    """Ada, the only one of grade A, is away over the weekend; Marco is, and Priya stands in for him."""
+    now = datetime.now(UTC)
+    for who, other, begin in (("ada", None, 20), ("marco", "priya", 72)):
+        office.site.build.insert(
+            "absence",
+            organisation_id=office.organisation.id,
+            person_id=office.people[who].id,
+            substitute_id=office.people[other].id if other else None,
+            starts_at=now + timedelta(hours=begin),
+            ends_at=now + timedelta(hours=begin + 60),
+        )
+
+
+def rule(office: Office) -> str:
+    """The editor of the rule."""
+    statement = "SELECT id FROM escalation_rule WHERE organisation_id = :org"
+    return f"/rules/{office.site.build.one(statement, org=office.organisation.id).id}"
 
 
 def other_work(office: Office, said: dict[str, str]) -> None:
@@ -256,6 +303,11 @@ PLACES = (
     Place("person", "ada", lambda office: f"/people/{office.people['marco'].id}"),
     Place("person-new", "ada", at("/people/new")),
     Place("switches", "ada", at("/switches")),
+    Place("cover", "alice", at("/cover")),
+    Place("cover-own", "priya", at("/cover")),
+    Place("rules", "ada", at("/rules"), opens=".rule .action summary"),
+    Place("rule", "ada", rule, opens=".level .more summary"),
+    Place("rule-new", "ada", at("/rules/new?scope=work_order/acknowledgement")),
     Place("welcome-gone", "", at("/welcome/nothing-that-was-ever-made"), status=404),
     Place("preferences", "marco", at("/preferences"), opens="#overrides summary"),
     Place("keys", "adam", at("/keys")),

@@ -19,7 +19,7 @@ from flask import Flask
 from tests.pages import Browser, Page
 from tests.web.conftest import Shop
 
-pytestmark = pytest.mark.proves("C5", "F4")
+pytestmark = pytest.mark.proves("C5", "F4", "S1")
 
 # endpoint → who gets in: a = the office's Alice, b = the technician Bob on the item, t = Tess who is not on it,
 # d = Ada, an administrator
@@ -28,6 +28,9 @@ INSIDE = {
     "compose.frame": "",  # only what was sealed for the viewer opens; see test_compose
     "compose.show": "abtd",
     "compose.write": "abtd",
+    "cover.remove": "abd",
+    "cover.save": "abtd",
+    "cover.show": "abtd",
     "dashboard.show": "ad",
     "home.show": "abtd",
     "inbox.read": "b",
@@ -69,6 +72,14 @@ INSIDE = {
     "rollcall.answer": "b",
     "rollcall.call": "ad",
     "rollcall.show": "ad",
+    "rules.edit": "ad",
+    "rules.make": "d",
+    "rules.new": "d",
+    "rules.remove": "d",
+    "rules.save": "d",
+    "rules.save_hours": "d",
+    "rules.show": "ad",
+    "rules.switch": "d",
     "sent.cancel": "ad",
     "sent.message": "ad",
     "sent.show": "abtd",
@@ -76,6 +87,7 @@ INSIDE = {
     "stream.state": "abtd",
     "switches.save": "d",
     "switches.show": "d",
+    "tasks.acknowledge": "abd",
     "work.decide": "ad",
     "work.show": "abtd",
 }
@@ -129,6 +141,22 @@ def scene(shop: Shop) -> dict[str, UUID]:
     )
     alarm = shop.line("bob", "emergency_alert")
     written = schedule(shop)
+    rule, absence = uuid4(), uuid4()
+    build.insert(
+        "absence",
+        organisation_id=shop.hub.organisation.id,
+        id=absence,
+        person_id=bob,
+        starts_at=shop.hub.now(),
+        ends_at=shop.hub.now() + timedelta(days=1),
+    )
+    build.insert(
+        "escalation_rule",
+        organisation_id=shop.hub.organisation.id,
+        id=rule,
+        ladder=json.dumps({"levels": [{"after": 60, "tell": ["office"]}]}),
+    )
+    shop.hub.post("permit.upsert", {"id": "P-1", "status": "submitted", "verifier": {"id": "bob"}})
     return {
         "item": repair.item_id,
         "inbox": line.id,
@@ -140,6 +168,9 @@ def scene(shop: Shop) -> dict[str, UUID]:
         "rollcall": alarm.event_id,
         "rollcall.answer": alarm.id,
         "sent": written,
+        "rules": rule,
+        "cover": absence,
+        "tasks": build.one("SELECT id FROM task WHERE name = 'permit_verification'").id,
     }
 
 
@@ -216,6 +247,10 @@ def everything(shop: Shop) -> str:
         "inbox_counter",
         "written_message",
         "answer",
+        "absence",
+        "escalation_rule",
+        "escalation",
+        "task_acknowledgement",
     ):
         found = shop.hub.build.all(
             f"SELECT * FROM {table} WHERE organisation_id = :org", org=shop.hub.organisation.id

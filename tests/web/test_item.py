@@ -117,7 +117,7 @@ def test_the_page_costs_the_same_after_much_has_happened(shop, counted):
     repair.approved().in_progress().completed()
     with counted() as many:
         shop.alice.get(path(shop))
-    assert len(many.statements) <= len(few.statements) <= 22
+    assert len(many.statements) <= len(few.statements) <= 24
 
 
 # --- who may look --------------------------------------------------------------------------------------------------

@@ -1,0 +1,299 @@
+"""The rules page and its editor: ladders drawn, changed, tried out, and the working hours (D4, F2)."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from notify_app.pipeline.step import step
+from notify_app.policy.ladder import Ladder
+from notify_app.work import simulate, templates
+
+pytestmark = pytest.mark.proves("D4", "F2")
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def ada(shop) -> Any:
+    shop.hub.person("ada", "administrator", name="Ada Quist", grade="A", sms="+12025550112")
+    return shop.hub.browser("ada")
+
+
+def rules(shop) -> list[Any]:
+    return shop.hub.build.all("SELECT * FROM escalation_rule ORDER BY id")
+
+
+def made(shop, ada, **values: Any) -> Any:
+    """A rule for verifying permits, made through the form."""
+    page = ada.submit("/rules/new?scope=permit/verification", "/rules/new", do="save", **values)
+    assert page.status == 200, page.text
+    return rules(shop)[-1]
+
+
+def permit(shop, number: str = "P-1", **more: Any) -> None:
+    data = {"id": number, "number": number, "status": "submitted", "verifier": {"id": "bob"}, **more}
+    assert shop.hub.post("permit.upsert", data).status_code == 202
+
+
+def escalations(shop, *, on: bool) -> None:
+    with shop.hub.world.app.app_context(), step(shop.hub.organisation.id) as work:
+        templates.set_office(work, {"escalations_on": on})
+
+
+# --- the page ------------------------------------------------------------------------------------------------------
+
+
+def test_what_counts_is_drawn_for_every_step_before_there_is_a_rule(shop, ada):
+    page = shop.alice.get("/rules")
+    for words in (
+        "Verify the permit",
+        "Whose step it is",
+        "after 4 hr",
+        "after 8 hr",
+        "Built in",
+        "No rule of your own",
+    ):
+        assert words in page.text, words
+    assert "Escalations are off" in page.text
+    assert "New rule" not in page.text and "New rule" in ada.get("/rules").text, (
+        "the office looks, administrators change"
+    )
+
+
+def test_a_rule_is_made_changed_paused_and_removed(shop, ada):
+    row = made(shop, ada, **{"after-0": "90", "unit-0": "minutes", "to-0": ["assignee", "office"]})
+    ladder = Ladder.model_validate(row.ladder)
+    assert (row.kind, row.sort, row.step, row.version) == ("permit", None, "verification", 1)
+    assert ladder.levels[0].after == 90 and ladder.levels[0].tell == ("assignee", "office")
+    assert ladder.levels[1].says == "escalated", "the built-in second level was kept"
+    page = ada.get("/rules")
+    assert "after 1 hr 30 min" in page.text and "Permit: Verify the permit" in page.text
+    again = ada.submit(
+        f"/rules/{row.id}", f"/rules/{row.id}", do="save", **{"after-0": "2", "unit-0": "hours"}
+    )
+    assert "The rule is saved" in again.text
+    assert rules(shop)[0].version == 2 and rules(shop)[0].ladder["levels"][0]["after"] == 120
+    assert "Does not count" in ada.submit("/rules", f"/rules/{row.id}/active").text
+    assert rules(shop)[0].active is False
+    assert "Does not count" not in ada.submit("/rules", f"/rules/{row.id}/active").text
+    assert "The rule is gone" in ada.submit("/rules", f"/rules/{row.id}/remove").text
+    assert not rules(shop)
+
+
+def test_a_level_more_and_a_level_less_keep_what_was_typed(shop, ada):
+    page = ada.submit("/rules/new", "/rules/new", do="add", **{"after-0": "7", "sort": "Hot work"})
+    assert "Level 3" in page.text and 'value="7"' in page.html and 'value="Hot work"' in page.html
+    page = ada.submit(page, "/rules/new", do="remove:0")
+    assert "Level 3" not in page.text and 'value="7"' not in page.html
+    assert not rules(shop), "nothing is kept before it is saved"
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"after-0": "soon"}, "Give a whole number"),
+        ({"after-0": "0"}, "too short"),
+        ({"after-0": "90", "unit-0": "days"}, "60 days at the most"),
+        ({"to-0": [], "person-0": []}, "Choose who is told"),
+        ({"needs-0": "3"}, "One person is told"),
+        ({"needs-0": "many"}, "Give a whole number"),
+        ({"person-0": "11111111-1111-4111-8111-111111111111"}, "not known here"),
+        ({"scope": "spaceship/"}, "no kind of work called spaceship"),
+        ({"scope": "permit/launch"}, "no step called launch"),
+        ({"scope": "repair/approval", "sort": "x"}, "has no types"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_beside_its_field_and_kept_as_typed(shop, ada, values, words):
+    page = ada.submit("/rules/new?scope=permit/verification", "/rules/new", do="save", **values)
+    assert page.status == 422
+    assert words in page.text
+    assert not rules(shop)
+    for name, value in values.items():
+        if name == "after-0":
+            assert f'value="{value}"' in page.html
+
+
+def test_a_second_rule_for_the_same_is_refused(shop, ada):
+    made(shop, ada)
+    page = ada.submit("/rules/new?scope=permit/verification", "/rules/new", do="save")
+    assert page.status == 422 and "There is a rule for this already" in page.text
+    made(shop, ada, sort="Hot work")
+    assert len(rules(shop)) == 2, "one for a type of it is another"
+
+
+def test_who_saves_over_a_change_of_somebody_else_is_told(shop, ada):
+    row = made(shop, ada)
+    old = ada.get(f"/rules/{row.id}")
+    ada.submit(f"/rules/{row.id}", f"/rules/{row.id}", do="save", **{"after-0": "1"})
+    page = ada.submit(old, f"/rules/{row.id}", do="save", **{"after-0": "9"})
+    assert page.status == 409 and "changed meanwhile" in page.text
+    assert rules(shop)[0].ladder["levels"][0]["after"] == 60
+
+
+# --- the simulator -------------------------------------------------------------------------------------------------
+
+
+def test_it_says_what_would_happen_to_a_task_that_begins_then(shop, ada):
+    page = ada.submit(
+        "/rules/new?scope=permit/verification",
+        "/rules/new",
+        do="try",
+        opened="2026-12-01T09:00",
+        **{"after-0": "2"},
+    )
+    assert "1 December 2026, 11:00" in page.text and "after 2 hr" in page.text
+    assert "1 December 2026, 15:00" in page.text, "and four hours later those above"
+    odd = ada.submit("/rules/new", "/rules/new", do="try", opened="yesterday")
+    assert "That is no time" in odd.text
+
+
+def test_it_says_what_the_rule_would_have_done_in_the_last_thirty_days(shop, ada):
+    for number in range(3):
+        permit(shop, f"P-{number}")
+    shop.hub.wait(8.5 * HOUR)
+    for number in range(3):
+        permit(shop, f"P-{number}", status="verified")
+    page = ada.submit(
+        "/rules/new?scope=permit/verification", "/rules/new", do="try", **{"after-0": "1", "repeat-0": "60"}
+    )
+    assert "3 tasks would come under this rule" in page.text
+    # before: overdue after four hours to Bob, after eight to Ada; with the rule: eight times to Bob, once to Ada
+    assert "Messages 6 27" in page.text
+    assert "Bob Marsh 3 24" in page.text
+    assert "Ada Quist 3 3" in page.text
+    quiet = ada.get("/rules/new?scope=work_order/acknowledgement")
+    assert "No task of the last 30 days" in quiet.text
+
+
+def test_played_again_the_unchanged_rule_does_what_happened(shop, ada):
+    escalations(shop, on=True)
+    rule = {
+        "levels": [
+            {"after": 30, "tell": ["assignee"], "repeat": 45},
+            {"after": 60, "tell": ["grade:A"], "says": "escalated"},
+        ],
+        "lapses": 90,
+    }
+    shop.hub.build.insert(
+        "escalation_rule", organisation_id=shop.hub.organisation.id, kind="permit", ladder=json.dumps(rule)
+    )
+    permit(shop, "P-1")
+    shop.hub.wait(20 * timedelta(minutes=1))
+    permit(shop, "P-2")
+    shop.hub.wait(40 * timedelta(minutes=1))
+    permit(shop, "P-1", status="verified")
+    task = shop.hub.build.one("SELECT id FROM task WHERE closed_at IS NULL AND name = 'permit_verification'")
+    shop.bob.post(f"/tasks/{task.id}/acknowledge", csrf_token=token(shop.bob))
+    shop.hub.wait(3 * HOUR)
+    happened = {
+        (row.task_id, row.level, row.repetition, row.due_at)
+        for row in shop.hub.build.all("SELECT task_id, level, repetition, due_at FROM escalation")
+    }
+    with shop.hub.world.app.app_context(), step(shop.hub.organisation.id) as work:
+        from notify_app.pipeline import world
+
+        played = {
+            (one.id, fire.level, fire.repetition, fire.due_at)
+            for one in simulate.tasks_since(work, work.now - 30 * 24 * HOUR)
+            for fire in simulate.fires(world.of(work), one, one.ladder)
+        }
+    assert len(happened) > 5
+    assert played == happened
+
+
+def token(browser) -> str:
+    value = browser.get("/preferences").form("/preferences").fields["csrf_token"]
+    return value if isinstance(value, str) else value[0]
+
+
+# --- the ladder of a task --------------------------------------------------------------------------------------------
+
+
+def test_a_task_shows_its_ladder_and_whoever_has_it_sees_to_it(shop, ada):
+    escalations(shop, on=True)
+    permit(shop)
+    item = shop.hub.build.one("SELECT id FROM work_item WHERE number = 'P-1'").id
+    page = shop.bob.get(f"/jobs/{item}")
+    assert "Who hears of it when" in page.text and "next, at" in page.text
+    shop.hub.wait(4 * HOUR + timedelta(minutes=1))
+    page = shop.bob.get(f"/jobs/{item}")
+    assert "told 1 min ago" in page.text
+    action = next(form.path for form in page.forms if form.path.startswith("/tasks/"))
+    after = shop.bob.submit(page, action)
+    assert "You see to it. Nobody else is told." in after.text
+    assert "Bob Marsh sees to it since" in after.text
+    assert "You see to it: Verify the permit" in after.text
+    assert not any(form.path.startswith("/tasks/") for form in after.forms)
+    shop.hub.wait(24 * HOUR)
+    assert not shop.hub.build.all("SELECT 1 FROM escalation WHERE level = 1")
+
+
+def test_to_acknowledge_the_message_is_to_see_to_the_task(shop, ada):
+    escalations(shop, on=True)
+    permit(shop)
+    shop.hub.wait(8 * HOUR + timedelta(minutes=1))
+    page = ada.get("/dashboard")
+    event = shop.line("ada", "permit_escalated").event_id
+    ada.submit(page, f"/alerts/{event}/acknowledge")
+    task = shop.hub.build.one("SELECT acknowledged_by, next_level_at FROM task")
+    assert task.acknowledged_by == shop.hub.people["ada"].id and task.next_level_at is None
+
+
+def test_the_dashboard_counts_what_is_escalated(shop, ada):
+    escalations(shop, on=True)
+    permit(shop)
+    shop.hub.wait(8 * HOUR + timedelta(minutes=1))
+    assert "1 has been escalated" in shop.alice.get("/dashboard").text
+
+
+# --- working hours and the switch ----------------------------------------------------------------------------------
+
+
+def test_working_hours_and_holidays_are_kept(shop, ada):
+    page = ada.submit(
+        "/rules",
+        "/rules/hours",
+        **{
+            "start-0": "07:30",
+            "works-5": "1",
+            "start-5": "09:00",
+            "end-5": "12:00",
+            "holidays": "2026-12-25, 2027-01-01",
+        },
+    )
+    assert "The working hours are saved" in page.text
+    settings = shop.hub.build.one(
+        "SELECT settings FROM organisation WHERE slug = :slug", slug=shop.hub.organisation.slug
+    ).settings
+    assert settings["working_days"]["0"]["start"] == "07:30:00"
+    assert sorted(settings["working_days"]) == ["0", "1", "2", "3", "4", "5"]
+    assert sorted(settings["holidays"]) == ["2026-12-25", "2027-01-01"]
+    assert "2026-12-25 2027-01-01" in ada.get("/rules").html
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"holidays": "Christmas"}, "Christmas is no date"),
+        ({"start-0": ""}, "Give a beginning and an end"),
+        ({"start-0": "25:00"}, "time"),
+    ],
+)
+def test_hours_that_are_none_are_refused(shop, ada, values, words):
+    page = ada.submit("/rules", "/rules/hours", **values)
+    assert page.status == 422 and words in page.text
+
+
+@pytest.mark.proves("D6")
+def test_an_administrator_switches_escalations_on_and_what_waits_begins_to_climb(shop, ada):
+    permit(shop)
+    assert shop.hub.build.one("SELECT next_level_at FROM task").next_level_at is None
+    ada.submit("/switches", "/switches", escalations="1")
+    assert shop.hub.build.one("SELECT next_level_at FROM task").next_level_at is not None
+    assert "Escalations are off" not in ada.get("/rules").text
+    ada.submit("/switches", "/switches", escalations=None)
+    assert shop.hub.build.one("SELECT next_level_at FROM task").next_level_at is None
