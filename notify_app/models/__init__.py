@@ -4,6 +4,7 @@ from notify_app.models.api import ApiCall, ApiKey
 from notify_app.models.base import Base, Scoped
 from notify_app.models.broadcast import Broadcast
 from notify_app.models.clock import HubClock
+from notify_app.models.health import AuditFinding, AuditRun, ProcessBeat, SweepRun
 from notify_app.models.message import (
     Attempt,
     Content,
@@ -52,6 +53,8 @@ __all__ = [
     "ApiCall",
     "ApiKey",
     "Attempt",
+    "AuditFinding",
+    "AuditRun",
     "Base",
     "Broadcast",
     "Change",
@@ -77,12 +80,14 @@ __all__ = [
     "Preference",
     "PreferenceChoice",
     "Priority",
+    "ProcessBeat",
     "Reminder",
     "ReminderState",
     "Role",
     "Scoped",
     "Source",
     "Suppression",
+    "SweepRun",
     "Task",
     "TaskOutcome",
     "Template",

@@ -299,4 +299,11 @@ class Link(Scoped, Base):
             ondelete="CASCADE",
         ),
         CheckConstraint("num_nonnulls(item_id, notification_id) = 1", name="opens"),
+        # read when a notification goes (the tidy sweep)
+        Index(
+            "ix_link_notification",
+            "organisation_id",
+            "notification_id",
+            postgresql_where=text("notification_id IS NOT NULL"),
+        ),
     )

@@ -212,6 +212,7 @@ PREVIEW = "button.button[value=preview]"
 PLACES = (
     Place("sign-in", "", at("/sign-in")),
     Place("dashboard", "alice", at("/dashboard"), opens=".chart-numbers summary"),
+    Place("running", "alice", at("/running")),
     Place("inbox", "marco", at("/inbox")),
     Place("inbox-empty", "nora", at("/inbox")),
     Place("notification", "marco", line("marco", "repair_assigned")),

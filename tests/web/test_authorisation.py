@@ -69,6 +69,7 @@ INSIDE = {
     "rollcall.answer": "b",
     "rollcall.call": "ad",
     "rollcall.show": "ad",
+    "running.show": "ad",
     "sent.cancel": "ad",
     "sent.message": "ad",
     "sent.show": "abtd",
