@@ -39,6 +39,7 @@ __all__ = [
     "RETAIN_FINDINGS",
     "SETTLE",
     "SWITCH_INSTALLATION",
+    "TAKE_TURNS",
     "TIDY_OLD",
     "TIDY_PERMITS",
     "TO_WARN",
@@ -318,6 +319,9 @@ RETAIN_CALLS = text(
     """
 )
 
+# sweeps that remove take turns, transaction by transaction: two that remove the same rows never wait in a circle
+TAKE_TURNS = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+
 RETAIN_FINDINGS = text(
     """
     DELETE FROM audit_finding WHERE (organisation_id, id) IN (
@@ -385,9 +389,11 @@ TO_WARN = text(
     SELECT organisation_id FROM audit_finding
     WHERE cleared_at IS NULL AND told_at IS NULL AND since <= CAST(:now AS timestamptz) - CAST(:stays AS interval)
     UNION
-    SELECT organisation_id FROM audit_finding
+    SELECT organisation_id FROM audit_finding f
     WHERE told_at IS NOT NULL AND well_at IS NULL AND cleared_at IS NOT NULL
       AND cleared_at <= CAST(:now AS timestamptz) - CAST(:calm AS interval)
+      AND NOT EXISTS (SELECT FROM audit_finding o WHERE o.organisation_id = f.organisation_id AND o.cleared_at IS NULL
+                        AND o.told_at IS NOT NULL)
     ORDER BY organisation_id LIMIT :limit
     """
 )

@@ -52,5 +52,6 @@ def _batches(statement: TextClause, values: Mapping[str, Any]) -> Iterator[int]:
     touched = values["limit"]
     while touched == values["limit"]:
         with db.engines["engine"].begin() as conn:
+            conn.execute(sql.TAKE_TURNS, {"name": "retain"})
             touched = conn.execute(statement, values).rowcount
         yield touched

@@ -67,6 +67,7 @@ def _old(before: datetime, limit: int) -> Iterator[int]:
 def _batch(statement: TextClause, values: Mapping[str, Any]) -> Any:
     """One transaction; where it ended and how much went, or None when there was nothing left to look at."""
     with db.engines["engine"].begin() as conn:
+        conn.execute(sql.TAKE_TURNS, {"name": "tidy"})
         return conn.execute(statement, values).one_or_none()
 
 

@@ -7,9 +7,12 @@ administrator, the office hears of it.
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
+
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from notify_app.audit.checks import check, said
 from notify_app.domains.base import Draft
@@ -20,6 +23,8 @@ from notify_app.pipeline.route import Origin, Override, route
 from notify_app.pipeline.step import Step, hub, step
 
 __all__ = ["CALM", "STAYS", "run"]
+
+log = logging.getLogger(__name__)
 
 STAYS = timedelta(minutes=5)  # what passes by itself sooner is nobody's trouble
 CALM = timedelta(minutes=1)  # well again is what has been well for so long
@@ -35,32 +40,52 @@ OVER = """
     WHERE organisation_id = :org AND told_at IS NOT NULL AND well_at IS NULL AND cleared_at IS NOT NULL
     ORDER BY since, name, subject FOR UPDATE
 """
+STILL_WRONG = """
+    SELECT 1 FROM audit_finding WHERE organisation_id = :org AND cleared_at IS NULL AND told_at IS NOT NULL LIMIT 1
+"""
 TOLD = "UPDATE audit_finding SET told_at = :now WHERE organisation_id = :org AND id = ANY(:ids)"
 WELL = "UPDATE audit_finding SET well_at = :now WHERE organisation_id = :org AND id = ANY(:ids)"
 
 
 def run(now: datetime, limit: int = 0) -> int:
-    """How many organisations were told something; at most `limit` are looked at (0: the setting)."""
-    values = {"now": now, "stays": STAYS, "calm": CALM, "limit": limit or hub().warn_batch}
-    with db.engines["engine"].connect() as conn:
-        found = list(conn.execute(sql.TO_WARN, values).scalars())
-    return sum(_organisation(one) for one in found)
+    """How many organisations were told something; `limit` are looked up at a time (0: the setting)."""
+    limit, told = limit or hub().warn_batch, 0
+    values = {"now": now, "stays": STAYS, "calm": CALM, "limit": limit}
+    while True:
+        with db.engines["engine"].connect() as conn:
+            found = list(conn.execute(sql.TO_WARN, values).scalars())
+        done = sum(_organisation(one) for one in found)
+        told += done
+        if not done or len(found) < limit:
+            return told
 
 
 def _organisation(organisation_id: UUID) -> bool:
-    with step(organisation_id) as work:
-        rows = work.all(OPEN)
-        late = [row for row in rows if row.told_at is None and row.since <= work.now - STAYS]
-        if late:
-            _tell(work, HUB_UNWELL.name, late)
-            work.run(TOLD, now=work.now, ids=[row.id for row in late])
-            return True
-        return not any(row.told_at for row in rows) and _well(work)
+    """One that cannot be told keeps no other from hearing; it is tried again."""
+    try:
+        with step(organisation_id) as work:
+            return _unwell(work) or _well(work)
+    except (InterfaceError, OperationalError):
+        raise
+    except Exception:
+        log.exception("findings of %s", organisation_id)
+        return False
+
+
+def _unwell(work: Step) -> bool:
+    """Tell what has stayed wrong for long enough; whether there was anything."""
+    rows = work.all(OPEN)
+    late = [row for row in rows if row.told_at is None and row.since <= work.now - STAYS]
+    if late:
+        _tell(work, HUB_UNWELL.name, late)
+        work.run(TOLD, now=work.now, ids=[row.id for row in late])
+    return bool(late)
 
 
 def _well(work: Step) -> bool:
+    """Tell that all that was told is over; whether it is."""
     rows = work.all(OVER)
-    if not rows or max(row.cleared_at for row in rows) > work.now - CALM:
+    if not rows or work.one(STILL_WRONG) or max(row.cleared_at for row in rows) > work.now - CALM:
         return False
     _tell(work, HUB_WELL.name, rows)
     work.run(WELL, now=work.now, ids=[row.id for row in rows])

@@ -1,6 +1,6 @@
 """The office at a glance: what needs a person now, what left by the hour, what happened, whether the hub is well.
 
-Seven statements; each figure leads to the list behind it. Counts look at the last day, alerts at the last week.
+Eight statements; each figure leads to the list behind it. Counts look at the last day, alerts at the last week.
 """
 
 from __future__ import annotations

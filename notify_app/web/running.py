@@ -6,6 +6,7 @@ Signs of life and runs are compared with real time, as they are written.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -82,7 +83,7 @@ def show() -> ResponseReturnValue:
             "looked": read.when(last.looked_at) if last else None,
             "unseen": last is None or last.unseen,
             "waiting": _waiting(work),
-            "processes": _processes(work, read),
+            "processes": _processes(work, read, (last.queues if last else None) or {}),
             "sweeps": _sweeps(work, read),
             "heartbeat": _heartbeat(last, read),
         }
@@ -140,7 +141,8 @@ def _at_most(count: int) -> str:
     return f"{count:,}" if count <= COUNT_UP_TO else f"{COUNT_UP_TO:,}+"
 
 
-def _processes(work: Step, read: Reader) -> list[dict[str, Any]]:
+def _processes(work: Step, read: Reader, depths: Mapping[str, int]) -> list[dict[str, Any]]:
+    """A line for each queue and one for the scheduler; `depths` are the jobs that waited when it was last looked."""
     settings: Settings = hub()
     rows = work.all(PROCESSES, stale=watched(settings).stale)
     jobs = {
@@ -149,23 +151,26 @@ def _processes(work: Step, read: Reader) -> list[dict[str, Any]]:
         BULK: _("Sends the rest"),
         SWEEP: _("Does what time brings"),
     }
-    lines = [
-        _process(title, [row for row in rows if queue in row.queues], read) for queue, title in jobs.items()
-    ]
+    lines = []
+    for queue, title in jobs.items():
+        depth = depths.get(queue, 0)
+        note = ngettext("%(num)d job waits", "%(num)d jobs wait", depth) if depth else ""
+        lines.append(_process(title, [row for row in rows if queue in row.queues], read, note))
     if settings.scheduler == "rq":
         schedulers = [row for row in rows if row.kind == "scheduler"]
         lines.append(_process(_("Scheduler: says when time has come"), schedulers, read))
     return lines
 
 
-def _process(title: str, rows: list[Any], read: Reader) -> dict[str, Any]:
+def _process(title: str, rows: list[Any], read: Reader, note: str = "") -> dict[str, Any]:
     alive = sum(row.lives for row in rows)
     if alive:
-        return {"title": title, "tone": "good", "text": ngettext("%(num)d runs", "%(num)d run", alive)}
-    if rows:
-        text = _("not seen for %(span)s", span=read.span(min(row.unseen for row in rows)))
-        return {"title": title, "tone": "bad", "text": text}
-    return {"title": title, "tone": "bad", "text": _("none")}
+        tone, text = "good", ngettext("%(num)d runs", "%(num)d run", alive)
+    elif rows:
+        tone, text = "bad", _("not seen for %(span)s", span=read.span(min(row.unseen for row in rows)))
+    else:
+        tone, text = "bad", _("none")
+    return {"title": title, "tone": tone, "text": text, "note": note}
 
 
 def _sweeps(work: Step, read: Reader) -> list[dict[str, Any]]:

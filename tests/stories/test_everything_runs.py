@@ -319,8 +319,8 @@ def test_what_passes_within_five_minutes_is_never_told_to_anybody(shop, auditor)
 @pytest.mark.proves("B6")
 def test_a_second_trouble_is_told_by_itself_and_well_again_is_said_when_both_are_over(shop, auditor):
     worker_missing(shop)
-    told(shop, auditor, 5 * MINUTE)
     told(shop, auditor, A_MOMENT)
+    told(shop, auditor, 5 * MINUTE)
     shop.mail(OFFICE_MAIL).says("route")
     shop.inbox("olga").has("hub_unwell")
     scheduler_away(shop)
@@ -328,7 +328,7 @@ def test_a_second_trouble_is_told_by_itself_and_well_again_is_said_when_both_are
     told(shop, auditor, 5 * MINUTE)
     assert "route" not in shop.mail(OFFICE_MAIL).says("The scheduler does not run").text
     shop.inbox("olga").has("hub_unwell")
-    shop.build.run("UPDATE process_beat SET seen_at = clock_timestamp()")
+    shop.build.run("UPDATE process_beat SET seen_at = clock_timestamp() + interval '1 hour'")
     told(shop, auditor, 5 * MINUTE)
     shop.silence()
     auditor.alive()
