@@ -256,7 +256,9 @@ def _cron(name: str, line: str) -> None:
     try:
         CronTab(line)
     except ValueError:
-        raise SettingsError(f"{name}: {line!r} is no cron line; write five fields, as in 0 2 * * 0.") from None
+        raise SettingsError(
+            f"{name}: {line!r} is no cron line; write five fields, as in 0 2 * * 0."
+        ) from None
 
 
 def _https(name: str, url: str) -> None:

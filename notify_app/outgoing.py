@@ -49,9 +49,7 @@ def get(
         raise ValueError(f"{parts.scheme}: only https:// addresses are called.")
     port = parts.port or PORT
     address = _resolved(parts.hostname, port, allowed)
-    connection = _Pinned(
-        parts.hostname, port, address, timeout, context or ssl.create_default_context()
-    )
+    connection = _Pinned(parts.hostname, port, address, timeout, context or ssl.create_default_context())
     try:
         path = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
         connection.request("GET", path, headers={"User-Agent": "notification-hub", "Connection": "close"})
@@ -70,9 +68,7 @@ def _resolved(host: str, port: int, allowed: Allowed) -> str:
 class _Pinned(http.client.HTTPSConnection):
     """Connects to one address, and asks for the certificate of the name."""
 
-    def __init__(
-        self, host: str, port: int, address: str, timeout: float, context: ssl.SSLContext
-    ) -> None:
+    def __init__(self, host: str, port: int, address: str, timeout: float, context: ssl.SSLContext) -> None:
         super().__init__(host, port, timeout=timeout, context=context)
         self._address, self._tls = address, context
 

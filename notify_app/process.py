@@ -144,9 +144,7 @@ class WorkerProcess:
         done when this returns; while it still runs, it is not begun again."""
         running = self._aside.get(name)
         if running is None or not running.is_alive():
-            running = threading.Thread(
-                target=self._guarded, args=(name, work), name=name, daemon=True
-            )
+            running = threading.Thread(target=self._guarded, args=(name, work), name=name, daemon=True)
             self._aside[name] = running
             running.start()
         running.join(ASIDE_SECONDS)

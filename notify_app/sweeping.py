@@ -56,7 +56,9 @@ class Pace:
     """Between two batches of a long sweep: rest for as long as the batch took, so that half of the database's time is
     everybody else's; and say whether to go on."""
 
-    def __init__(self, rest: Callable[[float], object] = time.sleep, go_on: Callable[[], bool] = lambda: True) -> None:
+    def __init__(
+        self, rest: Callable[[float], object] = time.sleep, go_on: Callable[[], bool] = lambda: True
+    ) -> None:
         self._rest, self._go_on = rest, go_on
         self._since = time.monotonic()
 
@@ -64,4 +66,3 @@ class Pace:
         self._rest(time.monotonic() - self._since)
         self._since = time.monotonic()
         return self._go_on()
-

@@ -31,12 +31,12 @@ class Auditor:
         ahead, so that a slow test sees none of them go."""
         beats = [(f"here:{queue}", "worker", [queue]) for queue in QUEUES] + [("here:0", "scheduler", [])]
         with self.world.owner.begin() as conn:
-            for id, kind, queues in beats:
+            for beat, kind, queues in beats:
                 conn.exec_driver_sql(
                     "INSERT INTO process_beat (id, kind, queues, started_at, seen_at) VALUES "
                     "(%s, %s, %s, clock_timestamp() - interval '1 hour', clock_timestamp() + interval '1 hour') "
                     "ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at",
-                    (id, kind, queues),
+                    (beat, kind, queues),
                 )
             for name in self.watched.sweeps:
                 conn.exec_driver_sql(

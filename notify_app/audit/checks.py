@@ -28,8 +28,12 @@ class Check:
     each: bool = False
 
 
-WORKERS = "See that the workers run, and read their logs. What waits is in the database, and goes on by itself."
-SWEEPS = "See that the scheduler and a worker of the queue “sweep” run; until then, run “flask {command}” by hand."
+WORKERS = (
+    "See that the workers run, and read their logs. What waits is in the database, and goes on by itself."
+)
+SWEEPS = (
+    "See that the scheduler and a worker of the queue “sweep” run; until then, run “flask {command}” by hand."
+)
 BUG = "This is a mistake in the program. Send its log to whoever looks after the hub; nothing needs to be done again."
 CHECKS = (
     Check(

@@ -30,7 +30,9 @@ Connection = psycopg.Connection[dict[str, Any]]
 LATE = timedelta(seconds=60)  # what is due for so long stands still
 SAMPLE = 200  # inboxes that one look compares
 NOBODY = UUID(int=0)
-STALE_BEATS = 3.5  # a process is gone when it has missed so many signs of life, of which there are two in each interval
+STALE_BEATS = (
+    3.5  # a process is gone when it has missed so many signs of life, of which there are two in each interval
+)
 ENTRIES = "rq:scheduler:scheduled_jobs"  # rq-scheduler's own key
 AGAIN_SECONDS = 0.3  # an entry is not there for a moment while rq-scheduler moves it on
 LIMITS = "-c statement_timeout=5s -c lock_timeout=2s"
@@ -145,7 +147,7 @@ def _broker(connection: redis.Redis, seen: Look, watched: Watched) -> None:
         if missing:
             time.sleep(AGAIN_SECONDS)
             missing = [one for one in _missing(connection, watched.entries) if one in missing]
-        seen.queues = {name: int(connection.llen(f"rq:queue:{name}")) for name in watched.queues}  # type: ignore[arg-type]
+        seen.queues = {name: int(connection.llen(f"rq:queue:{name}")) for name in watched.queues}
     except redis.RedisError as error:
         log.warning("Redis does not answer the auditor (%s)", type(error).__name__)
         seen.add("redis_away", [_everywhere("")])
@@ -158,7 +160,7 @@ def _missing(connection: redis.Redis, entries: Sequence[str]) -> list[str]:
     if not entries:
         return []
     scores = connection.zmscore(ENTRIES, list(entries))
-    return [one for one, score in zip(entries, scores, strict=True) if score is None]  # type: ignore[arg-type]
+    return [one for one, score in zip(entries, scores, strict=True) if score is None]
 
 
 def _everywhere(subject: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import socket
 import threading
 import time
@@ -29,8 +30,8 @@ Ping = Callable[[Connection], None]
 
 
 def this_process(kind: str, queues: tuple[str, ...] = ()) -> Beat:
-    """The sign of life of the process that runs this."""
-    return Beat(f"{socket.gethostname()}:{os.getpid()}", kind, queues)
+    """The sign of life of the process that runs this; in a container the next one may have its name and number."""
+    return Beat(f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}", kind, queues)
 
 
 class Watch(threading.Thread):

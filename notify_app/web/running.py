@@ -67,7 +67,9 @@ PROCESSES = """
            clock_timestamp() - seen_at AS unseen
     FROM process_beat ORDER BY seen_at DESC
 """
-SWEEPS = "SELECT name, ended_at, clock_timestamp() - ended_at AS ago, error, failed_at, seconds FROM sweep_run"
+SWEEPS = (
+    "SELECT name, ended_at, clock_timestamp() - ended_at AS ago, error, failed_at, seconds FROM sweep_run"
+)
 
 
 @blueprint.get("/running")

@@ -74,7 +74,9 @@ def test_the_samples_go_round_all_inboxes(hub: Any) -> None:
     auditor = Auditor(hub.world)
     hub.repair("R-1", customer={"id": "c1", "name": "Ana"}).pending()
     hub.forget()
-    people = [row.person_id for row in hub.build.all("SELECT person_id FROM inbox_counter ORDER BY person_id")]
+    people = [
+        row.person_id for row in hub.build.all("SELECT person_id FROM inbox_counter ORDER BY person_id")
+    ]
     assert people
     auditor.look()
     assert hub.build.one("SELECT cursor FROM audit_run").cursor == people[-1]

@@ -224,7 +224,9 @@ def test_five_of_each_sweep_at_once_do_everything_once(shop):
 
 @pytest.mark.proves("E4")
 def test_what_a_crash_left_being_sent_is_taken_over_by_hand_and_goes_out_once(shop):
-    shop.post("repair.upsert", {"id": "R-1", "status": "approved", "technician": {"id": "marco"}}, settle=False)
+    shop.post(
+        "repair.upsert", {"id": "R-1", "status": "approved", "technician": {"id": "marco"}}, settle=False
+    )
     process.current().drain("route")
     shop.build.run(
         "UPDATE delivery SET state = 'sending', token = gen_random_uuid(), claimed_at = hub_now(), provider = '', "

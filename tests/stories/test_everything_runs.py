@@ -90,25 +90,25 @@ def broadcast_stalled(shop: Any) -> None:
 def attempts(shop: Any, failed: int, of: int, outcome: str = "transient") -> None:
     """So many tries by email, some of them in vain."""
     org, marco = {"organisation_id": shop.organisation.id}, shop.people["marco"].id
-    for number, id in enumerate(new_ids(of)):
+    for number, one in enumerate(new_ids(of)):
         shop.build.insert(
             "delivery",
             **org,
-            id=id,
+            id=one,
             person_id=marco,
             channel="email",
             address="marco@example.com",
             purpose="event",
-            group_key=str(id),
+            group_key=str(one),
             priority=3,
             state="sent",
         )
         shop.build.insert(
             "attempt",
             **org,
-            delivery_id=id,
+            delivery_id=one,
             number=1,
-            token=id,
+            token=one,
             provider="smtp",
             outcome=outcome if number < failed else "accepted",
             started_at=shop.now(),
@@ -189,7 +189,10 @@ def test_what_is_planted_is_found_alone_and_by_its_own_office_only(shop, auditor
 @pytest.mark.proves("B6")
 def test_a_hub_where_all_is_well_has_nothing_found_while_it_works(shop, auditor):
     shop.repair("R-1", customer="dana", technician="marco").pending()
-    shop.post("announcement.send", {"title": "Closed at noon", "message": "On Friday.", "audience": {"everyone": True}})
+    shop.post(
+        "announcement.send",
+        {"title": "Closed at noon", "message": "On Friday.", "audience": {"everyone": True}},
+    )
     shop.wait(timedelta(days=1))
     auditor.alive()
     assert auditor.finds(shop) == {}

@@ -150,7 +150,9 @@ def test_what_is_unread_or_of_an_open_permit_or_of_other_work_does_not_go_after_
 def test_lines_of_closed_work_and_of_none_go_after_a_year_read_or_not_and_open_work_keeps_its_own(shop):
     shop.repair("R-1", technician="marco").completed()
     shop.repair("R-2", technician="priya").approved()
-    shop.post("announcement.send", {"title": "Closed at noon", "message": "Friday.", "audience": {"everyone": True}})
+    shop.post(
+        "announcement.send", {"title": "Closed at noon", "message": "Friday.", "audience": {"everyone": True}}
+    )
     done = lines(shop, "dana")
     made = shop.build.one("SELECT max(created_at) AS at FROM notification").at
     before = count(shop, "notification")
@@ -169,7 +171,8 @@ def test_what_was_answered_is_a_record_and_never_goes(shop):
     people = [{"id": "marco"}, {"id": "priya"}]
     shop.post("emergency.raised", {"alert_message": "Fire", "location": "Bay 2", "recipients": people})
     line = shop.build.one(
-        "SELECT * FROM notification WHERE name = 'emergency_alert' AND person_id = :id", id=shop.people["marco"].id
+        "SELECT * FROM notification WHERE name = 'emergency_alert' AND person_id = :id",
+        id=shop.people["marco"].id,
     )
     shop.build.insert(
         "answer",
