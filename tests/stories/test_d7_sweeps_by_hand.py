@@ -19,6 +19,9 @@ from notify_app.timetable import SCHEDULE, chosen, longest
 from tests.auditing import Auditor
 from tests.stories.conftest import DANA_MAIL, MARCO_MAIL, MARCO_PHONE, PRIYA_PHONE
 
+# what rq-scheduler asks crontab for is UTC in both readings
+pytestmark = pytest.mark.filterwarnings("ignore:Version 0.22:FutureWarning")
+
 MINUTE = timedelta(minutes=1)
 KNOWN = {
     "HUB_SECRET_KEY": "x" * 40,
