@@ -14,8 +14,9 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import redis
 from redis.client import Pipeline
@@ -24,6 +25,9 @@ from rq.timeouts import BaseDeathPenalty
 from rq.worker import SimpleWorker
 
 from notify_app.queue import BULK, QUEUES, URGENT, HubJob, HubQueue
+
+if TYPE_CHECKING:
+    from notify_app.config import Settings
 
 # where the processor is short, what is urgent and who waits for a page go first (measured with a broadcast under way:
 # an urgent message took 1.05 to 1.2 times as long as without one, else about twice)
@@ -82,6 +86,7 @@ def work(queues: list[str]) -> int:
     from notify_app import create_app
     from notify_app.process import WorkerProcess, install
     from notify_app.schedule import assert_schedule
+    from notify_app.timetable import chosen
 
     if BULK in queues and URGENT not in queues:
         os.nice(BULK_IS_NICE)
@@ -95,16 +100,36 @@ def work(queues: list[str]) -> int:
         from notify_app import jobs
 
         jobs.retry()
-        assert_schedule(connection)
+        jobs.warn()
+        assert_schedule(connection, chosen(process.settings))
 
     poll = threading.Thread(target=process.poll, args=(queues, net), name="poll", daemon=True)
     poll.start()
+    stop_auditor = _auditor(process.settings, "worker", queues)
     _wait_for_redis(connection, process)
     if not process.stopping:
         HubWorker(queues, connection, process).work(logging_level="WARNING")
     process.stop()
+    stop_auditor()
     poll.join(timeout=20)
     return 0
+
+
+def _auditor(settings: Settings, kind: str, queues: list[str]) -> Callable[[], None]:
+    """Start the auditor's thread of this process; what ends it. Only workers send the heartbeat."""
+    if not settings.audit_every:
+        return lambda: None
+    from notify_app.audit.heartbeat import Heartbeat
+    from notify_app.audit.watch import Watch, this_process
+    from notify_app.queue import connect
+    from notify_app.timetable import watched
+
+    url = settings.database_engine_url
+    ping = Heartbeat(settings.heartbeat_url, url) if settings.heartbeat_url and kind == "worker" else None
+    beat = this_process(kind, tuple(queues))
+    watch = Watch(url, connect(settings.redis_url), watched(settings), beat, ping)
+    watch.start()
+    return watch.stop
 
 
 def _wait_for_redis(connection: redis.Redis, process: Any) -> None:
@@ -123,11 +148,13 @@ def schedule() -> int:
     """Beat until told to stop; exits when Redis goes away, and the supervisor starts it again."""
     from notify_app.config import Settings
     from notify_app.schedule import assert_schedule, make_scheduler
+    from notify_app.timetable import chosen
 
     settings = Settings.from_env()
     connection = redis.Redis.from_url(settings.redis_url)
+    _auditor(settings, "scheduler", [])
     try:
-        assert_schedule(connection, anew=True)
+        assert_schedule(connection, chosen(settings), anew=True)
         make_scheduler(connection).run()
     except redis.RedisError as error:
         logging.getLogger("worker").error("Redis is away (%s); leaving", type(error).__name__)

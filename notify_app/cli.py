@@ -1,4 +1,5 @@
-"""The `flask` commands: the demo, each sweep by hand, webhooks by hand, and why.
+"""The `flask` commands: the demo, webhooks by hand, switches, templates, keys, and why; the sweeps and the auditor are in
+`sweep_commands`.
 
 They read the environment as the server does; without one, `wsgi.py` finds the hub that runs from this directory.
 """
@@ -15,6 +16,7 @@ import click
 from flask import Flask, current_app
 from sqlalchemy import text
 
+from notify_app import sweep_commands
 from notify_app.config import Settings
 from notify_app.errors import HubError, Invalid
 
@@ -24,20 +26,12 @@ __all__ = ["init_app"]
 def init_app(app: Flask) -> None:
     """Add the commands."""
     for command in (
+        *sweep_commands.ALL,
         demo,
-        release,
-        rescue,
-        retry,
-        remind,
-        retain,
-        scheduled,
         notifications,
         escalations,
-        check_escalations,
-        cover,
         webhook,
         why,
-        schedule_command,
         template,
         office,
         events,
@@ -63,57 +57,6 @@ def demo() -> None:
     office.fill(app, _say)
     for line in office.sign_ins():
         click.echo(line)
-
-
-def _sweep(run: Callable[[datetime], int], said: str) -> None:
-    from notify_app import clock
-    from notify_app.extensions import db
-
-    with db.engines["engine"].connect() as conn:
-        now = clock.now(conn)
-    click.echo(said.format(run(now)))
-
-
-@click.command("release")
-def release() -> None:
-    """Wake the workers of every queue that has something due (quiet hours over, retries, lost wake-ups)."""
-    from notify_app.sweeps import release as sweep
-
-    _sweep(sweep.run, "{} queues had something due")
-
-
-@click.command("rescue")
-def rescue() -> None:
-    """Take over deliveries whose worker went away."""
-    from notify_app.sweeps import rescue as sweep
-
-    _sweep(sweep.run, "{} deliveries taken over")
-
-
-@click.command("retry")
-def retry() -> None:
-    """What runs every five minutes: rescue, then release."""
-    from notify_app.sweeps import release as later
-    from notify_app.sweeps import rescue as first
-
-    _sweep(first.run, "{} deliveries taken over")
-    _sweep(later.run, "{} queues had something due")
-
-
-@click.command("remind")
-def remind() -> None:
-    """Tell and do what items have planned for now."""
-    from notify_app.sweeps import remind as sweep
-
-    _sweep(sweep.run, "{} reminders settled")
-
-
-@click.command("scheduled")
-def scheduled() -> None:
-    """Send what people have written for now."""
-    from notify_app.sweeps import scheduled as sweep
-
-    _sweep(sweep.run, "{} messages settled")
 
 
 @click.command("notifications")
@@ -145,44 +88,6 @@ def _installation(what: str, switch: str | None) -> None:
         row = conn.execute(text("SELECT notifications_on, escalations_on FROM installation")).one_or_none()
     stands = row is None or getattr(row, f"{what}_on")
     click.echo("on" if stands else "off")
-
-
-@click.command("check-escalations")
-def check_escalations() -> None:
-    """Climb every ladder that is due, for those who run no scheduler: call it from cron every minute."""
-    from notify_app.sweeps import escalate
-
-    _sweep(escalate.run, "{} levels told")
-
-
-@click.command("cover")
-def cover() -> None:
-    """Say in advance when nobody of those whom ladders call will be there: every ten minutes is often enough."""
-    from notify_app.sweeps import cover as sweep
-
-    _sweep(sweep.run, "{} gaps said")
-
-
-@click.command("retain")
-def retain() -> None:
-    """What runs weekly: remove attempts and webhook bodies older than 90 days, and expired sessions and links."""
-    from notify_app.sweeps import retain as sweep
-
-    _sweep(sweep.run, "{} rows removed")
-
-
-@click.command("schedule")
-def schedule_command() -> None:
-    """Show the periodic jobs, and put back what is missing in Redis."""
-    from notify_app.jobs import SCHEDULE
-    from notify_app.queue import connect
-    from notify_app.schedule import assert_schedule
-
-    settings: Settings = current_app.extensions["hub"]
-    put = assert_schedule(connect(settings.redis_url))
-    for one in SCHEDULE:
-        click.echo(f"{one.id:<14} {one.cron or f'every {one.seconds} s':<14} {one.job}")
-    click.echo(f"{put} put back")
 
 
 @click.command("webhook")

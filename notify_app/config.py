@@ -20,6 +20,8 @@ __all__ = ["Settings", "SettingsError"]
 EMAIL_PROVIDERS = ("local", "smtp", "ses")
 SMS_PROVIDERS = ("local", "sns")
 ENVIRONMENTS = ("demo", "production", "test")
+SCHEDULERS = ("rq", "cron")
+LARGEST_BATCH = 1000  # what is longer than that in one transaction holds up others
 
 
 class SettingsError(ValueError):
@@ -90,8 +92,87 @@ class Settings:
     trusted_proxies: int = _setting(
         "HUB_TRUSTED_PROXIES", "Proxies in front whose X-Forwarded headers are believed.", default=0
     )
+    scheduler: str = _setting(
+        "HUB_SCHEDULER",
+        "rq: rq-scheduler wakes the sweeps. cron: you run them, and no scheduler is expected.",
+        default="rq",
+    )
+    release_every: timedelta = _setting(
+        "HUB_RELEASE_SECONDS",
+        "How often what is due again has its workers woken.",
+        default=timedelta(seconds=5),
+    )
+    rescue_every: timedelta = _setting(
+        "HUB_RESCUE_SECONDS",
+        "How often deliveries of dead workers are taken over.",
+        default=timedelta(seconds=10),
+    )
+    rescue_batch: int = _setting(
+        "HUB_RESCUE_BATCH", "Deliveries that one transaction takes over.", default=500
+    )
+    remind_every: timedelta = _setting(
+        "HUB_REMIND_SECONDS", "How often due reminders are looked for.", default=timedelta(seconds=15)
+    )
     reminder_batch: int = _setting(
         "HUB_REMINDER_BATCH", "Reminders that one transaction settles.", default=50
+    )
+    escalate_every: timedelta = _setting(
+        "HUB_ESCALATE_SECONDS", "How often ladders that are due climb.", default=timedelta(seconds=10)
+    )
+    escalate_batch: int = _setting("HUB_ESCALATE_BATCH", "Ladders that one transaction climbs.", default=200)
+    cover_every: timedelta = _setting(
+        "HUB_COVER_SECONDS",
+        "How often it is looked whether nobody of a role will be there.",
+        default=timedelta(seconds=600),
+    )
+    cover_batch: int = _setting(
+        "HUB_COVER_BATCH", "Organisations whose absences one look goes through.", default=500
+    )
+    scheduled_every: timedelta = _setting(
+        "HUB_SCHEDULED_SECONDS",
+        "How often messages that were written for a time are looked for.",
+        default=timedelta(seconds=15),
+    )
+    scheduled_batch: int = _setting(
+        "HUB_SCHEDULED_BATCH", "Written messages that are looked up at once.", default=50
+    )
+    retry_every: timedelta = _setting(
+        "HUB_RETRY_SECONDS",
+        "How often what fell through is picked up once more.",
+        default=timedelta(seconds=300),
+    )
+    warn_every: timedelta = _setting(
+        "HUB_WARN_SECONDS",
+        "How often it is looked whether administrators must hear of a finding.",
+        default=timedelta(seconds=30),
+    )
+    warn_batch: int = _setting(
+        "HUB_WARN_BATCH", "Organisations whose administrators one look tells.", default=100
+    )
+    retain_at: str = _setting(
+        "HUB_RETAIN_AT", "When old records go: a cron line, in UTC.", default="0 2 * * 0"
+    )
+    retain_batch: int = _setting(
+        "HUB_RETAIN_BATCH", "Old records that one transaction removes.", default=1000
+    )
+    tidy_at: str = _setting(
+        "HUB_TIDY_AT", "When old notifications go: a cron line, in UTC.", default="0 0 * * 0"
+    )
+    tidy_batch: int = _setting(
+        "HUB_TIDY_BATCH", "Notifications, or permits, that one transaction looks at.", default=500
+    )
+    keep_days: int = _setting(
+        "HUB_KEEP_DAYS", "After how many days notifications of closed work go.", default=365
+    )
+    audit_every: timedelta = _setting(
+        "HUB_AUDIT_SECONDS",
+        "How often the auditor looks whether everything runs; 0 never.",
+        default=timedelta(seconds=20),
+    )
+    heartbeat_url: str = _setting(
+        "HUB_HEARTBEAT_URL",
+        "https:// address that is called once a minute while nothing is wrong; empty calls none.",
+        default="",
     )
     send_threads: int = _setting(
         "HUB_SEND_THREADS",
@@ -111,12 +192,32 @@ class Settings:
             raise SettingsError("HUB_BASE_URL: begin it with https:// (or http://).")
         if not 1 <= self.send_threads <= 256:
             raise SettingsError("HUB_SEND_THREADS: use a number from 1 to 256.")
-        if not 1 <= self.reminder_batch <= 1000:
-            raise SettingsError("HUB_REMINDER_BATCH: use a number from 1 to 1000.")
+        self._check_sweeps()
+        _one_of("HUB_SCHEDULER", self.scheduler, SCHEDULERS)
+        if self.audit_every and not timedelta(seconds=1) <= self.audit_every <= timedelta(seconds=20):
+            raise SettingsError(
+                "HUB_AUDIT_SECONDS: use a number from 1 to 20 (what stands still is found within 90 seconds), or 0 for never."
+            )
+        if not 1 <= self.keep_days <= 36_500:
+            raise SettingsError("HUB_KEEP_DAYS: use a number from 1 to 36500.")
+        _https("HUB_HEARTBEAT_URL", self.heartbeat_url)
         if min(self.lease, self.poll, self.drain) <= timedelta(0):
             raise SettingsError(
                 "HUB_LEASE_SECONDS, HUB_POLL_SECONDS, HUB_DRAIN_SECONDS: use numbers above 0."
             )
+
+    def _check_sweeps(self) -> None:
+        """Intervals are whole seconds (the scheduler knows no others), batches are bounded, cron lines can be read."""
+        for spec in fields(self):
+            value, name = getattr(self, spec.name), spec.metadata["env"]
+            if spec.name.endswith("_every") and not (
+                value.total_seconds() in range(1, 3601) or spec.name == "audit_every"
+            ):
+                raise SettingsError(f"{name}: use a whole number from 1 to 3600.")
+            if spec.name.endswith("_batch") and not 1 <= value <= LARGEST_BATCH:
+                raise SettingsError(f"{name}: use a number from 1 to {LARGEST_BATCH}.")
+            if spec.name.endswith("_at"):
+                _cron(name, value)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -159,6 +260,26 @@ def _parse(name: str, raw: str, default: Any) -> Any:
 def _driver(url: str) -> str:
     """SQLAlchemy 2.1 knows `postgresql://` (psycopg 3) and refuses the `postgres://` that many hosts hand out."""
     return "postgresql+psycopg://" + url.split("://", 1)[1] if "://" in url else url
+
+
+def _cron(name: str, line: str) -> None:
+    from crontab import CronTab  # here, so that the supervisor stays small
+
+    try:
+        CronTab(line)
+    except ValueError:
+        raise SettingsError(
+            f"{name}: {line!r} is no cron line; write five fields, as in 0 2 * * 0."
+        ) from None
+
+
+def _https(name: str, url: str) -> None:
+    """An address outside that is called by itself: encrypted, and without anybody's password in it."""
+    if not url:
+        return
+    parts = urlsplit(url)
+    if parts.scheme != "https" or not parts.hostname or parts.username is not None:
+        raise SettingsError(f"{name}: write it as https://host/path, without a user name.")
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -4,10 +4,9 @@ called stands in `timetable`."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from typing import Any
 
-from notify_app import clock, process
-from notify_app.extensions import db
+from notify_app import process, sweeping
 from notify_app.queue import BULK, ROUTE, URGENT
 from notify_app.sweeps import cover as cover_sweep
 from notify_app.sweeps import escalate as escalate_sweep
@@ -16,6 +15,8 @@ from notify_app.sweeps import remind as remind_sweep
 from notify_app.sweeps import rescue as rescue_sweep
 from notify_app.sweeps import retain as retain_sweep
 from notify_app.sweeps import scheduled as scheduled_sweep
+from notify_app.sweeps import tidy as tidy_sweep
+from notify_app.sweeps import warn as warn_sweep
 from notify_app.timetable import SCHEDULE, Periodic
 
 __all__ = [
@@ -33,6 +34,8 @@ __all__ = [
     "route",
     "scheduled",
     "sweep",
+    "tidy",
+    "warn",
 ]
 
 
@@ -87,14 +90,29 @@ def retry() -> None:
     sweep(release_sweep.run)
 
 
+def warn() -> None:
+    """Tell administrators what the auditor has found for minutes, and that it is over."""
+    sweep(warn_sweep.run)
+
+
 def retain() -> None:
     """Weekly: let go of what is old (A13)."""
-    sweep(retain_sweep.run)
+    _gently("retain", retain_sweep.run)
 
 
-def sweep(run: Callable[[datetime], int]) -> int:
+def tidy() -> None:
+    """Weekly: old notifications go (D5, C8)."""
+    _gently("tidy", tidy_sweep.run)
+
+
+def _gently(name: str, run: Callable[..., int]) -> None:
+    """Beside the other jobs, at half speed, and no longer than the process lives."""
+    here = process.current()
+    pace = sweeping.Pace(here.rest, lambda: not here.stopping)
+    here.aside(name, lambda: sweep(run, go_on=pace))
+
+
+def sweep(run: Callable[..., int], limit: int = 0, **more: Any) -> int:
     """Run one sweep now, in the application's context."""
     with process.current().app.app_context():
-        with db.engines["engine"].connect() as conn:
-            now = clock.now(conn)
-        return run(now)
+        return sweeping.run(run, limit, **more)

@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 BESIDE_SECONDS = 0.01  # how long what arrives may wait while a broadcast is written
 LOOK_SECONDS = 1.0
+ASIDE_SECONDS = 3.0  # how long a job waits for what it has put aside
 
 _installed: list[WorkerProcess] = []
 
@@ -44,6 +45,7 @@ class WorkerProcess:
         self._stopping = threading.Event()
         self._busy = {name: threading.Lock() for name in (ROUTE, URGENT, BULK)}
         self._asked = {name: threading.Event() for name in self._busy}
+        self._aside: dict[str, threading.Thread] = {}
 
     @cached_property
     def deliverer(self) -> Deliverer:
@@ -133,9 +135,23 @@ class WorkerProcess:
         try:
             work()
         except SQLAlchemyError as error:
-            log.warning("poll of %s: the database is away (%s)", name, type(error).__name__)
+            log.warning("%s: the database is away (%s)", name, type(error).__name__)
         except Exception:
-            log.exception("poll of %s", name)
+            log.exception("%s", name)
+
+    def aside(self, name: str, work: Callable[[], object]) -> None:
+        """Long work that may take minutes: in a thread of its own, so that no other job waits for it. What is short is
+        done when this returns; while it still runs, it is not begun again."""
+        running = self._aside.get(name)
+        if running is None or not running.is_alive():
+            running = threading.Thread(target=self._guarded, args=(name, work), name=name, daemon=True)
+            self._aside[name] = running
+            running.start()
+        running.join(ASIDE_SECONDS)
+
+    def rest(self, seconds: float) -> None:
+        """Wait so long, or until the process is to stop."""
+        self._stopping.wait(seconds)
 
     @property
     def stopping(self) -> bool:

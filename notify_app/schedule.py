@@ -6,6 +6,7 @@ rq-scheduler is a metronome that may miss a beat: nothing depends on it but how 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import redis
@@ -26,13 +27,15 @@ def make_scheduler(connection: redis.Redis) -> Scheduler:
     )
 
 
-def assert_schedule(connection: redis.Redis, *, anew: bool = False) -> int:
-    """Put back what is missing (all of it when `anew`), drop what this release does not know. Returns how many
+def assert_schedule(
+    connection: redis.Redis, lines: Sequence[Periodic] = SCHEDULE, *, anew: bool = False
+) -> int:
+    """Put back what is missing of `lines` (all of it when `anew`), drop what is not among them. Returns how many
     entries were put. Never raises for Redis' sake."""
     scheduler = make_scheduler(connection)
     try:
-        _forget_unknown(connection, scheduler)
-        missing = [one for one in SCHEDULE if anew or not _present(connection, scheduler, one)]
+        _forget_unknown(connection, scheduler, {one.id for one in lines})
+        missing = [one for one in lines if anew or not _present(connection, scheduler, one)]
         for one in missing:
             _put(scheduler, one)
     except redis.RedisError as error:
@@ -57,8 +60,7 @@ def _put(scheduler: Scheduler, one: Periodic) -> None:
         )
 
 
-def _forget_unknown(connection: redis.Redis, scheduler: Scheduler) -> None:
-    known = {one.id for one in SCHEDULE}
+def _forget_unknown(connection: redis.Redis, scheduler: Scheduler, known: set[str]) -> None:
     entries: list[bytes] = list(connection.zrange(scheduler.scheduled_jobs_key, 0, -1))  # type: ignore[arg-type]
     for name in (raw.decode() for raw in entries):
         if name not in known:

@@ -66,6 +66,10 @@ def _task() -> None:
         ["next_level_at"],
         postgresql_where=sa.text("next_level_at IS NOT NULL"),
     )
+    # read by the auditor: levels that could not be told
+    op.create_index(
+        "ix_task_ladder_failed", "task", ["due_at"], postgresql_where=sa.text("ladder_error IS NOT NULL")
+    )
     # what a changed rule would have done: the tasks of a time
     op.create_index("ix_task_opened", "task", ["organisation_id", "opened_at"])
 
@@ -173,6 +177,7 @@ def downgrade() -> None:
     for table in reversed(TABLES):
         op.drop_table(table)
     op.drop_index("ix_task_opened", "task")
+    op.drop_index("ix_task_ladder_failed", "task")
     op.drop_index("ix_task_next_level", "task")
     op.execute("ALTER TABLE task DROP CONSTRAINT ck_task_climbs")
     op.drop_constraint("fk_task_organisation_id_acknowledged_by", "task")

@@ -1,5 +1,5 @@
 """What the hub itself has to say, whatever the domain: somebody could not be reached, somebody of the office writes, a
-task is late, there is news for many; and a message without words of its own."""
+task is late, there is news for many, something does not run; and a message without words of its own."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ __all__ = [
     "ANNOUNCEMENT",
     "COVER_GAP",
     "GENERAL",
+    "HUB_UNWELL",
+    "HUB_WELL",
     "MANUAL_MESSAGE",
     "NOT_REACHED",
     "PACK",
@@ -134,6 +136,46 @@ COVER_GAP = EventType(
     channels=("email",),
 )
 
+# what the auditor has found and what stays so; its words come from `audit.checks`. For the administrators; where there
+# is none, for the office
+MATTERS: dict[str, Any] = {
+    "first": "14 incoming messages wait for more than a minute",
+    "more": 1,
+    "since": datetime(2026, 11, 24, 22, 5, tzinfo=UTC),
+    "matters": [
+        {
+            "title": "14 incoming messages wait for more than a minute",
+            "means": "What your systems have reported is kept, but has not been taken in, so nobody hears of it yet.",
+            "todo": "See that the workers run, and read their logs.",
+        },
+        {
+            "title": "Nobody works on the queue “route”",
+            "means": "What this queue is for stands still.",
+            "todo": "Start the workers again.",
+        },
+    ],
+}
+HUB_UNWELL = EventType(
+    "hub_unwell",
+    "Something does not run as it should",
+    "system",
+    Priority.high,
+    ("office",),
+    ("first", "matters"),
+    MATTERS,
+    channels=("email",),
+)
+HUB_WELL = EventType(
+    "hub_well",
+    "Everything runs again",
+    "system",
+    Priority.medium,
+    ("office",),
+    ("first", "matters"),
+    MATTERS,
+    channels=("email",),
+)
+
 # its audience is asked for, not declared (`pipeline.crowd`). Its words name no reader, so that all emails of one language
 # share one body; how it is signed below says so too (`_layout.mjml`)
 ANNOUNCEMENT = EventType(
@@ -170,5 +212,7 @@ PACK = DomainPack(
         GENERAL,
         TEST_MESSAGE,
         ANNOUNCEMENT,
+        HUB_UNWELL,
+        HUB_WELL,
     ),
 )

@@ -5,6 +5,7 @@ from notify_app.models.base import Base, Scoped
 from notify_app.models.broadcast import Broadcast
 from notify_app.models.clock import HubClock
 from notify_app.models.escalation import Escalation, EscalationRule, TaskAcknowledgement
+from notify_app.models.health import AuditFinding, AuditRun, ProcessBeat, SweepRun
 from notify_app.models.message import (
     Attempt,
     Content,
@@ -54,6 +55,8 @@ __all__ = [
     "ApiCall",
     "ApiKey",
     "Attempt",
+    "AuditFinding",
+    "AuditRun",
     "Base",
     "Broadcast",
     "Change",
@@ -81,12 +84,14 @@ __all__ = [
     "Preference",
     "PreferenceChoice",
     "Priority",
+    "ProcessBeat",
     "Reminder",
     "ReminderState",
     "Role",
     "Scoped",
     "Source",
     "Suppression",
+    "SweepRun",
     "Task",
     "TaskAcknowledgement",
     "TaskOutcome",

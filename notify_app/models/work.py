@@ -232,6 +232,8 @@ class Task(Scoped, Base):
         CheckConstraint("next_level_at IS NULL OR closed_at IS NULL", name="climbs"),
         # read by the escalation sweep
         Index("ix_task_next_level", "next_level_at", postgresql_where=text("next_level_at IS NOT NULL")),
+        # read by the auditor: levels that could not be told
+        Index("ix_task_ladder_failed", "due_at", postgresql_where=text("ladder_error IS NOT NULL")),
         # what a changed rule would have done: the tasks of a time
         Index("ix_task_opened", "organisation_id", "opened_at"),
         # one of each name waits at a time
@@ -322,4 +324,11 @@ class Link(Scoped, Base):
             ondelete="CASCADE",
         ),
         CheckConstraint("num_nonnulls(item_id, notification_id) = 1", name="opens"),
+        # read when a notification goes (the tidy sweep)
+        Index(
+            "ix_link_notification",
+            "organisation_id",
+            "notification_id",
+            postgresql_where=text("notification_id IS NOT NULL"),
+        ),
     )

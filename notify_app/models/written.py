@@ -105,6 +105,8 @@ class Answer(Scoped, Base):
             ondelete="CASCADE",
         ),
         Index("ix_answer_event", "organisation_id", "event_id", "person_id", "id"),
+        # read when a notification goes (the tidy sweep)
+        Index("ix_answer_notification", "organisation_id", "notification_id"),
     )
 
 

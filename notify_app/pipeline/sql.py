@@ -1,4 +1,5 @@
-"""The statements that work across organisations: they run as hub_engine, and all of them stand here.
+"""The statements that work across organisations: they run as hub_engine, and all of them stand here (but the auditor's,
+which loads nothing of what it looks at: `audit.sql`).
 
 The migration on row-level security grants that role what these need and nothing else. Everything that a
 statement returns carries its organisation, and what follows runs scoped to it.
@@ -21,6 +22,8 @@ __all__ = [
     "DUE_WRITTEN",
     "ESCALATIONS_ON",
     "EXPIRED_LEASES",
+    "EXPIRED_LINKS",
+    "EXPIRED_SESSIONS",
     "FIND_ACCOUNT",
     "FIND_INBOUND",
     "FIND_INVITATION",
@@ -29,12 +32,20 @@ __all__ = [
     "FIND_SOURCE",
     "INVITE",
     "NEW_ACCOUNT",
+    "NOTE_FAILED_SWEEP",
+    "NOTE_SWEEP",
+    "ORGANISATIONS",
     "RENEW",
     "RETAIN_ATTEMPTS",
     "RETAIN_BODIES",
     "RETAIN_CALLS",
+    "RETAIN_FINDINGS",
     "SETTLE",
     "SWITCH_INSTALLATION",
+    "TAKE_TURNS",
+    "TIDY_OLD",
+    "TIDY_PERMITS",
+    "TO_WARN",
     "WAITING",
 ]
 
@@ -328,5 +339,99 @@ RETAIN_CALLS = text(
     DELETE FROM api_call WHERE (organisation_id, key_id, name) IN (
         SELECT organisation_id, key_id, name FROM api_call
         WHERE created_at < (SELECT hub_now()) - CAST(:age AS interval) ORDER BY created_at LIMIT :limit)
+    """
+)
+
+# sweeps that remove take turns, transaction by transaction: two that remove the same rows never wait in a circle
+TAKE_TURNS = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+
+RETAIN_FINDINGS = text(
+    """
+    DELETE FROM audit_finding WHERE (organisation_id, id) IN (
+        SELECT organisation_id, id FROM audit_finding
+        WHERE cleared_at < (SELECT hub_now()) - CAST(:age AS interval) LIMIT :limit)
+    """
+)
+
+EXPIRED_SESSIONS = text(
+    "DELETE FROM account_session WHERE id IN (SELECT id FROM account_session WHERE expires_at < :now LIMIT :limit)"
+)
+
+EXPIRED_LINKS = text(
+    """
+    DELETE FROM link WHERE (organisation_id, id) IN (
+        SELECT organisation_id, id FROM link WHERE expires_at < :now LIMIT :limit)
+    """
+)
+
+# D5: of the next permits by their key, what was read of the closed ones and is older than :before. Comes back: how many
+# lines went, and the last permit that was looked at; no row when there was none
+TIDY_PERMITS = text(
+    """
+    WITH items AS MATERIALIZED (
+        SELECT organisation_id, id, status = ANY(:closed) AS closed FROM work_item
+        WHERE kind = :kind AND (organisation_id, id) > (:organisation, :after)
+        ORDER BY organisation_id, id LIMIT :limit
+    ), gone AS (
+        DELETE FROM notification n USING items i
+        WHERE i.closed AND n.organisation_id = i.organisation_id AND n.item_id = i.id
+          AND n.read_at IS NOT NULL AND n.created_at < :before
+        RETURNING n.id
+    )
+    SELECT organisation_id, id, (SELECT count(*) FROM gone) AS gone FROM items
+    ORDER BY organisation_id DESC, id DESC LIMIT 1
+    """
+)
+
+# C8: of an organisation's next lines by their key (ids are in order of time: none at or after :edge is looked at), those
+# older than :before whose work is closed, or that are about none. What was answered stays: it is a record
+TIDY_OLD = text(
+    """
+    WITH old AS MATERIALIZED (
+        SELECT id, item_id, created_at FROM notification
+        WHERE organisation_id = :organisation AND id > :after AND id < :edge ORDER BY id LIMIT :limit
+    ), gone AS (
+        DELETE FROM notification n USING (
+            SELECT o.id FROM old o
+            LEFT JOIN work_item w ON w.organisation_id = :organisation AND w.id = o.item_id
+            WHERE o.created_at < :before AND (w.id IS NULL OR (w.kind || '/' || w.status) = ANY(:closed))
+              AND NOT EXISTS (SELECT FROM answer a WHERE a.organisation_id = :organisation AND a.notification_id = o.id)
+        ) AS o
+        WHERE n.organisation_id = :organisation AND n.id = o.id
+        RETURNING n.id
+    )
+    SELECT id, (SELECT count(*) FROM gone) AS gone FROM old ORDER BY id DESC LIMIT 1
+    """
+)
+
+ORGANISATIONS = text("SELECT id FROM organisation WHERE id > :after ORDER BY id LIMIT :limit")
+
+# whose administrators may have to hear of a finding, or that it is over; looked at again under the organisation's scope
+TO_WARN = text(
+    """
+    SELECT organisation_id FROM audit_finding
+    WHERE cleared_at IS NULL AND told_at IS NULL AND since <= CAST(:now AS timestamptz) - CAST(:stays AS interval)
+    UNION
+    SELECT organisation_id FROM audit_finding f
+    WHERE told_at IS NOT NULL AND well_at IS NULL AND cleared_at IS NOT NULL
+      AND cleared_at <= CAST(:now AS timestamptz) - CAST(:calm AS interval)
+      AND NOT EXISTS (SELECT FROM audit_finding o WHERE o.organisation_id = f.organisation_id AND o.cleared_at IS NULL
+                        AND o.told_at IS NOT NULL)
+    ORDER BY organisation_id LIMIT :limit
+    """
+)
+
+# when a sweep ran, in real time, for the auditor: it is compared with real intervals
+NOTE_SWEEP = text(
+    """
+    INSERT INTO sweep_run (name, ended_at, seconds, done) VALUES (:name, clock_timestamp(), :seconds, :done)
+    ON CONFLICT (name) DO UPDATE SET ended_at = excluded.ended_at, seconds = excluded.seconds, done = excluded.done,
+        failed_at = NULL, error = NULL
+    """
+)
+NOTE_FAILED_SWEEP = text(
+    """
+    INSERT INTO sweep_run (name, failed_at, error) VALUES (:name, clock_timestamp(), :error)
+    ON CONFLICT (name) DO UPDATE SET failed_at = excluded.failed_at, error = excluded.error
     """
 )

@@ -17,7 +17,7 @@ from notify_app.domains.hub import COVER_GAP
 from notify_app.extensions import db
 from notify_app.pipeline import sql
 from notify_app.pipeline.route import Origin, Override, route
-from notify_app.pipeline.step import step
+from notify_app.pipeline.step import hub, step
 from notify_app.work import absences
 
 __all__ = ["run"]
@@ -34,10 +34,12 @@ NAMES = {
 }
 
 
-def run(now: datetime, limit: int = 500) -> int:
-    """How many gaps were said."""
+def run(now: datetime, limit: int = 0) -> int:
+    """How many gaps were said; `limit` organisations are looked at (0: the setting)."""
     with db.engines["engine"].connect() as conn:
-        rows = conn.execute(sql.ABSENT_SOON, {"now": now, "until": now + SOON, "limit": limit}).all()
+        rows = conn.execute(
+            sql.ABSENT_SOON, {"now": now, "until": now + SOON, "limit": limit or hub().cover_batch}
+        ).all()
     return sum(_one(row.organisation_id) for row in rows)
 
 

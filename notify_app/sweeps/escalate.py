@@ -24,7 +24,7 @@ from notify_app.extensions import db
 from notify_app.ids import new_id
 from notify_app.pipeline import sql, world
 from notify_app.pipeline.route import Origin, Override, stage
-from notify_app.pipeline.step import step
+from notify_app.pipeline.step import hub, step
 from notify_app.pipeline.world import World
 from notify_app.policy.ladder import Fire, Ladder, Level, Next, following
 from notify_app.policy.reasons import Reason
@@ -35,7 +35,6 @@ __all__ = ["run"]
 
 log = logging.getLogger(__name__)
 
-BATCH = 200
 # how long a ladder waits for what was reported and is not applied: not for ever, that may be stuck
 PATIENCE = timedelta(minutes=5)
 LOOK_AGAIN = timedelta(seconds=10)
@@ -61,9 +60,9 @@ LAPSED = "DELETE FROM task_acknowledgement WHERE organisation_id = :org AND task
 
 
 def run(now: datetime, limit: int = 0) -> int:
-    """Climb what is due at `now`, in batches of `limit` (0: 200), until nothing is. Returns how many levels were told;
+    """Climb what is due at `now`, in batches of `limit` (0: the setting), until nothing is. Returns how many levels were told;
     none while escalations are switched off for the whole installation."""
-    size, told = limit or BATCH, 0
+    size, told = limit or hub().escalate_batch, 0
     with db.engines["engine"].connect() as conn:
         if not conn.execute(sql.ESCALATIONS_ON).one().is_on:
             return 0

@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from notify_app.channels.base import Ambiguous, TryLater
 from notify_app.extensions import db
 from notify_app.pipeline import settle, sql
+from notify_app.pipeline.step import hub
 from notify_app.policy.reasons import Reason
 
 __all__ = ["run"]
@@ -27,11 +28,12 @@ log = logging.getLogger(__name__)
 LAST_SECONDS = 60.0
 
 
-def run(now: datetime, limit: int = 500, rng: random.Random | None = None) -> int:  # noqa: ARG001
-    """How many deliveries were taken over. Leases are real time; `now` is not used for them."""
+def run(now: datetime, limit: int = 0, rng: random.Random | None = None) -> int:  # noqa: ARG001
+    """How many deliveries were taken over, at most `limit` (0: the setting). Leases are real time; `now` is not used for
+    them."""
     rng = rng or random.Random()
     with db.engines["engine"].begin() as conn:
-        rows = conn.execute(sql.EXPIRED_LEASES, {"limit": limit}).all()
+        rows = conn.execute(sql.EXPIRED_LEASES, {"limit": limit or hub().rescue_batch}).all()
         results = [_result(row, rng) for row in rows]
         try:
             return _settled(conn, results)

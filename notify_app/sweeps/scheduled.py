@@ -15,7 +15,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from notify_app.extensions import db
 from notify_app.pipeline import sql
-from notify_app.pipeline.step import step
+from notify_app.pipeline.step import hub, step
 from notify_app.work import messages
 
 __all__ = ["run"]
@@ -23,9 +23,9 @@ __all__ = ["run"]
 log = logging.getLogger(__name__)
 
 
-def run(now: datetime, limit: int = 50) -> int:
-    """Send what is due at `now`, `limit` at a time, until nothing is. Returns how many left or failed."""
-    settled = 0
+def run(now: datetime, limit: int = 0) -> int:
+    """Send what is due at `now`, `limit` at a time (0: the setting), until nothing is. Returns how many left or failed."""
+    limit, settled = limit or hub().scheduled_batch, 0
     while True:
         with db.engines["engine"].connect() as conn:
             due = conn.execute(sql.DUE_WRITTEN, {"now": now, "limit": limit}).all()

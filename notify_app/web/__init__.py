@@ -25,6 +25,7 @@ SCREENS = (
     "alert",
     "stream",
     "dashboard",
+    "running",
     "work",
     "new_item",
     "item",

@@ -1,6 +1,6 @@
 """The office at a glance: what needs a person now, what left by the hour, what happened, whether the hub is well.
 
-Seven statements; each figure leads to the list behind it. Counts look at the last day, alerts at the last week.
+Eight statements; each figure leads to the list behind it. Counts look at the last day, alerts at the last week.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from notify_app.domains.base import WorkKind
 from notify_app.pipeline import world
 from notify_app.pipeline.step import Step, hub, step
 from notify_app.policy import formats
-from notify_app.web import health
+from notify_app.web import health, running
 from notify_app.web.guard import allow
 from notify_app.web.identity import Viewer, viewer
 from notify_app.web.reader import Reader, reader
@@ -132,6 +132,7 @@ def show() -> ResponseReturnValue:
             "events": _events(work, who, read),
             "work": _recent_work(work, who, read),
             "health": health.lines(work, read),
+            "wrong": running.in_short(work),
             "now": read.when(work.now),
         }
     return render_template("dashboard.html", **page, chart_hours=HOURS)

@@ -76,6 +76,7 @@ def furnish(office: Office, words: dict[str, str] | None = None) -> None:
         },
     )
     other_work(office, said)
+    watched(office)
     write(office, said, ["role:technician"], timedelta(minutes=-1))
     write(office, said, ["everyone", f"person:{office.people['dana'].id}"], timedelta(days=3))
     with office.site.app.app_context():
@@ -137,6 +138,43 @@ def rule(office: Office) -> str:
     """The editor of the rule."""
     statement = "SELECT id FROM escalation_rule WHERE organisation_id = :org"
     return f"/rules/{office.site.build.one(statement, org=office.organisation.id).id}"
+
+
+def watched(office: Office) -> None:
+    """What the auditor has written: two things are wrong, one is well again. Dated ahead, so that it stays so."""
+    build, org = office.site.build, office.organisation.id
+    ahead = "clock_timestamp() + interval '1 day'"
+    build.run(
+        f"INSERT INTO audit_run (done_at, looked_at, queues) VALUES ({ahead}, hub_now(), CAST(:queues AS jsonb)) "
+        "ON CONFLICT (one) DO NOTHING",
+        queues=json.dumps({"route": 0, "urgent": 0, "bulk": 14, "sweep": 1}),
+    )
+    for queue in ("route", "bulk", "sweep"):
+        build.run(
+            "INSERT INTO process_beat (id, kind, queues, seen_at) "
+            f"VALUES (:id, 'worker', ARRAY[:queue], {ahead}) ON CONFLICT (id) DO NOTHING",
+            id=f"here:{queue}",
+            queue=queue,
+        )
+    build.run(
+        "INSERT INTO sweep_run (name, ended_at) VALUES ('remind', clock_timestamp()), "
+        "('rescue', clock_timestamp() - interval '2 hours') ON CONFLICT (name) DO NOTHING"
+    )
+    for name, subject, found, minutes in (
+        ("worker_missing", "urgent", 1, 42),
+        ("delivery_late", "", 14, 40),
+        ("redis_away", "", 1, 180),
+    ):
+        build.run(
+            "INSERT INTO audit_finding (organisation_id, name, subject, found, since, cleared_at) VALUES (:org, :name, "
+            ":subject, :found, hub_now() - make_interval(mins => :minutes), "
+            "CASE WHEN :minutes > 100 THEN hub_now() - interval '2 hours' END)",
+            org=org,
+            name=name,
+            subject=subject,
+            found=found,
+            minutes=minutes,
+        )
 
 
 def other_work(office: Office, said: dict[str, str]) -> None:
@@ -259,6 +297,7 @@ PREVIEW = "button.button[value=preview]"
 PLACES = (
     Place("sign-in", "", at("/sign-in")),
     Place("dashboard", "alice", at("/dashboard"), opens=".chart-numbers summary"),
+    Place("running", "alice", at("/running")),
     Place("inbox", "marco", at("/inbox")),
     Place("inbox-empty", "nora", at("/inbox")),
     Place("notification", "marco", line("marco", "repair_assigned")),

@@ -81,6 +81,7 @@ class Site:
             "HUB_BASE_URL": self.url,
             "HUB_INSTANCE": instance,
             "HUB_POLL_SECONDS": "1",
+            "HUB_AUDIT_SECONDS": "0",  # there is no scheduler here, and nobody is to hear of it
         }
         self._prepare()
         self.settings = Settings.from_env(self._env)

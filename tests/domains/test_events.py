@@ -147,6 +147,8 @@ def test_no_event_is_declared_beside_those_but_the_few_that_the_hub_needs() -> N
         "general",  # A1: what is urgent and has no words of its own
         "test_message",  # A15
         "cover_gap",  # said in advance: nobody of those whom ladders call will be there
+        "hub_unwell",  # what the auditor has found, and that it is over
+        "hub_well",
         "announcement",  # C8: what a system or the office has to say to many
     }
 
@@ -155,4 +157,4 @@ def test_no_event_is_declared_beside_those_but_the_few_that_the_hub_needs() -> N
 def test_what_declares_no_channels_goes_by_its_priority() -> None:
     assert set(CHANNELS_BY_PRIORITY[URGENT]) == {"email", "sms"}
     declared = {event.name for event in domains.events() if event.channels is not None}
-    assert declared == {*ESTATES, "help_needed", "not_reached", "cover_gap"}
+    assert declared == {*ESTATES, "help_needed", "not_reached", "cover_gap", "hub_unwell", "hub_well"}

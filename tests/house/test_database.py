@@ -24,7 +24,16 @@ from notify_app.models import Base, Person, Scoped
 
 ROOT = Path(__file__).resolve().parents[2]
 SCOPED = sorted(table.name for table in Base.metadata.sorted_tables if "organisation_id" in table.columns)
-GLOBAL = {"account", "account_session", "hub_clock", "installation", "organisation"}
+GLOBAL = {
+    "account",
+    "account_session",
+    "audit_run",
+    "hub_clock",
+    "installation",
+    "organisation",
+    "process_beat",
+    "sweep_run",
+}
 SWEEPS = (ROOT / "notify_app" / "pipeline" / "sql.py").read_text(encoding="utf-8")
 
 

@@ -11,11 +11,21 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "notify_app"
 
 # each room and the rooms that it may look into (its own is always allowed)
-FLOOR = {"errors", "clock", "ids", "secrets", "config"}
+FLOOR = {"errors", "clock", "ids", "secrets", "config", "outgoing"}
 DECIDERS = {"policy", "domains"}
 BASE = FLOOR | DECIDERS | {"models", "extensions", "tenancy", "channels", "queue"}
-VERBS = {"pipeline", "work", "sweeps", "live"}
-EDGES = {"web", "jobs", "cli", "process", "schedule", "timetable", "demo"}
+VERBS = {"pipeline", "work", "sweeps", "live", "audit"}
+EDGES = {
+    "web",
+    "jobs",
+    "cli",
+    "sweep_commands",
+    "sweeping",
+    "process",
+    "schedule",
+    "timetable",
+    "demo",
+}
 START = {"engines", "engine_home", "roles", "supervisor", "prepare", "processes", "environment"}
 MAY_SEE = {
     "errors": set(),
@@ -23,6 +33,7 @@ MAY_SEE = {
     "secrets": set(),
     "config": set(),
     "clock": set(),
+    "outgoing": set(),
     "models": set(),
     "policy": {"errors", "domains"},
     "domains": {"errors", "policy"},
@@ -31,6 +42,8 @@ MAY_SEE = {
     "channels": {"errors", "policy"},
     "queue": set(),
     **dict.fromkeys(VERBS, BASE | VERBS),
+    # the auditor is no part of what it looks at: it tells open pages to look again, and no more
+    "audit": FLOOR | {"live"},
     **dict.fromkeys(EDGES, BASE | VERBS | EDGES | START),
     **dict.fromkeys(START, START | {"config"}),
     # the one child that prepares the database runs the application's own commands

@@ -80,6 +80,7 @@ INSIDE = {
     "rules.save_hours": "d",
     "rules.show": "ad",
     "rules.switch": "d",
+    "running.show": "ad",
     "sent.cancel": "ad",
     "sent.message": "ad",
     "sent.show": "abtd",

@@ -1,0 +1,81 @@
+"""Calling an address outside, which somebody has typed: encrypted, never into our own house, never for long.
+
+The name is resolved once, every address that it has is looked at, and the connection goes to one of those: what the name
+means a moment later does not matter. A redirect is an answer like any other and is not followed.
+"""
+
+from __future__ import annotations
+
+import http.client
+import ipaddress
+import socket
+import ssl
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+__all__ = ["Inside", "get", "public"]
+
+Allowed = Callable[[str], bool]
+NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: an IPv4 address in the last four bytes
+PORT = 443
+
+
+class Inside(Exception):
+    """The address leads to this machine or to a private network; nothing was sent there."""
+
+
+def public(address: str) -> bool:
+    """Whether an IP address, written in any way, is one of the public internet."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        within = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
+        if within is None and ip in NAT64:
+            within = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+        if within is not None:
+            return public(str(within))
+    return ip.is_global and not ip.is_multicast and not ip.is_reserved
+
+
+def get(
+    url: str, *, timeout: float = 5.0, allowed: Allowed = public, context: ssl.SSLContext | None = None
+) -> int:
+    """GET an https address; the status of the answer, whose body is not read.
+
+    Raises Inside when any of its addresses is not `allowed`, ValueError for another scheme, OSError and
+    http.client.HTTPException when there is no answer. `timeout` is of each wait, in seconds.
+    """
+    parts = urlsplit(url)
+    if parts.scheme != "https" or not parts.hostname:
+        raise ValueError(f"{parts.scheme}: only https:// addresses are called.")
+    port = parts.port or PORT
+    address = _resolved(parts.hostname, port, allowed)
+    connection = _Pinned(parts.hostname, port, address, timeout, context or ssl.create_default_context())
+    try:
+        path = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
+        connection.request("GET", path, headers={"User-Agent": "notification-hub", "Connection": "close"})
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def _resolved(host: str, port: int, allowed: Allowed) -> str:
+    found = [str(one[4][0]) for one in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    if not all(allowed(one) for one in found):
+        raise Inside(f"{host} is an address inside; only public ones are called.")
+    return found[0]
+
+
+class _Pinned(http.client.HTTPSConnection):
+    """Connects to one address, and asks for the certificate of the name."""
+
+    def __init__(self, host: str, port: int, address: str, timeout: float, context: ssl.SSLContext) -> None:
+        super().__init__(host, port, timeout=timeout, context=context)
+        self._address, self._tls = address, context
+
+    def connect(self) -> None:
+        plain = socket.create_connection((self._address, self.port), self.timeout)
+        try:
+            self.sock = self._tls.wrap_socket(plain, server_hostname=self.host)
+        except BaseException:
+            plain.close()
+            raise

@@ -1,0 +1,123 @@
+"""Tell the administrators what stays wrong for five minutes, each finding once, and once that all of it is well again.
+
+What the auditor has found are rows (`audit_finding`); this writes down whom it told in the transaction that tells them, so
+whatever runs twice tells once. It goes the normal path: a line in the inbox, and an email. Where nobody is an
+administrator, the office hears of it.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from notify_app.audit.checks import check, said
+from notify_app.domains.base import Draft
+from notify_app.domains.hub import HUB_UNWELL, HUB_WELL
+from notify_app.extensions import db
+from notify_app.pipeline import sql, world
+from notify_app.pipeline.route import Origin, Override, route
+from notify_app.pipeline.step import Step, hub, step
+
+__all__ = ["CALM", "STAYS", "run"]
+
+log = logging.getLogger(__name__)
+
+STAYS = timedelta(minutes=5)  # what passes by itself sooner is nobody's trouble
+CALM = timedelta(minutes=1)  # well again is what has been well for so long
+PAGE = "/running"
+SHOWN = 8  # different matters in one message; the page has all
+
+OPEN = """
+    SELECT id, name, subject, found, total, since, told_at FROM audit_finding
+    WHERE organisation_id = :org AND cleared_at IS NULL ORDER BY since, name, subject FOR UPDATE
+"""
+OVER = """
+    SELECT id, name, subject, found, total, since, cleared_at FROM audit_finding
+    WHERE organisation_id = :org AND told_at IS NOT NULL AND well_at IS NULL AND cleared_at IS NOT NULL
+    ORDER BY since, name, subject FOR UPDATE
+"""
+STILL_WRONG = """
+    SELECT 1 FROM audit_finding WHERE organisation_id = :org AND cleared_at IS NULL AND told_at IS NOT NULL LIMIT 1
+"""
+TOLD = "UPDATE audit_finding SET told_at = :now WHERE organisation_id = :org AND id = ANY(:ids)"
+WELL = "UPDATE audit_finding SET well_at = :now WHERE organisation_id = :org AND id = ANY(:ids)"
+
+
+def run(now: datetime, limit: int = 0) -> int:
+    """How many organisations were told something; `limit` are looked up at a time (0: the setting)."""
+    limit, told = limit or hub().warn_batch, 0
+    values = {"now": now, "stays": STAYS, "calm": CALM, "limit": limit}
+    while True:
+        with db.engines["engine"].connect() as conn:
+            found = list(conn.execute(sql.TO_WARN, values).scalars())
+        done = sum(_organisation(one) for one in found)
+        told += done
+        if not done or len(found) < limit:
+            return told
+
+
+def _organisation(organisation_id: UUID) -> bool:
+    """One that cannot be told keeps no other from hearing; it is tried again."""
+    try:
+        with step(organisation_id) as work:
+            return _unwell(work) or _well(work)
+    except (InterfaceError, OperationalError):
+        raise
+    except Exception:
+        log.exception("findings of %s", organisation_id)
+        return False
+
+
+def _unwell(work: Step) -> bool:
+    """Tell what has stayed wrong for long enough; whether there was anything."""
+    rows = work.all(OPEN)
+    late = [row for row in rows if row.told_at is None and row.since <= work.now - STAYS]
+    if late:
+        _tell(work, HUB_UNWELL.name, late)
+        work.run(TOLD, now=work.now, ids=[row.id for row in late])
+    return bool(late)
+
+
+def _well(work: Step) -> bool:
+    """Tell that all that was told is over; whether it is."""
+    rows = work.all(OVER)
+    if not rows or work.one(STILL_WRONG) or max(row.cleared_at for row in rows) > work.now - CALM:
+        return False
+    _tell(work, HUB_WELL.name, rows)
+    work.run(WELL, now=work.now, ids=[row.id for row in rows])
+    return True
+
+
+def _tell(work: Step, event: str, rows: list[Any]) -> None:
+    matters = _matters(rows)
+    payload = {
+        "first": matters[0]["title"],
+        "more": len(matters) - 1,
+        "since": min(row.since for row in rows),
+        "matters": matters[:SHOWN],
+    }
+    people = world.of(work).matching("role:administrator")
+    draft = Draft(event, payload, to=people or None)
+    route(work, [draft], Origin(work.now), Override(action_url=PAGE))
+
+
+def _matters(rows: list[Any]) -> list[dict[str, Any]]:
+    """What is said of them: those of a check whose subjects are one matter are one, with their number."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in rows:
+        known = check(row.name)
+        key = (row.name, row.subject if known.each else "")
+        one = found.setdefault(key, {"subject": row.subject, "found": 0, "total": row.total})
+        one["found"] += row.found
+    return [
+        {
+            "title": said(name, one["subject"], one["found"], one["total"]),
+            "means": check(name).means,
+            "todo": check(name).todo,
+        }
+        for (name, _), one in found.items()
+    ]
