@@ -28,6 +28,7 @@ from notify_app.models.organisation import (
     Source,
     Suppression,
 )
+from notify_app.models.record import Audit, Who
 from notify_app.models.wish import Preference, PreferenceChoice, Template
 from notify_app.models.work import (
     Change,
@@ -52,6 +53,7 @@ __all__ = [
     "ApiCall",
     "ApiKey",
     "Attempt",
+    "Audit",
     "Base",
     "Broadcast",
     "Change",
@@ -86,6 +88,7 @@ __all__ = [
     "Task",
     "TaskOutcome",
     "Template",
+    "Who",
     "WorkItem",
     "WrittenMessage",
     "WrittenState",

@@ -34,6 +34,7 @@ SCREENS = (
     "people",
     "welcome",
     "switches",
+    "record",
     "preferences",
     "outbox",
     "link",

@@ -24,9 +24,11 @@ from sqlalchemy import text
 from notify_app import tenancy
 from notify_app.config import Settings
 from notify_app.extensions import db
+from notify_app.models import Who
 from notify_app.secrets import Secrets
 from notify_app.web.extensions import login
 from notify_app.web.together import Together
+from notify_app.work.record import By
 
 __all__ = [
     "Membership",
@@ -82,6 +84,11 @@ class Viewer:
     office: bool
     switched_off: str
     memberships: tuple[Membership, ...]
+
+    @property
+    def by(self) -> By:
+        """As the record of changes names them."""
+        return By(Who.person, self.person_id)
 
 
 class SessionUser(UserMixin):

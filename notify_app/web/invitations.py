@@ -20,13 +20,14 @@ from notify_app.pipeline import sql
 from notify_app.pipeline.step import hub, step
 from notify_app.secrets import Secrets
 from notify_app.work import roster
+from notify_app.work.record import By
 
 __all__ = ["LIFE", "accept", "find", "invite"]
 
 LIFE = timedelta(days=7)
 
 
-def invite(organisation_id: UUID, person_id: UUID, name: str, given: str) -> str:
+def invite(organisation_id: UUID, person_id: UUID, name: str, given: str, by: By) -> str:
     """Let this person sign in with an email address. Returns the token of the link for the first password, or '' where
     the address signs in to this hub already. Raises Invalid, Refused, NotFound."""
     try:
@@ -43,7 +44,7 @@ def invite(organisation_id: UUID, person_id: UUID, name: str, given: str) -> str
             "This address was invited elsewhere and has not accepted yet. It can be joined once it has."
         )
     with step(organisation_id) as work:
-        roster.join(work, person_id, account.id)
+        roster.join(work, person_id, account.id, by)
     return _link(account.id, organisation_id) if account.waits else ""
 
 

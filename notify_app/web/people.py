@@ -118,7 +118,7 @@ def add() -> ResponseReturnValue:
     values = _form("name", "role", "grade", "zone", "email", "phone")
     try:
         with step(viewer().organisation_id) as work:
-            person_id = roster.add(work, values)
+            person_id = roster.add(work, values, viewer().by)
     except Invalid as error:
         return _new(_errors(error), values), 422
     flash(_("%(name)s is added.", name=values["name"].strip()), "ok")
@@ -143,7 +143,7 @@ def change(id: UUID) -> ResponseReturnValue:
     values = _form("name", "role", "grade", "zone")
     try:
         with step(viewer().organisation_id) as work:
-            roster.change(work, id, values)
+            roster.change(work, id, values, viewer().by)
     except (Invalid, Refused) as error:
         return person_page.show(id, errors=_errors(error), values=values), 422
     flash(_("The changes are saved."), "ok")
@@ -154,10 +154,10 @@ def change(id: UUID) -> ResponseReturnValue:
 @allow("administrator")
 def left(id: UUID) -> ResponseReturnValue:
     """Mark as having left, or bring back (`back=1`). Raises NotFound."""
-    back = request.form.get("back") == "1"
+    back, by = request.form.get("back") == "1", viewer().by
     try:
         with step(viewer().organisation_id) as work:
-            name = roster.come_back(work, id) if back else roster.leave(work, id)
+            name = roster.come_back(work, id, by) if back else roster.leave(work, id, by)
     except Refused as refusal:
         flash(str(refusal), "error")
     else:
@@ -181,10 +181,10 @@ def invite(id: UUID) -> ResponseReturnValue:
     try:
         if request.form.get("do") == "part":
             with step(who.organisation_id) as work:
-                roster.part(work, id)
+                roster.part(work, id, who.by)
             flash(_("%(name)s does not sign in here any more.", name=row.name), "ok")
             return redirect(url_for(".person", id=id), 303)
-        token = invitations.invite(who.organisation_id, id, row.name, email)
+        token = invitations.invite(who.organisation_id, id, row.name, email, who.by)
     except (Invalid, Refused) as error:
         return person_page.show(id, errors=_errors(error, "email"), values={"email": email}), 422
     if not token:
@@ -208,7 +208,7 @@ def add_address(id: UUID) -> ResponseReturnValue:
     try:
         with step(viewer().organisation_id) as work:
             person_page.one(work, id)
-            wishes.add_address(work, id, channel, given)
+            wishes.add_address(work, id, channel, given, viewer().by)
     except Invalid as error:
         return person_page.show(id, errors=_errors(error), values={channel: given}), 422
     flash(_("The address is added."), "ok")
@@ -224,7 +224,7 @@ def remove_address(id: UUID) -> ResponseReturnValue:
         address = uuid_or_none(request.form.get("address"))
         if address is None:
             raise NotFound(_("There is no such address."))
-        wishes.remove_address(work, id, address)
+        wishes.remove_address(work, id, address, viewer().by)
     flash(_("The address is taken away."), "ok")
     return redirect(url_for(".person", id=id), 303)
 

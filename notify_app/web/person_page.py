@@ -16,6 +16,7 @@ from notify_app.web import invitations
 from notify_app.web.identity import Viewer, viewer
 from notify_app.web.preferences import zone_options
 from notify_app.web.reader import Reader, reader
+from notify_app.web.record import recent
 from notify_app.web.verbs import final
 from notify_app.web.words import channel_title, is_office, item_url, option, role_title
 from notify_app.work import wishes
@@ -56,6 +57,7 @@ def show(
         closed = [f"{kind.name}/{status}" for kind in domains.kinds() for status in final(kind)]
         parts = work.all(PARTS, id=id, closed=closed, limit=HOLDING)
         tasks = work.all(TASKS, id=id, limit=HOLDING)
+        changes = recent(work, id) if who.role == "administrator" else []
     typed = {
         "name": row.name,
         "role": row.role,
@@ -82,6 +84,7 @@ def show(
         organisations=_organisations(row.account_id, who),
         parts=[_part(one, who) for one in parts],
         tasks=[_task(one, who, read) for one in tasks],
+        changes=changes,
         may_change=who.role == "administrator",
         values=typed,
         **choices(typed, row.office_zone),

@@ -256,6 +256,8 @@ PLACES = (
     Place("person", "ada", lambda office: f"/people/{office.people['marco'].id}"),
     Place("person-new", "ada", at("/people/new")),
     Place("switches", "ada", at("/switches")),
+    Place("record", "ada", at("/record")),
+    Place("record-nothing", "ada", at("/record?kind=template")),
     Place("welcome-gone", "", at("/welcome/nothing-that-was-ever-made"), status=404),
     Place("preferences", "marco", at("/preferences"), opens="#overrides summary"),
     Place("keys", "adam", at("/keys")),

@@ -65,6 +65,7 @@ INSIDE = {
     "preferences.save_quiet": "abtd",
     "preferences.show": "abtd",
     "preferences.test": "abtd",
+    "record.show": "d",
     "rollcall.again": "d",
     "rollcall.answer": "b",
     "rollcall.call": "ad",
@@ -216,6 +217,7 @@ def everything(shop: Shop) -> str:
         "inbox_counter",
         "written_message",
         "answer",
+        "audit",
     ):
         found = shop.hub.build.all(
             f"SELECT * FROM {table} WHERE organisation_id = :org", org=shop.hub.organisation.id
