@@ -47,6 +47,7 @@ SCREENS = (
     "api.notifications",
     "api.events",
     "api.people",
+    "api.happenings",
     "keys",
 )
 

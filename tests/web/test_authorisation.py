@@ -83,6 +83,7 @@ INSIDE = {
 # not for a session: machines, programs with a key (tests/web/api/), the door itself, private links, what everybody may see
 OUTSIDE = {
     "api_events.why",
+    "api_happenings.report",
     "api_items.act",
     "api_items.create",
     "api_items.history",
