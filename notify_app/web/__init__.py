@@ -33,6 +33,7 @@ SCREENS = (
     "rollcall",
     "people",
     "welcome",
+    "invited",
     "switches",
     "record",
     "preferences",

@@ -28,6 +28,8 @@ PAGE = 50
 
 LIST = """
     SELECT p.id, p.name, p.role, p.grade, p.left_at, p.account_id IS NOT NULL AS signs_in,
+           EXISTS (SELECT FROM invitation i WHERE i.organisation_id = p.organisation_id AND i.person_id = p.id
+               AND i.settled_at IS NULL) AS invited,
            (SELECT count(*) FROM task t WHERE t.organisation_id = p.organisation_id AND t.assignee_id = p.id
                AND t.closed_at IS NULL) AS tasks,
            EXISTS (SELECT FROM address a WHERE a.organisation_id = p.organisation_id AND a.person_id = p.id) AS reachable
@@ -83,7 +85,7 @@ def _line(row: Any, read: Reader) -> dict[str, Any]:
         "name": row.name,
         "role": role_title(row.role),
         "grade": person_page.grade_title(row.grade) if row.grade else "",
-        "signs_in": row.signs_in,
+        "sign_in": _("signs in") if row.signs_in else _("invited") if row.invited else _("does not sign in"),
         "reachable": row.reachable or row.signs_in,
         "tasks": row.tasks,
         "left": read.when(row.left_at),
@@ -173,29 +175,18 @@ def left(id: UUID) -> ResponseReturnValue:
 @blueprint.post("/people/<uuid:id>/sign-in")
 @allow("administrator")
 def invite(id: UUID) -> ResponseReturnValue:
-    """Let them sign in with an address: shows the link for a first password, or joins an account that there is; or takes
-    the sign-in away (`do=part`). Raises NotFound."""
+    """Invite them to sign in with an address, whoever has it: shows the link; or take the sign-in or the invitation away
+    (`do=part`). Raises NotFound."""
     who, email = viewer(), request.form.get("email", "").strip()[:320]
-    with step(who.organisation_id) as work:
-        row = person_page.one(work, id)
     try:
         if request.form.get("do") == "part":
             with step(who.organisation_id) as work:
-                roster.part(work, id, who.by)
-            flash(_("%(name)s does not sign in here any more.", name=row.name), "ok")
+                name = roster.part(work, id, who.by)
+            flash(_("%(name)s does not sign in here any more.", name=name), "ok")
             return redirect(url_for(".person", id=id), 303)
-        token = invitations.invite(who.organisation_id, id, row.name, email, who.by)
+        token = invitations.invite(who.organisation_id, id, email, who.by)
     except (Invalid, Refused) as error:
         return person_page.show(id, errors=_errors(error, "email"), values={"email": email}), 422
-    if not token:
-        flash(
-            _(
-                "%(email)s signs in to this hub already, and finds this organisation there from now on.",
-                email=email,
-            ),
-            "ok",
-        )
-        return redirect(url_for(".person", id=id), 303)
     # shown once, in the answer to the form: it is kept nowhere in words
     return person_page.show(id, link=f"{hub().base_url}{url_for('welcome.show', token=token)}")
 

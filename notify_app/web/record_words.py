@@ -50,7 +50,7 @@ def _by(row: Any, me: UUID | None) -> str:
     if row.who == Who.command:
         return _("by whoever runs the hub")
     if row.who == Who.link:
-        return _("behind their link")
+        return _("by whoever had the link")
     if row.who == Who.key:
         return _("by a program of %(name)s", name=row.actor)
     return _("by you") if row.actor_id == me else _("by %(name)s", name=row.actor)
@@ -118,8 +118,20 @@ def _back(_before: Values, _after: Values) -> str:
     return _("Brought back.")
 
 
+def _invited(_before: Values, after: Values) -> str:
+    return _("Invited to sign in: %(address)s.", address=after["address"])
+
+
+def _uninvited(_before: Values, _after: Values) -> str:
+    return _("The invitation was taken back.")
+
+
+def _declined(_before: Values, _after: Values) -> str:
+    return _("The invitation was declined.")
+
+
 def _joined(_before: Values, _after: Values) -> str:
-    return _("Signs in here from now on.")
+    return _("The invitation was accepted: signs in here from now on.")
 
 
 def _parted(_before: Values, _after: Values) -> str:
@@ -141,9 +153,7 @@ def _address_moved(before: Values, after: Values) -> str:
 
 
 def _address(values: Values) -> str:
-    return _(
-        "%(channel)s %(address)s", channel=channel_title(values["channel"]), address=values["address"]
-    )
+    return _("%(channel)s %(address)s", channel=channel_title(values["channel"]), address=values["address"])
 
 
 def _choices(_before: Values, after: Values) -> str:
@@ -159,7 +169,11 @@ def _choice(name: str, on: bool | None) -> str:
         "channel": channel_title(channel),
     }
     if on is None:
-        usual = _("%(what)s by %(channel)s on") if what == "category" else _("%(what)s by %(channel)s as its kind")
+        usual = (
+            _("%(what)s by %(channel)s on")
+            if what == "category"
+            else _("%(what)s by %(channel)s as its kind")
+        )
         return usual % values
     return (_("%(what)s by %(channel)s on") if on else _("%(what)s by %(channel)s off")) % values
 
@@ -234,6 +248,9 @@ SENTENCES: Mapping[str, Callable[[Values, Values], str]] = {
     What.person_zone: _zone,
     What.person_left: _left,
     What.person_back: _back,
+    What.person_invited: _invited,
+    What.person_uninvited: _uninvited,
+    What.person_declined: _declined,
     What.person_joined: _joined,
     What.person_parted: _parted,
     What.address_added: _address_added,

@@ -70,6 +70,7 @@ def me_of(who: Viewer) -> dict[str, Any]:
             }
             for one in who.memberships
         ],
+        "invited_by": who.invited_by,
         "zone": who.zone,
         "locale": who.locale,
     }

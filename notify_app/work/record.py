@@ -18,7 +18,7 @@ from notify_app.channels.base import masked
 from notify_app.models import Who
 from notify_app.pipeline.step import Step
 
-__all__ = ["COMMAND", "By", "What", "about", "address", "differing", "note"]
+__all__ = ["COMMAND", "LINK", "By", "What", "about", "address", "differing", "note"]
 
 
 class What(StrEnum):
@@ -31,6 +31,9 @@ class What(StrEnum):
     person_zone = "person.zone"
     person_left = "person.left"
     person_back = "person.back"
+    person_invited = "person.invited"
+    person_uninvited = "person.uninvited"
+    person_declined = "person.declined"
     person_joined = "person.joined"
     person_parted = "person.parted"
     address_added = "address.added"
@@ -54,7 +57,7 @@ class By:
     person_id: UUID | None = None
 
 
-COMMAND = By(Who.command)
+COMMAND, LINK = By(Who.command), By(Who.link)
 
 ABOUT = """
     SELECT a.*, m.name AS actor FROM audit a
@@ -84,9 +87,7 @@ def note(
     step.insert("audit", [row], stamp="at")
 
 
-def differing(
-    before: Mapping[str, Any], after: Mapping[str, Any]
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """What differs between the two, as it was and as it is; both are empty where nothing does."""
     names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
     return {name: before.get(name) for name in names}, {name: after.get(name) for name in names}

@@ -1,7 +1,8 @@
 """Who belongs to the organisation, as its administrators keep it: added, changed, marked as left, and back.
 
 Each change has its line in the record (`work.record`). Nobody is deleted: who has left stays as the name in the history. The last administrator who signs in can neither leave
-nor become something else, or nobody could put it right. What a source says of its own people is `people.resolve`.
+nor become something else, or nobody could put it right. Who signs in is `joining`'s, what a source says of its own people
+is `people.resolve`'s.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from notify_app.errors import FieldError, Invalid, NotFound, Refused
 from notify_app.ids import new_id
 from notify_app.live.announce import Changed
 from notify_app.pipeline.step import Step
-from notify_app.work import record, wishes
+from notify_app.work import joining, record, wishes
 from notify_app.work.record import By, What
 
-__all__ = ["add", "change", "come_back", "join", "leave", "part"]
+__all__ = ["add", "change", "come_back", "leave", "part"]
 
 ONE = "SELECT * FROM person WHERE organisation_id = :org AND id = :id FOR UPDATE"
 # locked in the order of ids: of two administrators who demote each other the second is refused
@@ -88,6 +89,7 @@ def leave(step: Step, person_id: UUID, by: By) -> str:
         now=step.now,
     )
     if left:
+        joining.withdraw(step, person_id, by)
         record.note(step, by, What.person_left, person_id)
     _changed(step)
     return str(row.name)
@@ -103,35 +105,12 @@ def come_back(step: Step, person_id: UUID, by: By) -> str:
     return str(row.name)
 
 
-def join(step: Step, person_id: UUID, account_id: UUID, by: By) -> None:
-    """From now on this account is this person. Raises NotFound, Refused (they have left, sign in otherwise, or the account
-    is somebody else here)."""
-    row = _one(step, person_id)
-    if row.left_at is not None:
-        raise Refused(f"{row.name} has left. Bring them back first.")
-    if row.account_id not in (None, account_id):
-        raise Refused(f"{row.name} signs in with another address. Take that sign-in away first.")
-    other = step.one(
-        "SELECT name FROM person WHERE organisation_id = :org AND account_id = :account AND id <> :id",
-        account=account_id,
-        id=person_id,
-    )
-    if other:
-        raise Refused(f"This address signs in as {other.name} here already.")
-    step.run(
-        "UPDATE person SET account_id = :account WHERE organisation_id = :org AND id = :id",
-        account=account_id,
-        id=person_id,
-    )
-    if row.account_id is None:
-        record.note(step, by, What.person_joined, person_id)
-    _changed(step)
-
-
 def part(step: Step, person_id: UUID, by: By) -> str:
-    """They do not sign in here any more; messages reach them by their addresses. The name. Raises NotFound, Refused."""
+    """They do not sign in here any more, nor by an invitation that waits; messages reach them by their addresses. The name.
+    Raises NotFound, Refused."""
     _not_the_last(step, person_id)
     row = _one(step, person_id)
+    joining.withdraw(step, person_id, by)
     step.run("UPDATE person SET account_id = NULL WHERE organisation_id = :org AND id = :id", id=person_id)
     if row.account_id is not None:
         record.note(step, by, What.person_parted, person_id)

@@ -34,6 +34,8 @@ INSIDE = {
     "inbox.read_all": "abtd",
     "inbox.show": "abtd",
     "inbox.unread": "b",
+    "invited.decide": "",  # only who is invited: see test_invitations
+    "invited.show": "abtd",
     "item.act": "ad",
     "item.act_on_job": "b",
     "item.act_on_mine": "",
@@ -219,6 +221,7 @@ def everything(shop: Shop) -> str:
         "written_message",
         "answer",
         "audit",
+        "invitation",
     ):
         found = shop.hub.build.all(
             f"SELECT * FROM {table} WHERE organisation_id = :org", org=shop.hub.organisation.id
