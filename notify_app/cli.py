@@ -200,9 +200,10 @@ def template(organisation: str, event: str, settings: tuple[str, ...], off: bool
     """Set an office's own wording: field=TEXT or field=@FILE (title, text, subject, email_html, email_text, sms,
     action_url, priority, category, requires). An empty value goes back to the built-in text."""
     from notify_app.work import templates
+    from notify_app.work.record import COMMAND
 
     with _office(organisation) as work:
-        _told(lambda: templates.put(work, event, dict(_pair(one) for one in settings), off))
+        _told(lambda: templates.put(work, event, dict(_pair(one) for one in settings), COMMAND, off))
     click.echo("saved")
 
 
@@ -213,10 +214,11 @@ def office(organisation: str, settings: tuple[str, ...]) -> None:
     """Show or set an office's settings and branding: name=VALUE (notifications_on, escalations_on, sms_segments, company_name,
     logo_url, colour, accent, footer, sender_name, sender_address, reply_to, sms_sender)."""
     from notify_app.work import templates
+    from notify_app.work.record import COMMAND
 
     with _office(organisation) as work:
         shown: dict[str, Any] = {}
-        _told(lambda: shown.update(templates.set_office(work, dict(_pair(one) for one in settings))))
+        _told(lambda: shown.update(templates.set_office(work, dict(_pair(one) for one in settings), COMMAND)))
     for name, value in shown.items():
         click.echo(f"{name}={value}")
 
@@ -276,17 +278,18 @@ def events() -> None:
 def api_key(organisation: str, name: str, person: str, revoked: str) -> None:
     """Make a key called NAME for a program that acts as a person, and print it once; revoke one; or list all."""
     from notify_app.work import keys
+    from notify_app.work.record import COMMAND
 
     with _office(organisation) as work:
         if revoked:
-            _told(lambda: keys.revoke(work, _uuid(revoked, "--revoke")))
+            _told(lambda: keys.revoke(work, _uuid(revoked, "--revoke"), COMMAND))
             click.echo("revoked")
         elif name or person:
             found = work.all(PEOPLE_LIKE, person=person, like=f"%{person}%")
             if len(found) != 1:
                 names = ", ".join(row.name for row in found) or "nobody"
                 raise click.ClickException(f"--for: {person or 'nothing'} is {names}; name exactly one.")
-            _told(lambda: click.echo(keys.make(work, name, found[0].id).token))
+            _told(lambda: click.echo(keys.make(work, name, found[0].id, COMMAND).token))
         else:
             for one in keys.known(work):
                 state = "revoked" if one.revoked_at else "unused" if one.last_used_at is None else "used"

@@ -10,6 +10,7 @@ from werkzeug.test import TestResponse
 from notify_app.pipeline.step import step
 from notify_app.web.api.access import PATH
 from notify_app.work import keys
+from notify_app.work.record import COMMAND
 from tests.hub import Hub
 
 
@@ -19,7 +20,7 @@ class Program:
     def __init__(self, hub: Hub, key: str, name: str = "night report") -> None:
         person = hub.people[key]
         with hub.world.app.app_context(), step(person.organisation_id) as work:
-            made = keys.make(work, name, person.id)
+            made = keys.make(work, name, person.id, COMMAND)
         self.id, self.token = made.id, made.token
         self._client: FlaskClient = hub.world.app.test_client(use_cookies=False)
 

@@ -27,6 +27,7 @@ __all__ = [
     "Sender",
     "Throttled",
     "TryLater",
+    "masked",
     "redacted",
 ]
 
@@ -152,3 +153,9 @@ def redacted(text: str) -> str:
     """A provider's words, at most RESPONSE_LIMIT characters, addresses as `j***@d.de` and `+49***23`."""
     hidden = _EMAIL.sub(r"\1***@\2", text)
     return _CONTROL.sub(" ", _NUMBER.sub(r"\1***\2", hidden))[:RESPONSE_LIMIT]
+
+
+def masked(address: str) -> str:
+    """Enough of an address to know it again: `d***@example.com`, `+13***71`; of a malformed one, two characters."""
+    hidden = redacted(address)
+    return hidden if hidden != address else f"{address[:2]}***"

@@ -156,7 +156,8 @@ def model_of(name: str, text: str, fields: Iterable[Fact], person: Any = PersonI
 
 
 def read(model: type[StrictInput], fields: Iterable[Fact], given: Mapping[str, Any]) -> dict[str, Any]:
-    """What a person has filled in, typed by the model of these fields; what was left empty is not there. Text is
+    """What a person has filled in, typed by the model of these fields; what was left empty is not there, and what is to be
+    cleared (None) is for the caller to say. Text is
     understood as a form sends it ("3", "149.50", "2026-11-24"); a moment must have its offset, people are ids of the hub.
 
     Raises Invalid with a FieldError for each thing that is missing, unknown or cannot be used.

@@ -34,6 +34,7 @@ __all__ = [
     "follows",
     "is_one",
     "may",
+    "needed",
     "pending",
     "refusal",
     "replanned",
@@ -88,7 +89,7 @@ def refusal(kind: WorkKind, verb: Verb, item: Item, values: Values, doing: Doing
         now = kind.statuses[item.status].lower()
         return f"{kind.title} {item.number} is {now}; {verb.title.lower()} is not possible now."
     for one in verb.inputs:
-        if one.offers and one.name in values and values[one.name] not in one.offers(item):
+        if one.offers and values.get(one.name) is not None and values[one.name] not in one.offers(item):
             return (
                 f"{one.title}: choose one of {', '.join(one.offers(item).values()) or 'none that is left'}."
             )
@@ -103,6 +104,12 @@ def blank(kind: WorkKind, id: UUID, number: str) -> Item:
     return Item(id, kind.name, number, "", kind.first, 0, {}, {})
 
 
+def needed(kind: WorkKind) -> set[str]:
+    """The facts that an item of this kind, once it has them, is never without."""
+    made = kind.verb("create")
+    return {one.name for one in (*kind.fields, *(made.inputs if made else ())) if one.required}
+
+
 def settled(kind: WorkKind, item: Item) -> Item:
     """The item without what belonged to the change before: its `passing` facts."""
     gone = {one.name for one in kind.fields if one.passing}
@@ -115,7 +122,9 @@ def applied(kind: WorkKind, verb: Verb, item: Item, values: Values, doing: Doing
     facts = {one.name for one in kind.fields}
     data, people = dict(before.data), dict(before.people)
     for name, value in values.items():
-        if name in facts:
+        if value is None:
+            data.pop(name, None)
+        elif name in facts:
             data[name] = value
         elif name in kind.roles:
             people[name] = value

@@ -50,7 +50,8 @@ class PersonRef:
     grade: str = ""
 
 
-# what a verb's inputs were filled with, by name and typed as `FieldKind` says; what was left empty is not there
+# what a verb's inputs were filled with, by name and typed as `FieldKind` says; what was left as it is is not there, and
+# None is a fact that is to be cleared
 Values = Mapping[str, Any]
 # the people that a message names, by field: one, or several where the field is of the kind `people`
 People = Mapping[str, "PersonRef | tuple[PersonRef, ...]"]

@@ -37,6 +37,13 @@ PRIORITIES = {1: "urgent", 2: "high", 3: "medium", 4: "low"}
 Place = tuple[Stream, int]  # one of a stream's people
 One = TypeVar("One")
 
+# what this person has answered last to the matter of a line that asks, told again or not
+ANSWERED = """
+    SELECT a.name FROM answer a WHERE a.organisation_id = :org AND a.person_id = notification.person_id
+        AND a.event_id = coalesce((SELECT again_of FROM written_message m WHERE m.organisation_id = :org
+            AND m.event_id = notification.event_id AND m.again_of IS NOT NULL LIMIT 1), notification.event_id)
+    ORDER BY a.id DESC LIMIT 1
+"""
 # counter, unread count and rows of each person are of one moment
 READ = """
     SELECT p.at, coalesce(c.seq, 0) AS counter, u.unread, n.*
@@ -47,15 +54,20 @@ READ = """
         WHERE person_id = p.id AND read_at IS NULL AND withdrawn_at IS NULL
     ) u
     LEFT JOIN LATERAL (
-        SELECT id, title, text, priority, category, action_url, created_at, read_at, withdrawn_at, seq, changed_seq
+        SELECT id, name, title, text, priority, category, action_url, created_at, read_at, withdrawn_at, seq, changed_seq,
+               CASE WHEN name = ANY(:asking) THEN ({answered}) END AS answered
         FROM notification WHERE organisation_id = :org AND person_id = p.id AND {which} LIMIT :limit
     ) n ON true
     ORDER BY p.at, {order}
 """
 MISSED = text(
-    READ.format(which="changed_seq > p.after ORDER BY changed_seq, id", order="n.changed_seq, n.id")
+    READ.format(
+        which="changed_seq > p.after ORDER BY changed_seq, id", order="n.changed_seq, n.id", answered=ANSWERED
+    )
 )
-NEWEST = text(READ.format(which="withdrawn_at IS NULL ORDER BY id DESC", order="n.id DESC"))
+NEWEST = text(
+    READ.format(which="withdrawn_at IS NULL ORDER BY id DESC", order="n.id DESC", answered=ANSWERED)
+)
 
 
 def bring(
@@ -123,6 +135,7 @@ def _read(statement: Any, places: Sequence[Place], limit: int) -> dict[Place, li
             "people": [stream.reader.people[at].key for stream, at in those],
             "afters": [stream.seqs[at] for stream, at in those],
             "limit": limit,
+            "asking": asking(),
         }
         with tenancy.scope(organisation_id), db.engine.connect() as conn:
             for row in conn.execute(statement, values):
@@ -199,7 +212,8 @@ def _snapshot(stream: Stream, rows: dict[Place, list[Any]]) -> None:
 
 
 def _line(row: Any, organisation: str) -> dict[str, Any]:
-    """A notification as pages are told of it."""
+    """A notification as pages are told of it; of one that asks, its event and what was answered."""
+    asks = {"asks": row.name, "answered": row.answered or ""} if row.name in asking() else {}
     return {
         "id": str(row.id),
         "title": row.title,
@@ -212,7 +226,14 @@ def _line(row: Any, organisation: str) -> dict[str, Any]:
         "created_at": row.created_at.isoformat(),
         "read": row.read_at is not None,
         "organisation": organisation,
+        **asks,
     }
+
+
+@cache
+def asking() -> list[str]:
+    """The events that ask something."""
+    return [one.name for one in domains.events() if one.answers]
 
 
 @cache

@@ -24,12 +24,15 @@ from notify_app.models.organisation import (
     Address,
     Grade,
     InboxCounter,
+    Invitation,
+    InvitationOutcome,
     Organisation,
     Person,
     Role,
     Source,
     Suppression,
 )
+from notify_app.models.record import Audit, Who
 from notify_app.models.wish import Absence, Preference, PreferenceChoice, Template
 from notify_app.models.work import (
     Change,
@@ -55,6 +58,7 @@ __all__ = [
     "ApiCall",
     "ApiKey",
     "Attempt",
+    "Audit",
     "AuditFinding",
     "AuditRun",
     "Base",
@@ -74,6 +78,8 @@ __all__ = [
     "InboundState",
     "InboxCounter",
     "Installation",
+    "Invitation",
+    "InvitationOutcome",
     "ItemPerson",
     "Link",
     "Notification",
@@ -96,6 +102,7 @@ __all__ = [
     "TaskAcknowledgement",
     "TaskOutcome",
     "Template",
+    "Who",
     "WorkItem",
     "WrittenMessage",
     "WrittenState",

@@ -27,6 +27,8 @@ __all__ = [
     "Address",
     "Grade",
     "InboxCounter",
+    "Invitation",
+    "InvitationOutcome",
     "Organisation",
     "Person",
     "Role",
@@ -69,11 +71,7 @@ class Organisation(Base):
 
 
 class Account(Base):
-    """A global sign-in identity. One account may be a person in several organisations.
-
-    Until its first password it is an invitation: `password_hash` is empty, and only the organisation that invited may
-    hand out the link by which the password is set, once.
-    """
+    """A global sign-in identity. One account may be a person in several organisations."""
 
     __tablename__ = "account"
 
@@ -83,13 +81,10 @@ class Account(Base):
     name: Mapped[str]
     created_at: Mapped[datetime] = moment()
     disabled_at: Mapped[datetime | None]
-    invite_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
-    invite_until: Mapped[datetime | None]
-    invited_by: Mapped[UUID | None] = mapped_column(ForeignKey("organisation.id", ondelete="SET NULL"))
 
     __table_args__ = (
         Index("uq_account_email", text("lower(email)"), unique=True),
-        UniqueConstraint("invite_hash", name="uq_account_invite_hash"),
+        CheckConstraint("password_hash <> ''", name="password"),
     )
 
 
@@ -134,6 +129,63 @@ class Person(Scoped, Base):
         Index("ix_person_role", "organisation_id", "role", postgresql_where=text("left_at IS NULL")),
         CheckConstraint(f"role IN ({states(Role)})", name="role"),
         CheckConstraint(f"grade IN ({states(Grade)})", name="grade"),
+    )
+
+
+class InvitationOutcome(StrEnum):
+    """What has become of an invitation; none while it waits."""
+
+    accepted = "accepted"
+    declined = "declined"
+    withdrawn = "withdrawn"
+
+
+class Invitation(Scoped, Base):
+    """Somebody of the organisation is asked to sign in as this person, with an email address.
+
+    It waits for the consent of whoever has the address, whether that signs in to the hub already or not. `expires_at` is the
+    end of its link; the invitation itself stays until it is decided. What is decided keeps nothing of the address.
+    """
+
+    __tablename__ = "invitation"
+
+    id: Mapped[UUID] = identity()
+    person_id: Mapped[UUID]
+    email: Mapped[str | None]
+    token_hash: Mapped[bytes | None] = mapped_column(LargeBinary, unique=True)
+    expires_at: Mapped[datetime]
+    invited_by: Mapped[UUID | None]
+    created_at: Mapped[datetime] = moment()
+    settled_at: Mapped[datetime | None]
+    outcome: Mapped[str | None]
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["organisation_id", "person_id"], ["person.organisation_id", "person.id"], ondelete="CASCADE"
+        ),
+        ForeignKeyConstraint(["organisation_id", "invited_by"], ["person.organisation_id", "person.id"]),
+        CheckConstraint(f"outcome IN ({states(InvitationOutcome)})", name="outcome"),
+        CheckConstraint("(settled_at IS NULL) = (outcome IS NULL)", name="settled"),
+        CheckConstraint(
+            "settled_at IS NULL AND email IS NOT NULL OR settled_at IS NOT NULL AND num_nonnulls(email, token_hash) = 0",
+            name="forgotten",
+        ),
+        # one waits for a person, and one for an address in an organisation; by the address each session is told of its own
+        Index(
+            "uq_invitation_person",
+            "organisation_id",
+            "person_id",
+            unique=True,
+            postgresql_where=text("settled_at IS NULL"),
+        ),
+        Index(
+            "uq_invitation_email",
+            text("lower(email)"),
+            "organisation_id",
+            unique=True,
+            postgresql_where=text("settled_at IS NULL"),
+        ),
+        Index("ix_invitation_latest", "organisation_id", "person_id", "id"),
     )
 
 

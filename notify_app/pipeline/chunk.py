@@ -247,6 +247,7 @@ class _Chunk:
             words = self.rows.worded[number]
             line = {
                 "id": None,
+                "name": self._broadcast.name,
                 "title": words["title"],
                 "text": words["text"],
                 "priority": self._broadcast.priority,

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from notify_app import domains
 from notify_app.live.announce import Changed, Frame
 from notify_app.pipeline.step import Step
 from notify_app.work import ladders
@@ -146,7 +147,10 @@ def _withdraw(step: Step, withdrawn: Sequence[tuple[UUID, int, list[UUID]]]) -> 
 
 
 def as_frame(row: Mapping[str, Any], step: Step) -> dict[str, Any]:
-    """A notification as a page is told of it; the reader's own words for category and organisation are added there."""
+    """A notification as a page is told of it; the reader's own words for category and organisation are added there. Of an
+    event that asks something it names the event (`asks`), whose answers the page knows."""
+    type_ = domains.event(row["name"])
+    asks = {"asks": row["name"]} if type_ and type_.answers else {}
     return {
         "id": str(row["id"]),
         "title": row["title"],
@@ -157,6 +161,7 @@ def as_frame(row: Mapping[str, Any], step: Step) -> dict[str, Any]:
         "action_url": row["action_url"],
         "created_at": step.now.isoformat(),
         "read": False,
+        **asks,
     }
 
 

@@ -12,7 +12,6 @@ from sqlalchemy import text
 __all__ = [
     "ABSENT_SOON",
     "ACCEPT",
-    "ACCEPT_INVITATION",
     "BEHIND",
     "CLAIM",
     "DUE_BROADCASTS",
@@ -24,13 +23,13 @@ __all__ = [
     "EXPIRED_LEASES",
     "EXPIRED_LINKS",
     "EXPIRED_SESSIONS",
-    "FIND_ACCOUNT",
+    "FIND_HOLDER",
     "FIND_INBOUND",
     "FIND_INVITATION",
+    "FIND_INVITATIONS",
     "FIND_KEY",
     "FIND_LINK",
     "FIND_SOURCE",
-    "INVITE",
     "NEW_ACCOUNT",
     "NOTE_FAILED_SWEEP",
     "NOTE_SWEEP",
@@ -174,42 +173,32 @@ DUE_WRITTEN = text(
     """
 )
 
-# an account without a password is an invitation, of the organisation that made it
+# an invitation that waits: what its link opens, and what those who have the address are asked; it is decided under its
+# organisation's own scope
+WAITING_INVITATION = """
+    SELECT i.organisation_id, i.id, i.email, i.expires_at > hub_now() AS good, i.created_at, o.name AS organisation,
+           p.name, p.role, b.name AS invited_by
+    FROM invitation i
+    JOIN organisation o ON o.id = i.organisation_id
+    JOIN person p ON p.organisation_id = i.organisation_id AND p.id = i.person_id
+    LEFT JOIN person b ON b.organisation_id = i.organisation_id AND b.id = i.invited_by
+    WHERE i.settled_at IS NULL
+"""
+FIND_INVITATION = text(f"{WAITING_INVITATION} AND i.token_hash = :hash")
+FIND_INVITATIONS = text(f"{WAITING_INVITATION} AND lower(i.email) = lower(:email) ORDER BY o.name, i.id")
+
+# who of the organisation signs in with an address: said to its administrators, and nothing of any other organisation
+FIND_HOLDER = text(
+    """
+    SELECT p.name FROM account a JOIN person p ON p.account_id = a.id AND p.organisation_id = :organisation
+    WHERE lower(a.email) = lower(:email)
+    """
+)
+
 NEW_ACCOUNT = text(
     """
-    INSERT INTO account (email, password_hash, name, invited_by) VALUES (:email, '', :name, :organisation)
-    ON CONFLICT (lower(email)) DO NOTHING
-    """
-)
-
-FIND_ACCOUNT = text(
-    """
-    SELECT id, password_hash = '' AS waits, invited_by, disabled_at IS NOT NULL AS disabled
-    FROM account WHERE lower(email) = lower(:email)
-    """
-)
-
-INVITE = text(
-    """
-    UPDATE account SET invite_hash = :hash, invite_until = hub_now() + :life
-    WHERE id = :id AND password_hash = '' AND invited_by = :organisation
-    """
-)
-
-FIND_INVITATION = text(
-    """
-    SELECT a.email, a.name, a.invite_until > hub_now() AS good, o.name AS organisation
-    FROM account a JOIN organisation o ON o.id = a.invited_by
-    WHERE a.invite_hash = :hash AND a.password_hash = '' AND a.disabled_at IS NULL
-    """
-)
-
-# once: the first password ends the invitation
-ACCEPT_INVITATION = text(
-    """
-    UPDATE account SET password_hash = :password, invite_hash = NULL, invite_until = NULL
-    WHERE invite_hash = :hash AND invite_until > hub_now() AND password_hash = '' AND disabled_at IS NULL
-    RETURNING id
+    INSERT INTO account (email, password_hash, name) VALUES (:email, :password, :name)
+    ON CONFLICT (lower(email)) DO NOTHING RETURNING id
     """
 )
 

@@ -34,10 +34,12 @@ SCREENS = (
     "rollcall",
     "people",
     "welcome",
+    "invited",
     "switches",
     "rules",
     "tasks",
     "cover",
+    "record",
     "preferences",
     "outbox",
     "link",
@@ -50,6 +52,7 @@ SCREENS = (
     "api.notifications",
     "api.events",
     "api.people",
+    "api.happenings",
     "keys",
 )
 

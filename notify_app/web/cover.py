@@ -47,7 +47,7 @@ def save() -> ResponseReturnValue:
     try:
         starts, ends = _times(typed, who.zone)
         with step(who.organisation_id) as work:
-            absences.put(work, person, uuid_or_none(typed["substitute"]), starts, ends, who.person_id)
+            absences.put(work, person, uuid_or_none(typed["substitute"]), starts, ends, who.by)
     except Invalid as error:
         return _page({one.field: one.message for one in error.fields}, typed), 422
     flash(_("It is written down. What comes in that time goes to whoever stands in."), "ok")
@@ -60,7 +60,7 @@ def remove(id: UUID) -> ResponseReturnValue:
     """Take one back."""
     who = viewer()
     with step(who.organisation_id) as work:
-        absences.remove(work, id, None if who.office else who.person_id)
+        absences.remove(work, id, who.by, None if who.office else who.person_id)
     flash(_("The absence is taken back."), "ok")
     return redirect(url_for(".show"), 303)
 

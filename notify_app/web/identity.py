@@ -24,9 +24,11 @@ from sqlalchemy import text
 from notify_app import tenancy
 from notify_app.config import Settings
 from notify_app.extensions import db
+from notify_app.models import Who
 from notify_app.secrets import Secrets
 from notify_app.web.extensions import login
 from notify_app.web.together import Together
+from notify_app.work.record import By
 
 __all__ = [
     "Membership",
@@ -82,19 +84,33 @@ class Viewer:
     office: bool
     switched_off: str
     memberships: tuple[Membership, ...]
+    # the organisations whose invitation waits for this account, by name
+    invited_by: str
+
+    @property
+    def by(self) -> By:
+        """As the record of changes names them."""
+        return By(Who.person, self.person_id)
 
 
 class SessionUser(UserMixin):
     """What Flask-Login keeps: `get_id` is the session's token, so that revoking the row signs out."""
 
     def __init__(
-        self, token: str, session_id: UUID, account_id: UUID, email: str, members: tuple[Membership, ...]
+        self,
+        token: str,
+        session_id: UUID,
+        account_id: UUID,
+        email: str,
+        members: tuple[Membership, ...],
+        invited_by: str,
     ) -> None:
         self.token = token
         self.session_id = session_id
         self.account_id = account_id
         self.email = email
         self.memberships = members
+        self.invited_by = invited_by
 
     def get_id(self) -> str:
         return self.token
@@ -107,7 +123,9 @@ LOAD = text(
            coalesce(p.zone, o.zone) AS zone, coalesce(p.locale, o.locale) AS locale,
            CASE WHEN NOT coalesce((SELECT notifications_on FROM installation), true) THEN 'installation'
                 WHEN NOT coalesce((o.settings ->> 'notifications_on')::boolean, true) THEN 'organisation'
-                ELSE '' END AS switched_off
+                ELSE '' END AS switched_off,
+           (SELECT string_agg(b.name, ', ' ORDER BY b.name) FROM invitation i JOIN organisation b ON b.id = i.organisation_id
+            WHERE lower(i.email) = lower(a.email) AND i.settled_at IS NULL) AS invited_by
     FROM account_session s
     JOIN account a ON a.id = s.account_id AND a.disabled_at IS NULL
     JOIN person p ON p.account_id = a.id AND p.left_at IS NULL
@@ -149,7 +167,10 @@ def load_session(token: str) -> SessionUser | None:
         )
         for row in rows
     )
-    return SessionUser(token, rows[0].session_id, rows[0].account_id, rows[0].email, members)
+    first = rows[0]
+    return SessionUser(
+        token, first.session_id, first.account_id, first.email, members, first.invited_by or ""
+    )
 
 
 def _read_sessions(hashes: Sequence[bytes]) -> dict[bytes, list[Any]]:
@@ -199,6 +220,7 @@ def _viewer() -> Viewer:
         at.role in OFFICE,
         at.switched_off,
         user.memberships,
+        user.invited_by,
     )
 
 

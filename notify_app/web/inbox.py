@@ -23,7 +23,7 @@ from notify_app.pipeline.step import Step, step
 from notify_app.web.guard import allow
 from notify_app.web.identity import Viewer, viewer
 from notify_app.web.reader import Reader, reader
-from notify_app.web.rollcall import answers_of
+from notify_app.web.rollcall import answers_of, asking
 from notify_app.web.sign_in import safe_next
 from notify_app.web.words import flash_undo, hold_inbox_state, note, uuid_or_none, wants_json
 
@@ -58,6 +58,7 @@ def show() -> ResponseReturnValue:
         older=page[-1][0].id if len(lines) > PAGE else None,
         first_page=before is None,
         many_organisations=len(who.memberships) > 1,
+        asking=asking(),
     )
 
 

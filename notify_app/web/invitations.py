@@ -1,8 +1,9 @@
-"""Sign-ins for people: a new account with a link for its first password, or an account that somebody has already.
+"""Invitations where accounts are known: made with a link, found by it or by the address of whoever signs in, accepted.
 
-Only the organisation that made an account hands out the link for its first password, and only until there is one: no
-administrator can take over a sign-in that belongs to somebody. What somebody has already is joined, and its password
-stays theirs. These statements run as hub_engine: an account belongs to no organisation.
+An administrator gets the same link for every address: behind it whoever has an account types its password, whoever has none
+chooses one, and only then does the account become the person (`work.joining`). So nobody is joined without knowing, no
+administrator takes over a sign-in, and none learns who has one. These statements run as hub_engine: an account belongs to
+no organisation.
 """
 
 from __future__ import annotations
@@ -19,56 +20,60 @@ from notify_app.extensions import db
 from notify_app.pipeline import sql
 from notify_app.pipeline.step import hub, step
 from notify_app.secrets import Secrets
-from notify_app.work import roster
+from notify_app.web import identity
+from notify_app.work import joining
+from notify_app.work.record import By
 
-__all__ = ["LIFE", "accept", "find", "invite"]
+__all__ = ["LIFE", "LONGEST", "SHORTEST", "account_for", "find", "invite", "waiting"]
 
 LIFE = timedelta(days=7)
+SHORTEST, LONGEST = 12, 200
 
 
-def invite(organisation_id: UUID, person_id: UUID, name: str, given: str) -> str:
-    """Let this person sign in with an email address. Returns the token of the link for the first password, or '' where
-    the address signs in to this hub already. Raises Invalid, Refused, NotFound."""
+def invite(organisation_id: UUID, person_id: UUID, given: str, by: By) -> str:
+    """Invite this person with an email address; the token of the link. Raises Invalid, Refused, NotFound."""
     try:
         email = clean_email(given, allow_test_domains=hub().env != "production")
     except BadAddress as error:
         raise Invalid("The address cannot be used.", FieldError("email", str(error))) from None
-    with db.engines["engine"].begin() as conn:
-        conn.execute(sql.NEW_ACCOUNT, {"email": email, "name": name, "organisation": organisation_id})
-        account = conn.execute(sql.FIND_ACCOUNT, {"email": email}).one()
-    if account.disabled:
-        raise Refused("This address must not sign in any more.")
-    if account.waits and account.invited_by != organisation_id:
-        raise Refused(
-            "This address was invited elsewhere and has not accepted yet. It can be joined once it has."
-        )
-    with step(organisation_id) as work:
-        roster.join(work, person_id, account.id)
-    return _link(account.id, organisation_id) if account.waits else ""
-
-
-def _link(account_id: UUID, organisation_id: UUID) -> str:
+    with db.engines["engine"].connect() as conn:
+        values = {"email": email, "organisation": organisation_id}
+        holder = conn.execute(sql.FIND_HOLDER, values).first()
+    if holder:
+        raise Refused(f"This address signs in as {holder.name} here already.")
     token = random_secrets.token_urlsafe(32)
-    values = {
-        "id": account_id,
-        "hash": Secrets.hash_token(token),
-        "life": LIFE,
-        "organisation": organisation_id,
-    }
-    with db.engines["engine"].begin() as conn:
-        made = conn.execute(sql.INVITE, values).rowcount
-    return token if made else ""  # the password was set meanwhile
+    with step(organisation_id) as work:
+        joining.invite(work, person_id, email, Secrets.hash_token(token), LIFE, by)
+    return token
 
 
 def find(token: str) -> Any:
-    """Whose first password the link sets (email, name, organisation, good), or None."""
+    """The invitation that the link opens while it waits (good: the link has not expired), or None."""
     with db.engines["engine"].connect() as conn:
         return conn.execute(sql.FIND_INVITATION, {"hash": Secrets.hash_token(token[:100])}).one_or_none()
 
 
-def accept(token: str, password_hash: str) -> UUID | None:
-    """Set the first password; the account's id, or None where the link is used up."""
-    values = {"hash": Secrets.hash_token(token[:100]), "password": password_hash}
+def waiting(email: str) -> list[Any]:
+    """All invitations that wait for whoever signs in with this address, in whichever organisation."""
+    with db.engines["engine"].connect() as conn:
+        return list(conn.execute(sql.FIND_INVITATIONS, {"email": email}))
+
+
+def account_for(found: Any, password: str) -> UUID:
+    """The account of an invitation's address: the one that there is, if this is its password, or a new one with it.
+    Raises Invalid."""
+    with db.engines["engine"].connect() as conn:
+        known = conn.execute(identity.FIND, {"email": found.email}).one_or_none()
+    if identity.check_password(known.password_hash if known else None, password) and known:
+        account_id: UUID = known.id
+        return account_id
+    if not SHORTEST <= len(password) <= LONGEST:
+        raise Invalid("The password cannot be used.", FieldError("password", ""))
+    hashed = identity.hash_password(password)
     with db.engines["engine"].begin() as conn:
-        row = conn.execute(sql.ACCEPT_INVITATION, values).one_or_none()
-    return row.id if row else None
+        values = {"email": found.email, "password": hashed, "name": found.name}
+        made = conn.execute(sql.NEW_ACCOUNT, values).scalar_one_or_none()
+    if made is None:
+        raise Refused("This is not the password of that address.")
+    new: UUID = made
+    return new

@@ -134,7 +134,7 @@ def _values(work: Step, id: UUID, action: str, member: Membership) -> dict[str, 
     people = verb_form.people_for(work, [verb], found.kind)
     zone = reader(work.now).zone
     values = verb_form.read(work, verb, found.kind, found.item, request.form, people, zone)
-    return {"person": values[verb_form.CHOICE]} if action == verb_form.ASSIGN else values
+    return {"person": values.get(verb_form.CHOICE, "")} if action == verb_form.ASSIGN else values
 
 
 def _field(action: str, field: str) -> str:

@@ -43,7 +43,7 @@ def make() -> ResponseReturnValue:
     name, person = request.form.get("name", ""), request.form.get("person", "")
     try:
         with step(who.organisation_id) as work:
-            made = keys.make(work, name, uuid_or_none(person), who.person_id)
+            made = keys.make(work, name, uuid_or_none(person), who.by)
     except Invalid as error:
         errors = {one.field: one.message for one in error.fields}
         return _page(errors=errors, values={"name": name[:200], "person": person}), 422
@@ -55,7 +55,7 @@ def make() -> ResponseReturnValue:
 def revoke(id: UUID) -> ResponseReturnValue:
     """End one for good."""
     with step(viewer().organisation_id) as work:
-        keys.revoke(work, id)
+        keys.revoke(work, id, viewer().by)
     flash(_("The key is revoked. Whatever used it is refused from now on."), "ok")
     return redirect(url_for(".show"), 303)
 

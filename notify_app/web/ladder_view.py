@@ -11,13 +11,14 @@ from uuid import UUID
 from flask_babel import gettext as _
 from flask_babel import ngettext
 
+from notify_app import domains
 from notify_app.policy.ladder import Fire, Ladder, Level, Next
 from notify_app.web import audiences
 from notify_app.web.reader import Reader
 from notify_app.web.words import PRIORITIES
 from notify_app.work import addressees
 
-__all__ = ["clock_words", "every", "rungs", "span", "told_words", "word_title"]
+__all__ = ["clock_words", "every", "rungs", "scope_title", "span", "told_words", "word_title"]
 
 
 def rungs(
@@ -106,3 +107,18 @@ def _notes(level: Level, read: Reader) -> list[str]:
     if level.needs > 1:
         notes.append(ngettext("%(num)d has to see to it", "%(num)d have to see to it", level.needs))
     return notes
+
+
+def scope_title(scope: tuple[str | None, str | None, str | None]) -> str:
+    """What a rule is about: kind, type, step; None is any."""
+    kind_name, sort, name = scope
+    kind = domains.kind(kind_name) if kind_name else None
+    if kind is None:
+        return kind_name or _("All kinds of work")
+    task = next((one for one in kind.tasks if one.step == name), None)
+    title = (
+        f"{kind.title}: {task.title if task else name}"
+        if name
+        else _("%(kind)s, every step", kind=kind.title)
+    )
+    return f"{title} ({sort})" if sort else title

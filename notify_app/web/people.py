@@ -28,6 +28,8 @@ PAGE = 50
 
 LIST = """
     SELECT p.id, p.name, p.role, p.grade, p.left_at, p.account_id IS NOT NULL AS signs_in,
+           EXISTS (SELECT FROM invitation i WHERE i.organisation_id = p.organisation_id AND i.person_id = p.id
+               AND i.settled_at IS NULL) AS invited,
            (SELECT count(*) FROM task t WHERE t.organisation_id = p.organisation_id AND t.assignee_id = p.id
                AND t.closed_at IS NULL) AS tasks,
            EXISTS (SELECT FROM address a WHERE a.organisation_id = p.organisation_id AND a.person_id = p.id) AS reachable
@@ -83,7 +85,7 @@ def _line(row: Any, read: Reader) -> dict[str, Any]:
         "name": row.name,
         "role": role_title(row.role),
         "grade": person_page.grade_title(row.grade) if row.grade else "",
-        "signs_in": row.signs_in,
+        "sign_in": _("signs in") if row.signs_in else _("invited") if row.invited else _("does not sign in"),
         "reachable": row.reachable or row.signs_in,
         "tasks": row.tasks,
         "left": read.when(row.left_at),
@@ -118,7 +120,7 @@ def add() -> ResponseReturnValue:
     values = _form("name", "role", "grade", "zone", "email", "phone")
     try:
         with step(viewer().organisation_id) as work:
-            person_id = roster.add(work, values)
+            person_id = roster.add(work, values, viewer().by)
     except Invalid as error:
         return _new(_errors(error), values), 422
     flash(_("%(name)s is added.", name=values["name"].strip()), "ok")
@@ -143,7 +145,7 @@ def change(id: UUID) -> ResponseReturnValue:
     values = _form("name", "role", "grade", "zone")
     try:
         with step(viewer().organisation_id) as work:
-            roster.change(work, id, values)
+            roster.change(work, id, values, viewer().by)
     except (Invalid, Refused) as error:
         return person_page.show(id, errors=_errors(error), values=values), 422
     flash(_("The changes are saved."), "ok")
@@ -154,10 +156,10 @@ def change(id: UUID) -> ResponseReturnValue:
 @allow("administrator")
 def left(id: UUID) -> ResponseReturnValue:
     """Mark as having left, or bring back (`back=1`). Raises NotFound."""
-    back = request.form.get("back") == "1"
+    back, by = request.form.get("back") == "1", viewer().by
     try:
         with step(viewer().organisation_id) as work:
-            name = roster.come_back(work, id) if back else roster.leave(work, id)
+            name = roster.come_back(work, id, by) if back else roster.leave(work, id, by)
     except Refused as refusal:
         flash(str(refusal), "error")
     else:
@@ -173,29 +175,18 @@ def left(id: UUID) -> ResponseReturnValue:
 @blueprint.post("/people/<uuid:id>/sign-in")
 @allow("administrator")
 def invite(id: UUID) -> ResponseReturnValue:
-    """Let them sign in with an address: shows the link for a first password, or joins an account that there is; or takes
-    the sign-in away (`do=part`). Raises NotFound."""
+    """Invite them to sign in with an address, whoever has it: shows the link; or take the sign-in or the invitation away
+    (`do=part`). Raises NotFound."""
     who, email = viewer(), request.form.get("email", "").strip()[:320]
-    with step(who.organisation_id) as work:
-        row = person_page.one(work, id)
     try:
         if request.form.get("do") == "part":
             with step(who.organisation_id) as work:
-                roster.part(work, id)
-            flash(_("%(name)s does not sign in here any more.", name=row.name), "ok")
+                name = roster.part(work, id, who.by)
+            flash(_("%(name)s does not sign in here any more.", name=name), "ok")
             return redirect(url_for(".person", id=id), 303)
-        token = invitations.invite(who.organisation_id, id, row.name, email)
+        token = invitations.invite(who.organisation_id, id, email, who.by)
     except (Invalid, Refused) as error:
         return person_page.show(id, errors=_errors(error, "email"), values={"email": email}), 422
-    if not token:
-        flash(
-            _(
-                "%(email)s signs in to this hub already, and finds this organisation there from now on.",
-                email=email,
-            ),
-            "ok",
-        )
-        return redirect(url_for(".person", id=id), 303)
     # shown once, in the answer to the form: it is kept nowhere in words
     return person_page.show(id, link=f"{hub().base_url}{url_for('welcome.show', token=token)}")
 
@@ -208,7 +199,7 @@ def add_address(id: UUID) -> ResponseReturnValue:
     try:
         with step(viewer().organisation_id) as work:
             person_page.one(work, id)
-            wishes.add_address(work, id, channel, given)
+            wishes.add_address(work, id, channel, given, viewer().by)
     except Invalid as error:
         return person_page.show(id, errors=_errors(error), values={channel: given}), 422
     flash(_("The address is added."), "ok")
@@ -224,7 +215,7 @@ def remove_address(id: UUID) -> ResponseReturnValue:
         address = uuid_or_none(request.form.get("address"))
         if address is None:
             raise NotFound(_("There is no such address."))
-        wishes.remove_address(work, id, address)
+        wishes.remove_address(work, id, address, viewer().by)
     flash(_("The address is taken away."), "ok")
     return redirect(url_for(".person", id=id), 303)
 

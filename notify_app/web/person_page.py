@@ -11,14 +11,16 @@ from flask_babel import gettext as _
 from notify_app import domains
 from notify_app.domains.base import GRADES, ROLES
 from notify_app.errors import NotFound
+from notify_app.models import InvitationOutcome
 from notify_app.pipeline.step import Step, step
 from notify_app.web import invitations
 from notify_app.web.identity import Viewer, viewer
 from notify_app.web.preferences import zone_options
 from notify_app.web.reader import Reader, reader
+from notify_app.web.record import recent
 from notify_app.web.verbs import final
 from notify_app.web.words import channel_title, is_office, item_url, option, role_title
-from notify_app.work import wishes
+from notify_app.work import joining, wishes
 
 __all__ = ["choices", "grade_title", "one", "show"]
 
@@ -53,14 +55,17 @@ def show(
         read = reader(work.now)
         row = one(work, id)
         addresses = wishes.addresses(work, id)
+        invitation = None if row.account_id else joining.latest(work, id)
         closed = [f"{kind.name}/{status}" for kind in domains.kinds() for status in final(kind)]
         parts = work.all(PARTS, id=id, closed=closed, limit=HOLDING)
         tasks = work.all(TASKS, id=id, limit=HOLDING)
+        changes = recent(work, id) if who.role == "administrator" else []
     typed = {
         "name": row.name,
         "role": row.role,
         "grade": row.grade or "",
         "zone": row.zone or "",
+        "email": (invitation.email or "") if invitation else "",
         **(values or {}),
     }
     return render_template(
@@ -76,12 +81,17 @@ def show(
             "source": row.source or "",
             "external_id": row.external_id or "",
             "signs_in": row.account_id is not None,
+            "invited": read.when(invitation.created_at) if invitation and not invitation.outcome else None,
+            "declined": read.when(invitation.settled_at)
+            if invitation and invitation.outcome == InvitationOutcome.declined
+            else None,
             "you": row.id == who.person_id,
         },
         addresses=[_address(one) for one in addresses],
         organisations=_organisations(row.account_id, who),
         parts=[_part(one, who) for one in parts],
         tasks=[_task(one, who, read) for one in tasks],
+        changes=changes,
         may_change=who.role == "administrator",
         values=typed,
         **choices(typed, row.office_zone),

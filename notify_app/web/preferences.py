@@ -25,6 +25,7 @@ from notify_app.web.choices import OUTWARD, category_rows, channel_rows, choices
 from notify_app.web.extensions import limiter
 from notify_app.web.guard import allow
 from notify_app.web.identity import viewer
+from notify_app.web.record import recent
 from notify_app.web.tonight import sentences
 from notify_app.web.words import channel_title, flash_undo, option, person
 from notify_app.work import trial, wishes
@@ -57,7 +58,7 @@ def show() -> ResponseReturnValue:
 def save() -> ResponseReturnValue:
     """Keep the ticked boxes and the choices for single events."""
     with step(viewer().organisation_id) as work:
-        wishes.choose(work, viewer().person_id, choices_from(request.form))
+        wishes.choose(work, viewer().person_id, choices_from(request.form), viewer().by)
     flash(_("Your choices are saved."), "ok")
     return redirect(url_for(".show"), 303)
 
@@ -78,7 +79,7 @@ def save_quiet() -> ResponseReturnValue:
         return _page(Typed(errors, {"quiet": typed})), 422
     hours = (start, end) if on and start and end else None
     with step(viewer().organisation_id) as work:
-        wishes.keep_quiet(work, viewer().person_id, hours, days or range(7), zone)
+        wishes.keep_quiet(work, viewer().person_id, hours, days or range(7), zone, viewer().by)
     flash(_("Your quiet hours are saved.") if on else _("Quiet hours are off."), "ok")
     return redirect(url_for(".show", _anchor="quiet-hours"), 303)
 
@@ -117,7 +118,7 @@ def add_address() -> ResponseReturnValue:
     channel, given = request.form.get("channel", ""), request.form.get("address", "")[:320]
     try:
         with step(viewer().organisation_id) as work:
-            value = wishes.add_address(work, viewer().person_id, channel, given)
+            value = wishes.add_address(work, viewer().person_id, channel, given, viewer().by)
     except Invalid as error:
         return _page(Typed({one.field: one.message for one in error.fields}, {channel: given})), 422
     flash(_("%(address)s is added.", address=value), "ok")
@@ -129,7 +130,7 @@ def add_address() -> ResponseReturnValue:
 def remove_address(id: UUID) -> ResponseReturnValue:
     """Forget an address of one's own; it can be put back."""
     with step(viewer().organisation_id) as work:
-        row = wishes.remove_address(work, viewer().person_id, id)
+        row = wishes.remove_address(work, viewer().person_id, id, viewer().by)
     said = _("%(address)s is removed.", address=row.value)
     flash_undo(said, url_for(".add_address"), channel=row.channel, address=row.value)
     return _to_addresses()
@@ -140,7 +141,8 @@ def remove_address(id: UUID) -> ResponseReturnValue:
 def move_address(id: UUID) -> ResponseReturnValue:
     """Try an address earlier or later than its neighbour."""
     with step(viewer().organisation_id) as work:
-        wishes.earlier(work, viewer().person_id, id, later=request.form.get("direction") == "down")
+        who, later = viewer(), request.form.get("direction") == "down"
+        wishes.earlier(work, who.person_id, id, who.by, later=later)
     return _to_addresses()
 
 
@@ -176,6 +178,7 @@ def _page(typed: Typed) -> str:
         me = members(work, [who.person_id])[who.person_id]
         addresses = wishes.addresses(work, who.person_id)
         quiet = wishes.quiet(work, who.person_id)
+        changes = recent(work, who.person_id)
         now = work.now
     reachable = {reach.channel for reach in me.reaches if not reach.blocked}
     return render_template(
@@ -190,6 +193,7 @@ def _page(typed: Typed) -> str:
             {"channel": one, "title": channel_title(one), "available": one == "inapp" or one in reachable}
             for one in ("inapp", *OUTWARD)
         ],
+        changes=changes,
         errors=typed.errors,
         values=typed.values,
         person=person(who.name, who.role, you=True),

@@ -3,6 +3,7 @@ telling the silent again. Answers by private link are in `answer_link`."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from flask_babel import gettext as _
 from flask_babel import ngettext
 
 from notify_app import domains
+from notify_app.domains.base import Answer
 from notify_app.errors import Conflict, NotFound, Refused
 from notify_app.ids import new_id
 from notify_app.pipeline import world
@@ -24,7 +26,7 @@ from notify_app.web.words import role_title
 from notify_app.work import messages, rollcall
 from notify_app.work.rollcall import Call
 
-__all__ = ["answers_of", "blueprint", "said_of"]
+__all__ = ["answers_of", "asking", "blueprint", "said_of"]
 
 blueprint = Blueprint("rollcall", __name__)
 
@@ -211,15 +213,22 @@ def answers_of(work: Step, person_id: UUID, lines: dict[UUID, str]) -> dict[UUID
     if not wanted:
         return {}
     given = {row.id: row.name for row in work.all(MY_ANSWERS, person=person_id, ids=list(wanted))}
-    return {
-        line: [
-            {
-                "name": one.name,
-                "title": one.title,
-                "danger": one.danger,
-                "chosen": given.get(line) == one.name,
-            }
-            for one in answers
-        ]
-        for line, answers in wanted.items()
-    }
+    return {line: _options(answers, given.get(line, "")) for line, answers in wanted.items()}
+
+
+def asking() -> list[dict[str, Any]]:
+    """The buttons of each event that asks, for each answer that may have been given and for none: what a line that arrives
+    live is given."""
+    return [
+        {"event": name, "answered": chosen, "answers": _options(type_.answers, chosen)}
+        for name in rollcall.asking()
+        if (type_ := domains.event(name))
+        for chosen in ("", *(one.name for one in type_.answers))
+    ]
+
+
+def _options(answers: Iterable[Answer], chosen: str) -> list[dict[str, Any]]:
+    return [
+        {"name": one.name, "title": one.title, "danger": one.danger, "chosen": one.name == chosen}
+        for one in answers
+    ]

@@ -21,6 +21,7 @@ from notify_app.policy.wall import NoSuchTime, instant_of, wall_of
 from notify_app.web import ladder_view
 from notify_app.web.guard import allow
 from notify_app.web.identity import viewer
+from notify_app.web.ladder_view import scope_title
 from notify_app.web.reader import Reader, reader
 from notify_app.web.rule_form import Sheet
 from notify_app.web.words import option, price
@@ -77,7 +78,7 @@ def _rule(row: Any, read: Reader, names: dict[UUID, str]) -> dict[str, Any]:
     ladder = Ladder.model_validate(row.ladder)
     return {
         "id": str(row.id),
-        "title": _scope_title((row.kind, row.sort, row.step)),
+        "title": scope_title((row.kind, row.sort, row.step)),
         "active": row.active,
         "rungs": ladder_view.rungs(ladder, read, names),
         "clock": ladder_view.clock_words(ladder),
@@ -102,7 +103,7 @@ def _steps(active: list[Rule], read: Reader, names: dict[UUID, str]) -> list[dic
                     "kind_title": kind.title,
                     "title": task.title,
                     "rungs": ladder_view.rungs(ladder, read, names),
-                    "rule": _scope_title((rule.kind, rule.sort, rule.step)) if rule else "",
+                    "rule": scope_title((rule.kind, rule.sort, rule.step)) if rule else "",
                     "url": url_for(".edit", id=rule.id)
                     if rule
                     else url_for(".new", scope=_scope_word((kind.name, None, task.step))),
@@ -157,9 +158,9 @@ def _saved(scope: Scope, sort: str, row: Any) -> ResponseReturnValue:
     try:
         with step(who.organisation_id) as work:
             if row is None:
-                rules.put(work, sheet.values(), who.person_id, scope=scope)
+                rules.put(work, sheet.values(), who.by, scope=scope)
             else:
-                rules.put(work, sheet.values(), who.person_id, rule_id=row.id, seen=sheet.version)
+                rules.put(work, sheet.values(), who.by, rule_id=row.id, seen=sheet.version)
     except Invalid as error:
         return _editor(sheet, scope, sort, row, problems=error.fields), 422
     except Conflict as error:
@@ -174,7 +175,7 @@ def switch(id: UUID) -> ResponseReturnValue:
     """Let it count, or not."""
     active = request.form.get("active") == "1"
     with step(viewer().organisation_id) as work:
-        rules.set_active(work, id, active=active)
+        rules.set_active(work, id, viewer().by, active=active)
     flash(_("The rule counts again.") if active else _("The rule does not count any more; it is kept."), "ok")
     return redirect(url_for(".show"), 303)
 
@@ -184,7 +185,7 @@ def switch(id: UUID) -> ResponseReturnValue:
 def remove(id: UUID) -> ResponseReturnValue:
     """Take it away."""
     with step(viewer().organisation_id) as work:
-        rules.remove(work, id)
+        rules.remove(work, id, viewer().by)
     flash(_("The rule is gone. What waits already goes on by it."), "ok")
     return redirect(url_for(".show"), 303)
 
@@ -216,7 +217,7 @@ def _editor(
         "rule.html",
         rule={
             "id": str(row.id) if row else "",
-            "title": _scope_title(scope) if row else _("New rule"),
+            "title": scope_title(scope) if row else _("New rule"),
             "active": row.active if row else True,
             "url": url_for(".save", id=row.id) if row else url_for(".make"),
         },
@@ -329,7 +330,7 @@ def save_hours() -> ResponseReturnValue:
     if not problems:
         try:
             with step(viewer().organisation_id) as work:
-                templates.set_office(work, {"working_days": days, "holidays": holidays})
+                templates.set_office(work, {"working_days": days, "holidays": holidays}, viewer().by)
         except Invalid as error:
             problems["hours"] = " ".join(one.message for one in error.fields)
     if problems:
@@ -389,29 +390,15 @@ def _scope_word(scope: Scope) -> str:
 def _scopes(chosen: Scope) -> list[dict[str, Any]]:
     """All that a rule can be about: everything, a kind of work, a step of one."""
     word = _scope_word(chosen)
-    found = [option("/", _scope_title((None, None, None)), word)]
+    found = [option("/", scope_title((None, None, None)), word)]
     for kind in domains.kinds():
         if kind.tasks:
-            found.append(option(f"{kind.name}/", _scope_title((kind.name, None, None)), word))
+            found.append(option(f"{kind.name}/", scope_title((kind.name, None, None)), word))
         found += [
-            option(f"{kind.name}/{task.step}", _scope_title((kind.name, None, task.step)), word)
+            option(f"{kind.name}/{task.step}", scope_title((kind.name, None, task.step)), word)
             for task in kind.tasks
         ]
     return found
-
-
-def _scope_title(scope: Scope) -> str:
-    kind_name, sort, name = scope
-    kind = domains.kind(kind_name) if kind_name else None
-    if kind is None:
-        return kind_name or _("All kinds of work")
-    task = next((one for one in kind.tasks if one.step == name), None)
-    title = (
-        f"{kind.title}: {task.title if task else name}"
-        if name
-        else _("%(kind)s, every step", kind=kind.title)
-    )
-    return f"{title} ({sort})" if sort else title
 
 
 def _default(scope: Scope) -> Ladder:

@@ -15,15 +15,23 @@ from notify_app.web import identity
 from notify_app.web.extensions import limiter
 from notify_app.web.guard import allow
 
-__all__ = ["blueprint", "safe_next"]
+__all__ = ["FOR_AN_ADDRESS", "TRIES", "address_key", "blueprint", "safe_next"]
 
 blueprint = Blueprint("sign_in", __name__)
+
+# passwords of one address may be tried so often, wherever they are typed
+FOR_AN_ADDRESS, TRIES = "10 per minute", "tries"
 
 DEMO = text(
     "SELECT a.email, p.name, p.role, o.name AS organisation FROM account a JOIN person p ON p.account_id = a.id "
     "JOIN organisation o ON o.id = p.organisation_id WHERE p.left_at IS NULL ORDER BY o.name, "
     "array_position(ARRAY['manager', 'administrator', 'technician', 'contact'], p.role), p.name"
 )
+
+
+def address_key(email: str) -> str:
+    """By what the tries of an address are counted."""
+    return f"sign-in:{email.strip().lower()[:254]}"
 
 
 def safe_next(value: str | None) -> str:
@@ -49,7 +57,7 @@ def show() -> ResponseReturnValue:
 @blueprint.post("/sign-in")
 @allow("public")
 @limiter.limit("20 per minute")
-@limiter.limit("10 per minute", key_func=lambda: "sign-in:" + request.form.get("email", "").lower()[:254])
+@limiter.shared_limit(FOR_AN_ADDRESS, TRIES, key_func=lambda: address_key(request.form.get("email", "")))
 def enter() -> ResponseReturnValue:
     """Check the password, or let a demo account in with one click when this is the demo."""
     target = safe_next(request.form.get("next"))

@@ -61,7 +61,7 @@ def save() -> ResponseReturnValue:
 def _keep(work: Step, *, on: dict[str, bool], wanted: set[str], offered: set[str]) -> None:
     # an option that this release does not offer stays as it was
     others = set(Words(work).settings.options) - offered
-    templates.set_office(work, {**on, "options": sorted(others | wanted)})
+    templates.set_office(work, {**on, "options": sorted(others | wanted)}, viewer().by)
     work.news.append(Changed(work.organisation_id, "switches"))
 
 

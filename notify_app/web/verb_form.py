@@ -86,13 +86,14 @@ def fields(
 ) -> list[dict[str, Any]]:
     """The form: [{name, id, title, kind, required, value, options, several, hint, error}]. `typed` is what was sent and
     could not be used, `problems` says why, by field."""
+    kept = moves.needed(kind) if verb.origins else set()
     return [
         {
             "name": one.name,
             "id": f"{verb.verb}-{one.name}",
             "title": one.title,
             "kind": _widget(one, people),
-            "required": one.required,
+            "required": one.required or (one.name in kept and _fact(one, kind, item) is not None),
             "several": one.kind is FieldKind.people,
             "options": _options(one, verb, kind, item, people, typed),
             "value": typed.get(one.name, "") if typed is not None else _known(one, kind, item, zone),
@@ -210,26 +211,48 @@ def read(
     people: People,
     zone: str,
 ) -> dict[str, Any]:
-    """The verb's values as `apply` takes them. Raises Invalid for a person whom nobody is called, or several are."""
+    """The verb's values as `apply` takes them: what comes back empty and was shown filled is cleared (None), what was empty
+    and what the form did not bring is left out. Raises Invalid for a person whom nobody is called, or several are."""
     values: dict[str, Any] = {}
     for one in verb.inputs:
-        raw = form.get(one.name, "").strip()
-        match one.kind:
-            case FieldKind.yes_no:
-                values[one.name] = True if raw else False if _is_fact(one, kind) else None
-            case FieldKind.moment:
-                values[one.name] = _moment(raw, one, kind, item, zone)
-            case FieldKind.records:
-                values[one.name] = _records(raw, one, kind, item, zone)
-            case FieldKind.people:
-                values[one.name] = [
-                    _person(work, one, said, people) for said in form.getlist(one.name) if said
-                ]
-            case FieldKind.person:
-                values[one.name] = _person(work, one, raw, people) if raw else ""
-            case _:
-                values[one.name] = raw
+        value = _sent(work, one, kind, item, form, people, zone)
+        if value not in ("", [], None):
+            values[one.name] = value
+        elif value is not None and one.name in form and _shown(one, kind, item, zone):
+            values[one.name] = None
     return values
+
+
+def _sent(
+    work: Step,
+    one: Field,
+    kind: WorkKind,
+    item: Item,
+    form: MultiDict[str, str],
+    people: People,
+    zone: str,
+) -> Any:
+    """What was sent for one field: empty where it is, None where nothing is meant by it."""
+    raw = form.get(one.name, "").strip()
+    match one.kind:
+        case FieldKind.yes_no:
+            return True if raw else False if _is_fact(one, kind) else None
+        case FieldKind.moment:
+            return _moment(raw, one, kind, item, zone)
+        case FieldKind.records:
+            return _records(raw, one, kind, item, zone)
+        case FieldKind.people:
+            return [_person(work, one, said, people) for said in form.getlist(one.name) if said]
+        case FieldKind.person:
+            return _person(work, one, raw, people) if raw else ""
+    return raw
+
+
+def _shown(one: Field, kind: WorkKind, item: Item, zone: str) -> bool:
+    """Whether the form showed a fact here; a choice that is not offered (any more) is shown as none."""
+    if one.kind is FieldKind.choice:
+        return _fact(one, kind, item) in (one.offers(item) if one.offers else one.choices)
+    return _known(one, kind, item, zone) != ""
 
 
 def _is_fact(one: Field, kind: WorkKind) -> bool:

@@ -15,7 +15,7 @@ from flask import flash, g, request
 from flask_babel import gettext as _
 
 from notify_app import domains
-from notify_app.channels.base import redacted
+from notify_app.channels.base import masked
 from notify_app.domains.base import OFFICE
 from notify_app.live import cursor
 from notify_app.pipeline import links
@@ -70,6 +70,7 @@ def me_of(who: Viewer) -> dict[str, Any]:
             }
             for one in who.memberships
         ],
+        "invited_by": who.invited_by,
         "zone": who.zone,
         "locale": who.locale,
     }
@@ -158,12 +159,6 @@ def delivery_title(state: str) -> str:
         "unread": _("Unread"),
     }
     return titles.get(state, state.capitalize())
-
-
-def masked(address: str) -> str:
-    """Enough of an address to know it again: `d***@example.com`, `+13***71`; of a malformed one, two characters."""
-    hidden = redacted(address)
-    return hidden if hidden != address else f"{address[:2]}***"
 
 
 def price(value: Decimal | None) -> str:

@@ -18,7 +18,8 @@ from notify_app.live.announce import Changed
 from notify_app.pipeline import world
 from notify_app.pipeline.step import Step
 from notify_app.policy.cover import Absence, Gap, gaps
-from notify_app.work import ladders
+from notify_app.work import ladders, record
+from notify_app.work.record import By, What
 
 __all__ = ["AHEAD", "Uncovered", "coming", "put", "remove", "uncovered"]
 
@@ -31,6 +32,10 @@ COMING = """
     LEFT JOIN person s ON s.organisation_id = a.organisation_id AND s.id = a.substitute_id
     WHERE a.organisation_id = :org AND a.ends_at > :now AND (CAST(:person AS uuid) IS NULL OR a.person_id = :person)
     ORDER BY a.starts_at, a.id LIMIT 500
+"""
+GONE = """
+    DELETE FROM absence WHERE organisation_id = :org AND id = :id AND (CAST(:person AS uuid) IS NULL OR person_id = :person)
+    RETURNING person_id, substitute_id, starts_at, ends_at
 """
 MADE = """
     INSERT INTO absence (organisation_id, person_id, substitute_id, starts_at, ends_at, created_by)
@@ -57,7 +62,7 @@ def put(
     substitute_id: UUID | None,
     starts: datetime | None,
     ends: datetime | None,
-    by: UUID | None,
+    by: By,
 ) -> UUID:
     """Write one down. Raises Invalid, naming each field: `starts`, `ends`, `substitute`."""
     known = world.of(step)
@@ -79,7 +84,10 @@ def put(
     problems += _wrong_substitute(known, person, substitute_id)
     if problems:
         raise Invalid("The absence was not written down.", *problems)
-    row = step.one(MADE, person=person_id, substitute=substitute_id, starts=starts, ends=ends, by=by)
+    row = step.one(
+        MADE, person=person_id, substitute=substitute_id, starts=starts, ends=ends, by=by.person_id
+    )
+    record.note(step, by, What.absence_added, person_id, after=_said(starts, ends, substitute_id))
     step.news.append(Changed(step.organisation_id, "people"))
     found: UUID = row.id
     return found
@@ -96,15 +104,21 @@ def _wrong_substitute(known: Any, person: Any, substitute_id: UUID | None) -> li
     return []
 
 
-def remove(step: Step, absence_id: UUID, person_id: UUID | None = None) -> None:
+def _said(starts: datetime | None, ends: datetime | None, substitute_id: UUID | None) -> dict[str, Any]:
+    return {
+        "starts": starts.isoformat() if starts else None,
+        "ends": ends.isoformat() if ends else None,
+        "substitute": str(substitute_id) if substitute_id else None,
+    }
+
+
+def remove(step: Step, absence_id: UUID, by: By, person_id: UUID | None = None) -> None:
     """Take one back; `person_id` where only one's own may be. Raises NotFound."""
-    if not step.run(
-        "DELETE FROM absence WHERE organisation_id = :org AND id = :id "
-        "AND (CAST(:person AS uuid) IS NULL OR person_id = :person)",
-        id=absence_id,
-        person=person_id,
-    ):
+    row = step.one(GONE, id=absence_id, person=person_id)
+    if row is None:
         raise NotFound("There is no such absence.")
+    before = _said(row.starts_at, row.ends_at, row.substitute_id)
+    record.note(step, by, What.absence_removed, row.person_id, before=before)
     step.news.append(Changed(step.organisation_id, "people"))
 
 

@@ -55,6 +55,7 @@ __all__ = [
 # a source's clock may be as far ahead as its signatures may; one message from the far future must not make all
 # that follow it stale
 CLOCKS_DIFFER = timedelta(minutes=5)
+NEEDED = "{}: this is needed and cannot be taken away."
 
 
 class Stale(HubError):
@@ -101,7 +102,8 @@ def _held(known: World, item_id: UUID, *, lock: bool) -> Held:
 
 
 def upsert(known: World, kind: WorkKind, source_id: UUID, data: Any, at: datetime, actor: Actor) -> Applied:
-    """Bring an item to what its source reports; what is left out stays. Raises Refused or Stale."""
+    """Bring an item to what its source reports; what is left out stays, null is not known any more. Raises Refused or
+    Stale."""
     at = min(at, known.step.now + CLOCKS_DIFFER)
     held = known.item_of(kind.name, source_id, data.id)
     if held:
@@ -137,12 +139,13 @@ def _reported(known: World, kind: WorkKind, source_id: UUID, data: Any, before: 
                 by_role[role] = people.resolve(known, source_id, person, makes)
     status = data.status if "status" in given and data.status else None
     item = before or moves.blank(kind, new_id(), data.id)
+    told = {**item.data, **inputs.typed(kind.fields, facts, known.words.currency)}
     after = replace(
         item,
         number=data.number or item.number,
         status=status or item.status,
         version=item.version or 1,
-        data={**item.data, **inputs.typed(kind.fields, facts, known.words.currency)},
+        data={name: value for name, value in told.items() if value is not None},
         people=by_role,
         batch_ref=data.batch_id if "batch_id" in given else item.batch_ref,
     )
@@ -158,7 +161,7 @@ def _facts(item: Item) -> dict[str, Any]:
         "number": item.number,
         "title": item.title,
         "status": item.status,
-        "data": dict(item.data),
+        "data": {name: value for name, value in item.data.items() if value is not None},
         "people": {role: str(one.id) for role, one in sorted(item.people.items())},
         "batch": item.batch_ref,
     }
@@ -170,8 +173,8 @@ def _facts(item: Item) -> dict[str, Any]:
 def act(
     step: Step, item_id: UUID, verb: str, values: Mapping[str, Any], actor: Actor, *, seen: int | None = None
 ) -> Applied:
-    """Do a verb of its kind to an item, or `assign`. `values` are its inputs as a form or JSON has them; `seen` is the
-    version that the person looked at.
+    """Do a verb of its kind to an item, or `assign`. `values` are its inputs as a form or JSON has them: what is not among
+    them stays as it is, None clears a fact. `seen` is the version that the person looked at.
 
     Raises NotFound, Forbidden, Refused (with the state), Invalid (an input that is missing or cannot be used),
     Conflict (changed meanwhile).
@@ -236,7 +239,7 @@ def _done(
     _check_right(kind, verb, before, doing)
     if verb.origins and before.status not in verb.origins:
         raise Refused(moves.refusal(kind, verb, before, {}, doing))
-    read = _read(known, verb, values)
+    read = {**_read(known, verb, values), **_cleared(kind, verb, before, values)}
     if sentence := moves.refusal(kind, verb, before, read, doing):
         raise Refused(sentence)
     return moves.applied(kind, verb, before, read, doing)
@@ -256,6 +259,20 @@ def _read(known: World, verb: Verb, values: Mapping[str, Any]) -> Values:
         if one.kind in PERSONS and one.name in read:
             read[one.name] = _people(known, one, read[one.name])
     return read
+
+
+def _cleared(kind: WorkKind, verb: Verb, before: Item, values: Mapping[str, Any]) -> dict[str, None]:
+    """The facts of the item that are given as nothing, by name. Raises Invalid for one that it needs."""
+    facts = {one.name for one in kind.fields if not one.passing and before.data.get(one.name) is not None}
+    gone = [
+        one for one in verb.inputs if one.name in facts and one.name in values and values[one.name] is None
+    ]
+    kept = moves.needed(kind)
+    if problems := [
+        FieldError(one.name, one.asks or NEEDED.format(one.title)) for one in gone if one.name in kept
+    ]:
+        raise Invalid("Some fields cannot be used.", *problems)
+    return {one.name: None for one in gone}
 
 
 def _asked_for(verb: Verb, values: Mapping[str, Any]) -> Mapping[str, Any]:

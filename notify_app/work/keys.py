@@ -15,6 +15,8 @@ from notify_app.errors import FieldError, Invalid, NotFound
 from notify_app.ids import new_id
 from notify_app.pipeline.step import Step
 from notify_app.secrets import Secrets
+from notify_app.work import record
+from notify_app.work.record import By, What
 
 __all__ = ["PREFIX", "Made", "known", "make", "revoke"]
 
@@ -31,6 +33,10 @@ KNOWN = """
     LEFT JOIN person m ON m.organisation_id = k.organisation_id AND m.id = k.created_by
     WHERE k.organisation_id = :org ORDER BY k.revoked_at IS NOT NULL, k.id DESC LIMIT 200
 """
+REVOKE = """
+    UPDATE api_key SET revoked_at = coalesce(revoked_at, hub_now()) WHERE organisation_id = :org AND id = :id
+    RETURNING person_id, name, old.revoked_at AS was
+"""
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,7 @@ class Made:
     person: str
 
 
-def make(step: Step, name: str, person_id: UUID | None, made_by: UUID | None = None) -> Made:
+def make(step: Step, name: str, person_id: UUID | None, by: By) -> Made:
     """Make a key for a person. Raises Invalid, naming `name` or `person`."""
     name = " ".join(name.split())
     person = step.one(
@@ -67,20 +73,20 @@ def make(step: Step, name: str, person_id: UUID | None, made_by: UUID | None = N
         "name": name,
         "hint": token[-4:],
         "token_hash": Secrets.hash_token(token),
-        "created_by": made_by,
+        "created_by": by.person_id,
     }
     step.insert("api_key", [row])
+    record.note(step, by, What.key_made, person.id, after={"name": name})
     return made
 
 
-def revoke(step: Step, key_id: UUID) -> None:
+def revoke(step: Step, key_id: UUID, by: By) -> None:
     """From now on the key is worth nothing. Raises NotFound; one that is revoked already stays so."""
-    found = step.run(
-        "UPDATE api_key SET revoked_at = coalesce(revoked_at, hub_now()) WHERE organisation_id = :org AND id = :id",
-        id=key_id,
-    )
-    if not found:
+    row = step.one(REVOKE, id=key_id)
+    if row is None:
         raise NotFound("There is no such key.")
+    if row.was is None:
+        record.note(step, by, What.key_revoked, row.person_id, before={"name": row.name})
 
 
 def known(step: Step) -> list[Any]:

@@ -40,6 +40,7 @@ __all__ = [
     "draft",
     "fail",
     "fields",
+    "form",
     "keep",
     "leave",
     "letter_of",
@@ -127,8 +128,12 @@ def _own_words() -> type[inputs.StrictInput]:
 def read(known: World, happening: Happening | None, given: Mapping[str, Any]) -> dict[str, Any]:
     """The fields as they were filled in, typed. Raises Invalid, which names each that cannot be used."""
     wanted = fields(happening)
-    model = _facts_of(happening.name) if happening else _own_words()
-    return inputs.typed(wanted, inputs.read(model, wanted, given), known.words.currency)
+    return inputs.typed(wanted, inputs.read(form(happening), wanted, given), known.words.currency)
+
+
+def form(happening: Happening | None) -> type[inputs.StrictInput]:
+    """The model of what is to be filled in."""
+    return _facts_of(happening.name) if happening else _own_words()
 
 
 @cache

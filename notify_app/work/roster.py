@@ -1,7 +1,8 @@
 """Who belongs to the organisation, as its administrators keep it: added, changed, marked as left, and back.
 
-Nobody is deleted: who has left stays as the name in the history. The last administrator who signs in can neither leave
-nor become something else, or nobody could put it right. What a source says of its own people is `people.resolve`.
+Each change has its line in the record (`work.record`). Nobody is deleted: who has left stays as the name in the history. The last administrator who signs in can neither leave
+nor become something else, or nobody could put it right. Who signs in is `joining`'s, what a source says of its own people
+is `people.resolve`'s.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from notify_app.errors import FieldError, Invalid, NotFound, Refused
 from notify_app.ids import new_id
 from notify_app.live.announce import Changed
 from notify_app.pipeline.step import Step
-from notify_app.work import wishes
+from notify_app.work import joining, record, wishes
+from notify_app.work.record import By, What
 
-__all__ = ["add", "change", "come_back", "join", "leave", "part"]
+__all__ = ["add", "change", "come_back", "leave", "part"]
 
 ONE = "SELECT * FROM person WHERE organisation_id = :org AND id = :id FOR UPDATE"
 # locked in the order of ids: of two administrators who demote each other the second is refused
@@ -31,17 +33,19 @@ ADMINISTRATORS = """
 ADDRESSES = (("email", "email"), ("sms", "phone"))
 
 
-def add(step: Step, values: Mapping[str, str]) -> UUID:
+def add(step: Step, values: Mapping[str, str], by: By) -> UUID:
     """A new person: name and role, grade, zone, an email address and a phone number where they are known; without a
     sign-in. Raises Invalid, which names each field."""
     columns = _checked(values)
     person_id = new_id()
     step.insert("person", [{"id": person_id, **columns}])
+    told = {name: value for name, value in columns.items() if value and name != "name"}
+    record.note(step, by, What.person_added, person_id, after=told)
     problems: list[FieldError] = []
     for channel, name in ADDRESSES:
         if given := values.get(name, "").strip():
             try:
-                wishes.add_address(step, person_id, channel, given)
+                wishes.add_address(step, person_id, channel, given, by)
             except Invalid as error:
                 problems += [FieldError(name, one.message) for one in error.fields]
     if problems:
@@ -50,69 +54,66 @@ def add(step: Step, values: Mapping[str, str]) -> UUID:
     return person_id
 
 
-def change(step: Step, person_id: UUID, values: Mapping[str, str]) -> None:
+def change(step: Step, person_id: UUID, values: Mapping[str, str], by: By) -> None:
     """Name, role, grade, zone. Raises NotFound, Invalid, Refused (the last administrator)."""
     columns = _checked(values)
     if columns["role"] != "administrator":
         _not_the_last(step, person_id)
-    _one(step, person_id)
+    known = _one(step, person_id)
     step.run(
         "UPDATE person SET name = :name, role = :role, grade = :grade, zone = :zone WHERE organisation_id = :org AND id = :id",
         id=person_id,
         **columns,
     )
+    _note_changes(step, person_id, {name: getattr(known, name) for name in columns}, columns, by)
     _changed(step)
 
 
-def leave(step: Step, person_id: UUID) -> str:
+def _note_changes(
+    step: Step, person_id: UUID, known: Mapping[str, Any], now: Mapping[str, Any], by: By
+) -> None:
+    """A line for each that differs; a name is not written down a second time."""
+    before, after = record.differing(known, now)
+    for name in after:
+        values = {} if name == "name" else {"before": {name: before[name]}, "after": {name: after[name]}}
+        record.note(step, by, What(f"person.{name}"), person_id, **values)
+
+
+def leave(step: Step, person_id: UUID, by: By) -> str:
     """From now on they are told nothing and cannot sign in here; the name. Raises NotFound, Refused."""
     _not_the_last(step, person_id)
     row = _one(step, person_id)
-    step.run(
+    left = step.run(
         "UPDATE person SET left_at = :now WHERE organisation_id = :org AND id = :id AND left_at IS NULL",
         id=person_id,
         now=step.now,
     )
+    if left:
+        joining.withdraw(step, person_id, by)
+        record.note(step, by, What.person_left, person_id)
     _changed(step)
     return str(row.name)
 
 
-def come_back(step: Step, person_id: UUID) -> str:
+def come_back(step: Step, person_id: UUID, by: By) -> str:
     """They belong here again, with the sign-in that they had; the name. Raises NotFound."""
     row = _one(step, person_id)
     step.run("UPDATE person SET left_at = NULL WHERE organisation_id = :org AND id = :id", id=person_id)
+    if row.left_at is not None:
+        record.note(step, by, What.person_back, person_id)
     _changed(step)
     return str(row.name)
 
 
-def join(step: Step, person_id: UUID, account_id: UUID) -> None:
-    """From now on this account is this person. Raises NotFound, Refused (they have left, sign in otherwise, or the account
-    is somebody else here)."""
-    row = _one(step, person_id)
-    if row.left_at is not None:
-        raise Refused(f"{row.name} has left. Bring them back first.")
-    if row.account_id not in (None, account_id):
-        raise Refused(f"{row.name} signs in with another address. Take that sign-in away first.")
-    other = step.one(
-        "SELECT name FROM person WHERE organisation_id = :org AND account_id = :account AND id <> :id",
-        account=account_id,
-        id=person_id,
-    )
-    if other:
-        raise Refused(f"This address signs in as {other.name} here already.")
-    step.run(
-        "UPDATE person SET account_id = :account WHERE organisation_id = :org AND id = :id",
-        account=account_id,
-        id=person_id,
-    )
-    _changed(step)
-
-
-def part(step: Step, person_id: UUID) -> str:
-    """They do not sign in here any more; messages reach them by their addresses. The name. Raises NotFound, Refused."""
+def part(step: Step, person_id: UUID, by: By) -> str:
+    """They do not sign in here any more, nor by an invitation that waits; messages reach them by their addresses. The name.
+    Raises NotFound, Refused."""
     _not_the_last(step, person_id)
     row = _one(step, person_id)
+    joining.withdraw(step, person_id, by)
     step.run("UPDATE person SET account_id = NULL WHERE organisation_id = :org AND id = :id", id=person_id)
+    if row.account_id is not None:
+        record.note(step, by, What.person_parted, person_id)
     _changed(step)
     return str(row.name)
 

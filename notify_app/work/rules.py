@@ -19,7 +19,8 @@ from notify_app.live.announce import Changed
 from notify_app.pipeline import world
 from notify_app.pipeline.step import Step
 from notify_app.policy.ladder import Ladder
-from notify_app.work import addressees
+from notify_app.work import addressees, record
+from notify_app.work.record import By, What
 
 __all__ = ["WORDS", "every", "find", "ladder_of", "put", "remove", "set_active"]
 
@@ -114,7 +115,7 @@ def _advice(error: Any) -> str:
 def put(
     step: Step,
     values: Mapping[str, Any],
-    by: UUID | None,
+    by: By,
     *,
     scope: tuple[str | None, str | None, str | None] | None = None,
     rule_id: UUID | None = None,
@@ -124,22 +125,31 @@ def put(
     version). Raises Invalid, Conflict (there is one for this already; changed meanwhile), NotFound."""
     ladder = json.dumps(ladder_of(step, values).model_dump(mode="json"))
     if rule_id is not None:
-        find(step, rule_id)
-        row = step.one(CHANGED, id=rule_id, ladder=ladder, by=by, seen=seen)
+        known = find(step, rule_id)
+        scope = (known.kind, known.sort, known.step)
+        row = step.one(CHANGED, id=rule_id, ladder=ladder, by=by.person_id, seen=seen)
         if row is None:
             raise Conflict("The rule was changed meanwhile. Look at it again, then decide.")
     else:
         kind, sort, name = scope or (None, None, None)
         _check_scope(kind, sort, name)
-        row = step.one(MADE, kind=kind, sort=sort, step=name, ladder=ladder, by=by)
+        row = step.one(MADE, kind=kind, sort=sort, step=name, ladder=ladder, by=by.person_id)
         if row is None:
             raise Invalid(
                 "There is a rule for this already.",
                 FieldError("scope", "There is a rule for this already: change that one."),
             )
-    step.news.append(Changed(step.organisation_id, "rules"))
+    _note(step, by, What.rule_saved, scope, version=seen + 1)
     found: UUID = row.id
     return found
+
+
+def _note(
+    step: Step, by: By, what: What, scope: tuple[str | None, str | None, str | None] | None, **more: Any
+) -> None:
+    kind, sort, name = scope or (None, None, None)
+    record.note(step, by, what, after={"kind": kind, "sort": sort, "step": name, **more})
+    step.news.append(Changed(step.organisation_id, "rules"))
 
 
 def _check_scope(kind: str | None, sort: str | None, step: str | None) -> None:
@@ -155,19 +165,20 @@ def _check_scope(kind: str | None, sort: str | None, step: str | None) -> None:
         raise Invalid("The rule cannot be used.", FieldError("sort", "This kind of work has no types."))
 
 
-def set_active(step: Step, rule_id: UUID, *, active: bool) -> None:
+def set_active(step: Step, rule_id: UUID, by: By, *, active: bool) -> None:
     """Let it count, or not, for tasks that open from now on. Raises NotFound."""
-    if not step.run(
-        "UPDATE escalation_rule SET active = :active, updated_at = hub_now() WHERE organisation_id = :org AND id = :id",
+    row = find(step, rule_id)
+    if step.run(
+        "UPDATE escalation_rule SET active = :active, updated_at = hub_now() "
+        "WHERE organisation_id = :org AND id = :id AND active <> :active",
         id=rule_id,
         active=active,
     ):
-        raise NotFound("There is no such rule.")
-    step.news.append(Changed(step.organisation_id, "rules"))
+        _note(step, by, What.rule_counts if active else What.rule_paused, (row.kind, row.sort, row.step))
 
 
-def remove(step: Step, rule_id: UUID) -> None:
+def remove(step: Step, rule_id: UUID, by: By) -> None:
     """Take it away; tasks that run by it keep their copy. Raises NotFound."""
-    if not step.run("DELETE FROM escalation_rule WHERE organisation_id = :org AND id = :id", id=rule_id):
-        raise NotFound("There is no such rule.")
-    step.news.append(Changed(step.organisation_id, "rules"))
+    row = find(step, rule_id)
+    step.run("DELETE FROM escalation_rule WHERE organisation_id = :org AND id = :id", id=rule_id)
+    _note(step, by, What.rule_removed, (row.kind, row.sort, row.step))

@@ -1,4 +1,5 @@
-"""An office's own wording, settings and branding: checked when they are saved, so that nothing broken is kept."""
+"""An office's own wording, settings and branding: checked when they are saved, so that nothing broken is kept; each
+change has its line in the record (`work.record`)."""
 
 from __future__ import annotations
 
@@ -7,22 +8,26 @@ from collections.abc import Mapping
 from typing import Any
 
 from notify_app import domains
+from notify_app.channels.base import masked
 from notify_app.domains.base import Priority
 from notify_app.errors import FieldError, Invalid
 from notify_app.pipeline.envelope import safe_link
 from notify_app.pipeline.sandbox_child import check_source
 from notify_app.pipeline.step import Step
 from notify_app.policy.office import Branding, OfficeSettings, read
-from notify_app.work import ladders
+from notify_app.work import ladders, record
+from notify_app.work.record import By, What
 
 __all__ = ["put", "set_office"]
 
 SOURCES = ("title", "text", "subject", "email_html", "email_text", "sms")
 OF_LADDERS = ("escalations_on", "working_days", "holidays")
 FIELDS = (*SOURCES, "action_url", "priority", "category", "requires")
+SWITCHES = ("notifications_on", "escalations_on", "options")
+ADDRESSES = ("sender_address", "reply_to")
 
 
-def put(step: Step, event: str, values: Mapping[str, str], off: bool | None = None) -> None:
+def put(step: Step, event: str, values: Mapping[str, str], by: By, off: bool | None = None) -> None:
     """Save fields of an event's template; '' goes back to the built-in text. Raises Invalid, naming each field."""
     problems = [FieldError(name, "There is no such field.") for name in values if name not in FIELDS]
     problems += [
@@ -57,6 +62,8 @@ def put(step: Step, event: str, values: Mapping[str, str], off: bool | None = No
     if off is not None:
         columns["active"] = not off
     _save(step, event, columns)
+    switched = {} if off is None else {"off": off}
+    record.note(step, by, What.template, after={"event": event, "fields": sorted(values), **switched})
 
 
 def _priority(value: str, problems: list[FieldError]) -> int | None:
@@ -84,11 +91,12 @@ def _save(step: Step, event: str, columns: Mapping[str, Any]) -> None:
         )
 
 
-def set_office(step: Step, values: Mapping[str, Any]) -> dict[str, Any]:
+def set_office(step: Step, values: Mapping[str, Any], by: By) -> dict[str, Any]:
     """Set settings and branding by name; returns all of them. What the ladders go by moves them at once. Raises Invalid,
     naming each field."""
     row = step.one("SELECT zone, settings, branding FROM organisation WHERE id = :org FOR UPDATE")
     settings, branding = dict(row.settings), dict(row.branding)
+    known = _shown(read(OfficeSettings, settings), read(Branding, branding))
     for name, value in values.items():
         if name in OfficeSettings.model_fields:
             settings[name] = value
@@ -105,4 +113,24 @@ def set_office(step: Step, values: Mapping[str, Any]) -> dict[str, Any]:
     before = OfficeSettings.model_validate(row.settings)
     if any(getattr(before, name) != getattr(checked, name) for name in OF_LADDERS):
         ladders.switch(step, checked, row.zone)
+    _note_settings(step, known, _shown(checked, look), by)
     return {**checked.model_dump(), **look.model_dump()}
+
+
+def _shown(settings: OfficeSettings, branding: Branding) -> dict[str, Any]:
+    """As plain values, lists in one order."""
+    said = {**settings.model_dump(mode="json"), **branding.model_dump(mode="json")}
+    return {name: sorted(value) if isinstance(value, list) else value for name, value in said.items()}
+
+
+def _note_settings(step: Step, known: Mapping[str, Any], now: Mapping[str, Any], by: By) -> None:
+    """A line for the switches and one for the rest, where they differ; addresses in their masked form."""
+    before, after = record.differing(known, now)
+    for what, names in ((What.switches, SWITCHES), (What.settings, set(known) - set(SWITCHES))):
+        if mine := sorted(set(after) & set(names)):
+            was, is_ = ({name: _safe(name, values[name]) for name in mine} for values in (before, after))
+            record.note(step, by, what, before=was, after=is_)
+
+
+def _safe(name: str, value: Any) -> Any:
+    return masked(value) if value and name in ADDRESSES else value

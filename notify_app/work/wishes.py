@@ -1,7 +1,7 @@
 """What people want: their choices, quiet hours and addresses, written for one person of the step's organisation.
 
-Stored is only what differs from its default. An address that cannot be used is refused with a sentence; somebody
-else's is answered as if there were none.
+Stored is only what differs from its default, and each change has its line in the record (`work.record`). An address
+that cannot be used is refused with a sentence; somebody else's is answered as if there were none.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from notify_app.channels.addresses import clean_email, clean_number
 from notify_app.channels.base import Invalid as BadAddress
 from notify_app.errors import FieldError, Invalid, NotFound
 from notify_app.pipeline.step import Step, hub
+from notify_app.work import record
+from notify_app.work.record import By, What
 
 __all__ = ["add_address", "addresses", "choose", "earlier", "keep_quiet", "quiet", "remove_address"]
 
@@ -25,6 +27,7 @@ FORGET = """
     DELETE FROM preference_choice c
     USING unnest(CAST(:scopes AS text[]), CAST(:channels AS text[]), CAST(:on AS boolean[])) AS t(scope, channel, enabled)
     WHERE c.organisation_id = :org AND c.person_id = :me AND c.scope = t.scope AND c.channel = t.channel AND t.enabled IS NULL
+    RETURNING c.scope, c.channel, c.enabled AS was, CAST(NULL AS boolean) AS now
 """
 KEEP = """
     INSERT INTO preference_choice (organisation_id, person_id, scope, channel, enabled)
@@ -32,6 +35,8 @@ KEEP = """
     FROM unnest(CAST(:scopes AS text[]), CAST(:channels AS text[]), CAST(:on AS boolean[])) AS t(scope, channel, enabled)
     WHERE enabled IS NOT NULL
     ON CONFLICT (organisation_id, person_id, scope, channel) DO UPDATE SET enabled = excluded.enabled
+    WHERE preference_choice.enabled <> excluded.enabled
+    RETURNING scope, channel, old.enabled AS was, new.enabled AS now
 """
 QUIET = "SELECT quiet_from, quiet_until, quiet_days FROM preference WHERE organisation_id = :org AND person_id = :me"
 KEEP_QUIET = """
@@ -40,6 +45,11 @@ KEEP_QUIET = """
     ON CONFLICT (organisation_id, person_id) DO UPDATE
     SET quiet_from = excluded.quiet_from, quiet_until = excluded.quiet_until, quiet_days = excluded.quiet_days,
         updated_at = hub_now()
+    RETURNING old.quiet_from, old.quiet_until, old.quiet_days
+"""
+MOVE_ZONE = """
+    UPDATE person SET zone = :zone WHERE organisation_id = :org AND id = :me AND zone IS DISTINCT FROM :zone
+    RETURNING old.zone
 """
 ADDRESSES = """
     SELECT a.id, a.channel, a.value, s.reason AS blocked FROM address a
@@ -60,7 +70,7 @@ PLACE = """
 ONE = "SELECT channel, value FROM address WHERE organisation_id = :org AND person_id = :me AND id = :id FOR UPDATE"
 
 
-def choose(step: Step, person_id: UUID, chosen: Mapping[tuple[str, str], bool | None]) -> None:
+def choose(step: Step, person_id: UUID, chosen: Mapping[tuple[str, str], bool | None], by: By) -> None:
     """Keep (scope, channel) → on, off, or None for the default."""
     values = {
         "me": person_id,
@@ -68,8 +78,14 @@ def choose(step: Step, person_id: UUID, chosen: Mapping[tuple[str, str], bool | 
         "channels": [channel for _scope, channel in chosen],
         "on": list(chosen.values()),
     }
-    step.run(FORGET, **values)
-    step.run(KEEP, **values)
+    changed = {
+        f"{row.scope}/{row.channel}": (row.was, row.now)
+        for row in (*step.all(FORGET, **values), *step.all(KEEP, **values))
+    }
+    if changed:
+        before = {name: was for name, (was, _now) in changed.items()}
+        after = {name: now for name, (_was, now) in changed.items()}
+        record.note(step, by, What.choices, person_id, before=before, after=after)
 
 
 def quiet(step: Step, person_id: UUID) -> Any:
@@ -78,16 +94,24 @@ def quiet(step: Step, person_id: UUID) -> Any:
 
 
 def keep_quiet(
-    step: Step, person_id: UUID, hours: tuple[time, time] | None, days: Sequence[int], zone: str
+    step: Step, person_id: UUID, hours: tuple[time, time] | None, days: Sequence[int], zone: str, by: By
 ) -> None:
     """Quiet from the first to the second, on windows that begin on `days` (Monday = 0); None is never."""
     start, end = hours or (None, None)
-    step.run(KEEP_QUIET, me=person_id, start=start, end=end, days=list(days))
-    step.run(
-        "UPDATE person SET zone = :zone WHERE organisation_id = :org AND id = :me AND zone IS DISTINCT FROM :zone",
-        zone=zone,
-        me=person_id,
-    )
+    known = step.one(KEEP_QUIET, me=person_id, start=start, end=end, days=list(days))
+    before = _window(known.quiet_from, known.quiet_until, known.quiet_days)
+    after = _window(start, end, days)
+    if moved := step.one(MOVE_ZONE, me=person_id, zone=zone):
+        before, after = {**before, "zone": moved.zone}, {**after, "zone": zone}
+    if before != after:
+        record.note(step, by, What.quiet_hours, person_id, before=before, after=after)
+
+
+def _window(start: time | None, end: time | None, days: Sequence[int] | None) -> dict[str, Any]:
+    """Quiet hours as the record keeps them; nothing while they are off."""
+    if start is None or end is None:
+        return {}
+    return {"from": f"{start:%H:%M}", "until": f"{end:%H:%M}", "days": sorted(days or ())}
 
 
 def addresses(step: Step, person_id: UUID) -> list[Any]:
@@ -95,13 +119,14 @@ def addresses(step: Step, person_id: UUID) -> list[Any]:
     return step.all(ADDRESSES, me=person_id)
 
 
-def add_address(step: Step, person_id: UUID, channel: str, given: str) -> str:
+def add_address(step: Step, person_id: UUID, channel: str, given: str, by: By) -> str:
     """Add an address behind the others of its channel; returns its one form. Raises Invalid, NotFound."""
     value = _clean(channel, given)
     if sum(row.channel == channel for row in addresses(step, person_id)) >= MOST_ADDRESSES:
         raise _refused(channel, "You have many addresses already; remove one first.")
     if not step.run(ADD, me=person_id, channel=channel, value=value):
         raise _refused(channel, "You have this address already.")
+    record.note(step, by, What.address_added, person_id, after=record.address(channel, value))
     return value
 
 
@@ -121,21 +146,27 @@ def _refused(channel: str, message: str) -> Invalid:
     return Invalid("The address cannot be used.", FieldError(channel, message))
 
 
-def remove_address(step: Step, person_id: UUID, address_id: UUID) -> Any:
+def remove_address(step: Step, person_id: UUID, address_id: UUID, by: By) -> Any:
     """Forget an address; returns its channel and value. Raises NotFound."""
     row = _own(step, person_id, address_id)
     step.run("DELETE FROM address WHERE organisation_id = :org AND id = :id", id=address_id)
+    record.note(step, by, What.address_removed, person_id, before=record.address(row.channel, row.value))
     return row
 
 
-def earlier(step: Step, person_id: UUID, address_id: UUID, *, later: bool = False) -> None:
+def earlier(step: Step, person_id: UUID, address_id: UUID, by: By, *, later: bool = False) -> None:
     """Try an address before the one that was tried before it, or after the next. Raises NotFound."""
     row = _own(step, person_id, address_id)
     order = [one.id for one in addresses(step, person_id) if one.channel == row.channel]
     here = order.index(address_id)
     there = min(max(here + (1 if later else -1), 0), len(order) - 1)
+    if here == there:
+        return
     order[here], order[there] = order[there], order[here]
     step.run(PLACE, me=person_id, ids=order)
+    shown = record.address(row.channel, row.value)
+    before, after = {**shown, "place": here + 1}, {**shown, "place": there + 1}
+    record.note(step, by, What.address_moved, person_id, before=before, after=after)
 
 
 def _own(step: Step, person_id: UUID, address_id: UUID) -> Any:

@@ -35,7 +35,20 @@ function fill(row, n) {
   time.title = exact(n.created_at);
   time.textContent = ago(n.created_at);
   setRead(row, n.read);
+  ask(row, n);
   return row;
+}
+
+/** What can be answered to it, by the buttons of a reloaded page. What was answered is known by the database only. */
+function ask(row, n) {
+  const shown = row.querySelector('.answers');
+  if (!n.asks || (shown && n.answered === undefined)) return;
+  const known = [...document.getElementById('asking').content.children];
+  const form = known.find((one) => one.dataset.asks === n.asks && one.dataset.answered === (n.answered ?? ''))?.firstElementChild.cloneNode(true);
+  if (!form) return;
+  form.setAttribute('action', `${base}/${encodeURIComponent(n.id)}/answer`);
+  shown?.remove();
+  row.querySelector('.note-main').append(form);
 }
 
 function setRead(row, read) {

@@ -6,10 +6,12 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 from playwright.sync_api import Page
 
+from notify_app.secrets import Secrets
 from notify_app.sweeps import scheduled
 from tests.browser.office import Office
 from tests.browser.site import Site
@@ -82,6 +84,8 @@ def furnish(office: Office, words: dict[str, str] | None = None) -> None:
     with office.site.app.app_context():
         scheduled.run(datetime.now(UTC))
     office.settle()
+    invite(office)
+    change(office, said)
     adam = office.person("adam", "administrator", name="Adam Berg")
     for number, name in enumerate(("Night report", said["reward"])):
         office.site.build.insert(
@@ -221,6 +225,54 @@ def other_work(office: Office, said: dict[str, str]) -> None:
     )
 
 
+def change(office: Office, said: dict[str, str]) -> None:
+    """What was changed about Marco, by himself, by Ada and by a command; and about the office."""
+    ada, marco = office.people["ada"].id, office.people["marco"].id
+    lines: tuple[tuple[Any, str, Any, dict[str, Any] | None, dict[str, Any] | None], ...] = (
+        (ada, "person.role", marco, {"role": "contact"}, {"role": "technician"}),
+        (ada, "person.zone", marco, {"zone": None}, {"zone": "America/Los_Angeles"}),
+        (ada, "address.added", marco, None, {"channel": "email", "address": "m***@whitfield-and-daughters.example"}),
+        (marco, "preference.choices", marco, {"category:assignment/sms": None, "event:repair_assigned/email": None},
+         {"category:assignment/sms": False, "event:repair_assigned/email": True}),
+        (marco, "preference.quiet_hours", marco, None, {"from": "22:00", "until": "07:00", "days": [0, 1, 2, 3, 4]}),
+        (ada, "key.made", marco, None, {"name": said["reward"]}),
+        (ada, "office.switches", None, {"options": []}, {"options": ["assign_verifiers"]}),
+        (None, "office.settings", None, {"footer": ""}, {"footer": said["location"]}),
+    )  # fmt: skip
+    for actor, what, subject, before, after in lines:
+        office.site.build.insert(
+            "audit",
+            organisation_id=office.organisation.id,
+            who="person" if actor else "command",
+            actor_id=actor,
+            what=what,
+            subject_id=subject,
+            before=json.dumps(before) if before else None,
+            after=json.dumps(after) if after else None,
+        )
+
+
+def invite(office: Office) -> None:
+    """Priya is asked to join another office, and somebody whom nobody knows waits here."""
+    other = Office(office.site, name="Harbor Glass")
+    boss = other.person("zoe", "administrator", name="Zoe Lindqvist")
+    asked = other.person("mark", name="Mark R.", login="")
+    waits = office.person("nina", name="Nina Vale", login="")
+    for person, email, by, token in (
+        (asked, office.people["priya"].login, boss.id, uuid4().hex),
+        (waits, f"nina@{office.slug}.example.com", office.people["ada"].id, f"welcome-{office.slug}"),
+    ):
+        office.site.build.insert(
+            "invitation",
+            organisation_id=person.organisation_id,
+            person_id=person.id,
+            email=email,
+            token_hash=Secrets.hash_token(token),
+            expires_at=datetime.now(UTC) + timedelta(days=7),
+            invited_by=by,
+        )
+
+
 def write(office: Office, said: dict[str, str], audience: list[str], after: timedelta) -> None:
     """Something that Alice has written for a time."""
     office.site.build.insert(
@@ -339,7 +391,13 @@ PLACES = (
     Place("answer-link", "", answer_link),
     Place("people", "alice", at("/people")),
     Place("people-nobody", "alice", at("/people?q=nobody+is+called+this")),
-    Place("person", "ada", lambda office: f"/people/{office.people['marco'].id}"),
+    Place(
+        "person",
+        "ada",
+        lambda office: f"/people/{office.people['marco'].id}",
+        opens="#changes summary",
+    ),
+    Place("record-person", "ada", lambda office: f"/record?person={office.people['marco'].id}"),
     Place("person-new", "ada", at("/people/new")),
     Place("switches", "ada", at("/switches")),
     Place("cover", "alice", at("/cover")),
@@ -347,8 +405,14 @@ PLACES = (
     Place("rules", "ada", at("/rules"), opens=".rule .action summary"),
     Place("rule", "ada", rule, opens=".level .more summary"),
     Place("rule-new", "ada", at("/rules/new?scope=work_order/acknowledgement")),
+    Place("record", "ada", at("/record")),
+    Place("record-nothing", "ada", at("/record?kind=template")),
     Place("welcome-gone", "", at("/welcome/nothing-that-was-ever-made"), status=404),
-    Place("preferences", "marco", at("/preferences"), opens="#overrides summary"),
+    Place("welcome", "", lambda office: f"/welcome/welcome-{office.slug}"),
+    Place("invitations", "priya", at("/invitations")),
+    Place("invited", "priya", at("/preferences")),
+    Place("person-invited", "ada", lambda office: f"/people/{office.people['nina'].id}"),
+    Place("preferences", "marco", at("/preferences"), opens="#overrides summary, #changes summary"),
     Place("keys", "adam", at("/keys")),
     Place("outbox", "alice", at("/outbox")),
     Place("outbox-email", "alice", message("dana", "email"), opens=".outbox-facts summary"),

@@ -102,6 +102,45 @@ def test_what_is_read_on_one_screen_is_read_on_all(office: Office, visit: Visits
     expect(inbox.get_by_role("button", name="Mark all read")).to_be_disabled()
 
 
+@pytest.mark.proves("B4", "C2")
+def test_an_emergency_that_arrives_live_is_answered_by_the_buttons_of_a_reloaded_page(
+    office: Office, visit: Visits, screen: str
+) -> None:
+    inbox = live(visit(office.people["marco"], "/inbox", screen=screen))
+    inbox.evaluate("window.untouched = true")
+    office.post(
+        "emergency.raised",
+        {"alert_message": "Fire alarm", "location": "Building A", "recipients": [{"id": "marco"}]},
+    )
+    assign(office, "R-1")
+    expect(rows(inbox)).to_have_count(2)
+    alarm = rows(inbox).filter(has_text="Fire alarm")
+    expect(alarm.get_by_role("button", name="I am safe")).to_be_visible()
+    expect(alarm.get_by_role("button", name="I need help")).to_be_visible()
+    assert inbox.evaluate("window.untouched"), "the page was not reloaded"
+    expect(inbox.locator("[data-inbox] .answers")).to_have_count(1)
+
+    arrived = form_of(alarm)
+    inbox.reload()
+    assert form_of(alarm) == arrived
+
+    tab = live(another_tab(inbox, "/inbox"))
+    alarm.get_by_role("button", name="I am safe").click()
+    expect(inbox.get_by_text("“I am safe”: the office knows.")).to_be_visible()
+    expect(alarm.get_by_role("button", name="I am safe")).to_have_attribute("aria-pressed", "true")
+    row = office.site.build.one(
+        "SELECT name FROM answer WHERE organisation_id = :org", org=office.organisation.id
+    )
+    assert row.name == "safe"
+    expect(rows(tab).filter(has_text="Fire alarm")).not_to_have_class(re.compile("is-unread"))
+
+
+def form_of(row: Locator) -> str:
+    """What can be answered, as it stands on the page; the form's token is another each time."""
+    html = row.locator(".answers").evaluate("form => form.outerHTML")
+    return re.sub(r'name="csrf_token" value="[^"]*"', "", re.sub(r"\s+", " ", html))
+
+
 def test_a_notification_opens_says_why_and_is_read_by_that(
     office: Office, visit: Visits, screen: str
 ) -> None:

@@ -149,6 +149,21 @@ def test_what_was_read_or_withdrawn_meanwhile_comes_as_a_tombstone(shop, stage):
     assert frames["withdrawn"]["unread"] == 0
 
 
+def test_a_line_that_asks_is_told_with_its_event_and_what_was_answered_and_no_other_is(shop, stage, live):
+    stream = stage("marco")
+    alarm = {"alert_message": "Fire alarm", "location": "Bay 2", "recipients": [{"id": "marco"}]}
+    shop.post("emergency.raised", alarm)
+    tell(shop, "marco")
+    asking = heard(stream, "Fire alarm").data
+    assert asking["asks"] == "emergency_alert" and "answered" not in asking
+    assert "asks" not in heard(stream).data
+    shop.browser("marco").submit("/inbox", "/answer", answer="safe")
+    shop.forget()
+    fresh = live.stream(shop.browser("marco").cookie()).until(lambda frame: frame.event == "snapshot")
+    known = fresh.data["notifications"]
+    assert {one["title"]: one.get("answered") for one in known} == {asking["title"]: "safe", "Hello": None}
+
+
 @pytest.mark.parametrize(
     "cursor", ["nonsense", "00000000000000000000000000000000.7", "x.1-y.2", "a" * 3000, "-", "1.1"]
 )

@@ -145,6 +145,7 @@ def test_the_page_writes_down_takes_back_and_shows_gaps(shop):
     assert marco.post(f"/cover/{row.id}/remove", csrf_token=token).status == 404, "only one's own"
     theirs = shop.build.one("SELECT id FROM absence WHERE person_id = :id", id=shop.people["marco"].id)
     assert "taken back" in marco.submit(mine, f"/cover/{theirs.id}/remove").text
+    assert "Absence taken back" in ada.get("/record?kind=absence").text
     wrong = marco.submit(
         "/cover", "/cover", substitute=shop.people["dana"].id, starts=f"{day}T08:00", ends=f"{day}T18:00"
     )

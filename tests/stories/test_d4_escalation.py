@@ -14,6 +14,7 @@ from notify_app.pipeline.step import step
 from notify_app.policy.office import OfficeSettings
 from notify_app.sweeps import escalate
 from notify_app.work import ladders, templates
+from notify_app.work.record import COMMAND
 
 pytestmark = pytest.mark.proves("D4")
 
@@ -32,7 +33,7 @@ def site(shop):
 
 def set_office(shop: Any, **values: Any) -> None:
     with shop.world.app.app_context(), step(shop.organisation.id) as work:
-        templates.set_office(work, values)
+        templates.set_office(work, values, COMMAND)
 
 
 def rule(shop: Any, *levels: dict[str, Any], kind=None, sort=None, step=None, **ladder: Any) -> None:

@@ -37,6 +37,8 @@ INSIDE = {
     "inbox.read_all": "abtd",
     "inbox.show": "abtd",
     "inbox.unread": "b",
+    "invited.decide": "",  # only who is invited: see test_invitations
+    "invited.show": "abtd",
     "item.act": "ad",
     "item.act_on_job": "b",
     "item.act_on_mine": "",
@@ -68,6 +70,7 @@ INSIDE = {
     "preferences.save_quiet": "abtd",
     "preferences.show": "abtd",
     "preferences.test": "abtd",
+    "record.show": "d",
     "rollcall.again": "d",
     "rollcall.answer": "b",
     "rollcall.call": "ad",
@@ -95,6 +98,7 @@ INSIDE = {
 # not for a session: machines, programs with a key (tests/web/api/), the door itself, private links, what everybody may see
 OUTSIDE = {
     "api_events.why",
+    "api_happenings.report",
     "api_items.act",
     "api_items.create",
     "api_items.history",
@@ -252,6 +256,8 @@ def everything(shop: Shop) -> str:
         "escalation_rule",
         "escalation",
         "task_acknowledgement",
+        "audit",
+        "invitation",
     ):
         found = shop.hub.build.all(
             f"SELECT * FROM {table} WHERE organisation_id = :org", org=shop.hub.organisation.id

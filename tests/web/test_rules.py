@@ -11,6 +11,7 @@ import pytest
 from notify_app.pipeline.step import step
 from notify_app.policy.ladder import Ladder
 from notify_app.work import simulate, templates
+from notify_app.work.record import COMMAND
 
 pytestmark = pytest.mark.proves("D4", "F2")
 
@@ -41,7 +42,7 @@ def permit(shop, number: str = "P-1", **more: Any) -> None:
 
 def escalations(shop, *, on: bool) -> None:
     with shop.hub.world.app.app_context(), step(shop.hub.organisation.id) as work:
-        templates.set_office(work, {"escalations_on": on})
+        templates.set_office(work, {"escalations_on": on}, COMMAND)
 
 
 # --- the page ------------------------------------------------------------------------------------------------------
@@ -80,6 +81,8 @@ def test_a_rule_is_made_changed_paused_and_removed(shop, ada):
     assert "Does not count" in ada.submit("/rules", f"/rules/{row.id}/active").text
     assert rules(shop)[0].active is False
     assert "Does not count" not in ada.submit("/rules", f"/rules/{row.id}/active").text
+    record = ada.get("/record?kind=rule").text
+    assert "Escalation rule saved: Permit: Verify the permit." in record and "Escalation rule paused" in record
     assert "The rule is gone" in ada.submit("/rules", f"/rules/{row.id}/remove").text
     assert not rules(shop)
 

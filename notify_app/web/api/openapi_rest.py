@@ -6,6 +6,7 @@ from notify_app import domains
 from notify_app.domains.base import ROLES, Verb, WorkKind
 from notify_app.web.api.access import FOR_A_KEY, PATH
 from notify_app.web.api.call import LONGEST_NAME, MOST, PAGE
+from notify_app.web.api.happenings import MOST_NAMED
 from notify_app.web.api.openapi_schemas import (
     ID,
     TEXT,
@@ -13,8 +14,10 @@ from notify_app.web.api.openapi_schemas import (
     acts,
     camel,
     creates,
+    of_happening,
     or_null,
     ref,
+    reported,
     schemas,
     strict,
 )
@@ -131,6 +134,17 @@ def paths() -> Schema:
                 *listing,
             )
         },
+        f"{PATH}/happenings/{{name}}": {
+            "post": _operation(
+                "reportHappening",
+                "Report what happens without an item; those whom it is for are told at once.",
+                ref("Reported"),
+                _path("name", {"type": "string", "enum": [one.name for one in reported()]}),
+                _IDEMPOTENCY,
+                status="201",
+                body=_report(),
+            )
+        },
     }
 
 
@@ -184,6 +198,23 @@ def _list_of(name: str) -> Schema:
 
 def _page_of(name: str) -> Schema:
     return strict(data={"type": "array", "items": ref(name)}, next=or_null(ID))
+
+
+def _report() -> Schema:
+    words = {
+        "type": "array",
+        "items": {**TEXT, "maxLength": 100},
+        "maxItems": MOST_NAMED,
+        "description": "Whom it is for: everyone, office, role:…, grade:…, person:<id>. Without it, those whom its event names.",
+    }
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "values": {"anyOf": [ref(of_happening(one)) for one in reported()]},
+            "to": or_null(words),
+        },
+    }
 
 
 def _created(kind: WorkKind, verb: Verb) -> Schema:

@@ -6,10 +6,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from notify_app import domains
-from notify_app.domains.base import Verb, WorkKind
+from notify_app.domains.base import Happening, Verb, WorkKind
 from notify_app.domains.fields import Field, FieldKind
+from notify_app.work import messages
 
-__all__ = ["ID", "TEXT", "Schema", "acts", "camel", "creates", "or_null", "ref", "schemas", "strict"]
+__all__ = [
+    "ID",
+    "TEXT",
+    "Schema",
+    "acts",
+    "camel",
+    "creates",
+    "of_happening",
+    "or_null",
+    "ref",
+    "reported",
+    "schemas",
+    "strict",
+]
 
 Schema = dict[str, Any]
 TEXT: Schema = {"type": "string"}
@@ -62,6 +76,14 @@ def schemas() -> Schema:
         "Item": whole,
         "Task": strict(
             name=TEXT, title=TEXT, step=TEXT, round=WHOLE, assignee=or_null(PERSON), opened_at=AT, due_at=AT
+        ),
+        **{of_happening(one): _happening(one) for one in reported()},
+        "Reported": strict(
+            id=ID,
+            happening={"type": "string", "enum": [one.name for one in reported()]},
+            event=TEXT,
+            event_id=ID,
+            people={**WHOLE, "description": "How many it is for."},
         ),
         "Input": _input(),
         "VerbCall": _verb_call(),
@@ -168,6 +190,16 @@ def creates() -> list[tuple[WorkKind, Verb]]:
     return [(kind, verb) for kind in domains.kinds() if (verb := kind.verb("create"))]
 
 
+def reported() -> list[Happening]:
+    """What people, and so their programs, may report."""
+    return [one for one in domains.happenings() if one.by]
+
+
+def of_happening(one: Happening) -> str:
+    """The name of the schema of what it says."""
+    return f"{camel(one.name.replace('.', '_'))}Report"
+
+
 def camel(name: str) -> str:
     """How a name is written in the names of schemas."""
     return "".join(part.capitalize() for part in name.split("_"))
@@ -177,6 +209,12 @@ def _inputs(verb: Verb) -> Schema:
     """A verb's inputs, by its own model."""
     schema = verb.form.model_json_schema()
     return _inlined(schema, schema.pop("$defs", {}))
+
+
+def _happening(one: Happening) -> Schema:
+    """What it says, by its own model; the people whom a source would name are `to`."""
+    schema = messages.form(one).model_json_schema()
+    return {**_inlined(schema, schema.pop("$defs", {})), "description": one.text}
 
 
 def _inlined(value: Any, known: Mapping[str, Any]) -> Any:

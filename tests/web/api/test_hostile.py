@@ -55,6 +55,19 @@ def filled(dice: random.Random) -> dict[str, Any]:
     return body
 
 
+def reported(dice: random.Random) -> dict[str, Any]:
+    """The same for what happens without an item."""
+    happening = dice.choice(list(domains.happenings()))
+    values: Any = {one.name: anything(dice) for one in happening.event.facts if dice.random() < 0.8}
+    if dice.random() < 0.4:
+        values = {name: value for name, value in happening.event.sample.items() if isinstance(value, str)}
+    body: dict[str, Any] = {"values": values if dice.random() < 0.8 else anything(dice)}
+    if dice.random() < 0.5:
+        words = ("everyone", "office", "role:technician", "grade:A", f"person:{uuid4()}", "person:x")
+        body["to"] = [dice.choice(words)] if dice.random() < 0.8 else anything(dice)
+    return body
+
+
 def operations() -> list[tuple[str, str]]:
     return [
         (method, path)
@@ -74,6 +87,7 @@ def test_nothing_that_is_sent_breaks_it(
     event = shop.line("bob", "repair_approved")
     known = {"items": repair, "notifications": str(event.id), "events": str(event.event_id)}
     verbs = [verb.verb for kind in domains.kinds() for verb in (*kind.transitions, *kind.verbs)]
+    names = [one.name for one in domains.happenings()]
     wrong = []
     for _ in range(ROUNDS):
         room = template.removeprefix(f"{PATH}/").partition("/")[0]
@@ -81,6 +95,7 @@ def test_nothing_that_is_sent_breaks_it(
         path = path.replace("{id}", dice.choice((known.get(room, repair), str(uuid4()))))
         path = path.replace("{person}", str(shop.hub.people["bob"].id))
         path = path.replace("{verb}", dice.choice((*verbs, "assign", "timeline", "read")))
+        path = path.replace("{name}", dice.choice((*names, "x.y", "emergency_raised", "%00")))
         response = send(dice, dice.choice(programs), method, path)
         if response.status_code >= 500:
             wrong.append(f"{method} {path}: {response.status_code}")
@@ -99,5 +114,6 @@ def send(dice: random.Random, program: Program, method: str, path: str) -> Any:
         names = ("kind", "state", "person", "after", "limit", "unread", "role", "x")
         query = [(dice.choice(names), dice.choice(WORDS[:-1])) for _ in range(dice.randrange(3))]
         return client.get(f"{PATH}{path}", query_string=query, headers=headers)
-    body = json.dumps(filled(dice) if dice.random() < 0.8 else anything(dice)).encode()
+    likely = reported if path.startswith("/happenings") else filled
+    body = json.dumps(likely(dice) if dice.random() < 0.8 else anything(dice)).encode()
     return client.post(f"{PATH}{path}", data=body, headers=headers, content_type="application/json")

@@ -25,7 +25,10 @@ TABLES = (
     "person",
     "inbox_counter",
     "api_call",
+    "written_message",
 )
+# what a path names by a word, not by an id
+WORDS = {"verb", "name"}
 
 
 @pytest.fixture
@@ -44,11 +47,11 @@ def calls(app: Flask, ids: dict[str, UUID], *, missing: str = "") -> list[tuple[
     """(endpoint, method, path behind /api/v1) of every route with ids; the argument `missing` is of nothing at all."""
     found = []
     for rule in app.url_map.iter_rules():
-        if not rule.rule.startswith(PATH) or not rule.arguments - {"verb"}:
+        if not rule.rule.startswith(PATH) or not rule.arguments - WORDS:
             continue
         room = rule.endpoint.partition(".")[0]
         values: dict[str, Any] = {
-            name: uuid4() if name == missing else ids[f"{room}.{name}"] for name in rule.arguments - {"verb"}
+            name: uuid4() if name == missing else ids[f"{room}.{name}"] for name in rule.arguments - WORDS
         }
         path = rule.rule.removeprefix(PATH)
         for name, value in {**values, "verb": "start"}.items():

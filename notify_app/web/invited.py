@@ -1,0 +1,72 @@
+"""Invitations that wait for the account that is signed in: which organisation asks, as what, who has invited; to accept or
+to decline. Nothing of the organisation is theirs before, and of a no it learns only that."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from notify_app.errors import NotFound, Refused
+from notify_app.pipeline.step import step
+from notify_app.web import invitations
+from notify_app.web.guard import allow
+from notify_app.web.identity import viewer
+from notify_app.web.reader import Reader
+from notify_app.web.words import role_title
+from notify_app.work import joining
+
+__all__ = ["blueprint"]
+
+blueprint = Blueprint("invited", __name__)
+
+
+@blueprint.get("/invitations")
+@allow("member")
+def show() -> ResponseReturnValue:
+    """What waits."""
+    who = viewer()
+    with step(who.organisation_id) as work:
+        read = Reader(work.now, who.zone, who.locale)
+    return render_template(
+        "invitations.html",
+        invitations=[
+            {
+                "id": str(one.id),
+                "organisation": one.organisation,
+                "role": role_title(one.role),
+                "name": one.name,
+                "invited_by": one.invited_by or "",
+                "when": read.when(one.created_at),
+            }
+            for one in invitations.waiting(who.email)
+        ],
+    )
+
+
+@blueprint.post("/invitations/<uuid:id>")
+@allow("member")
+def decide(id: UUID) -> ResponseReturnValue:
+    """Accept (`do=accept`) or decline (`do=decline`) one of one's own. Raises NotFound for anything else."""
+    who, do = viewer(), request.form.get("do")
+    found = next((one for one in invitations.waiting(who.email) if one.id == id), None)
+    if found is None or do not in ("accept", "decline"):
+        raise NotFound(_("There is no such invitation for you."))
+    try:
+        with step(found.organisation_id) as work:
+            if do == "accept":
+                joining.accept(work, id, who.email, who.account_id)
+            else:
+                joining.decline(work, id, who.email)
+    except Refused as refusal:
+        flash(str(refusal), "error")
+        return redirect(url_for(".show"), 303)
+    if do == "accept":
+        flash(_("%(organisation)s is among your organisations now.", organisation=found.organisation), "ok")
+    else:
+        flash(
+            _("You have declined the invitation of %(organisation)s.", organisation=found.organisation), "ok"
+        )
+    return redirect(url_for(".show" if len(invitations.waiting(who.email)) else "home.show"), 303)
