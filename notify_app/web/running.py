@@ -76,16 +76,19 @@ SWEEPS = (
 @allow("office")
 def show() -> ResponseReturnValue:
     """The page."""
+    off = not hub().audit_every
     with step(viewer().organisation_id) as work:
         read = reader(work.now)
         last = work.one(LAST, unseen=UNSEEN)
+        depths = (last.queues if last else None) or {}
         page = {
+            "off": off,
             "findings": _findings(work, read),
             "over": _over(work, read),
             "looked": read.when(last.looked_at) if last else None,
             "unseen": last is None or last.unseen,
             "waiting": _waiting(work),
-            "processes": _processes(work, read, (last.queues if last else None) or {}),
+            "processes": [] if off else _processes(work, read, depths),
             "sweeps": _sweeps(work, read),
             "heartbeat": _heartbeat(last, read),
         }
@@ -97,7 +100,7 @@ def in_short(work: Step) -> str:
     row = work.one(SHORT, unseen=UNSEEN)
     if row.wrong:
         return ngettext("%(num)d thing does not run", "%(num)d things do not run", row.wrong)
-    return _("Nobody looks whether all runs") if row.unseen else ""
+    return _("Nobody looks whether all runs") if row.unseen and hub().audit_every else ""
 
 
 def _findings(work: Step, read: Reader) -> list[dict[str, Any]]:
