@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["CHECKS", "COUNT_UP_TO", "Check", "check", "said", "sweep_title"]
+__all__ = ["CHECKS", "COUNT_UP_TO", "Check", "check", "meaning", "said", "sweep_title"]
 
 COUNT_UP_TO = 10_000  # beyond it nobody reads the number, and counting costs
 
@@ -118,7 +118,7 @@ CHECKS = (
         "worker_missing",
         "Nobody works on the queue “{subject}”",
         "Nobody works on the queue “{subject}”",
-        "What this queue is for (what arrives, what is urgent, the rest, or what time brings) stands still.",
+        "What this queue is for stands still.",
         "Start the workers again. What waits is in the database, and goes on by itself.",
         each=True,
     ),
@@ -162,6 +162,12 @@ CHECKS = (
     ),
 )
 KNOWN: Mapping[str, Check] = {one.name: one for one in CHECKS}
+QUEUES = {
+    "route": "What arrives is kept, but is not taken in: nobody hears of it yet.",
+    "urgent": "Urgent emails and SMS do not leave. Inboxes and open pages have them already.",
+    "bulk": "Emails and SMS that are not urgent do not leave. Inboxes and open pages have them already.",
+    "sweep": "What time brings (reminders, messages for a time, clean-up) is done late.",
+}
 CHANNELS = {"email": "email", "sms": "SMS", "inapp": "inbox"}
 SWEEP_TITLES = {
     "release": "Waking workers for what is due",
@@ -187,6 +193,11 @@ def said(name: str, subject: str, found: int, total: int | None = None) -> str:
     n = f"{found:,}+" if found >= COUNT_UP_TO else f"{found:,}"
     words = known.one if found == 1 else known.many
     return words.format(n=n, total=f"{total or 0:,}", subject=_subject(name, subject))
+
+
+def meaning(name: str, subject: str) -> str:
+    """What a finding means, in sentences."""
+    return QUEUES.get(subject, check(name).means) if name == "worker_missing" else check(name).means
 
 
 def sweep_title(name: str) -> str:

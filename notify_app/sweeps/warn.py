@@ -14,7 +14,7 @@ from uuid import UUID
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from notify_app.audit.checks import check, said
+from notify_app.audit.checks import check, meaning, said
 from notify_app.domains.base import Draft
 from notify_app.domains.hub import HUB_UNWELL, HUB_WELL
 from notify_app.extensions import db
@@ -116,7 +116,7 @@ def _matters(rows: list[Any]) -> list[dict[str, Any]]:
     return [
         {
             "title": said(name, one["subject"], one["found"], one["total"]),
-            "means": check(name).means,
+            "means": meaning(name, one["subject"]),
             "todo": check(name).todo,
         }
         for (name, _), one in found.items()

@@ -15,7 +15,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import ngettext
 
-from notify_app.audit.checks import CHECKS, check, said, sweep_title
+from notify_app.audit.checks import CHECKS, check, meaning, said, sweep_title
 from notify_app.config import Settings
 from notify_app.pipeline.step import Step, hub, step
 from notify_app.queue import BULK, ROUTE, SWEEP, URGENT
@@ -76,16 +76,19 @@ SWEEPS = (
 @allow("office")
 def show() -> ResponseReturnValue:
     """The page."""
+    off = not hub().audit_every
     with step(viewer().organisation_id) as work:
         read = reader(work.now)
         last = work.one(LAST, unseen=UNSEEN)
+        depths = (last.queues if last else None) or {}
         page = {
+            "off": off,
             "findings": _findings(work, read),
             "over": _over(work, read),
             "looked": read.when(last.looked_at) if last else None,
             "unseen": last is None or last.unseen,
             "waiting": _waiting(work),
-            "processes": _processes(work, read, (last.queues if last else None) or {}),
+            "processes": [] if off else _processes(work, read, depths),
             "sweeps": _sweeps(work, read),
             "heartbeat": _heartbeat(last, read),
         }
@@ -97,14 +100,14 @@ def in_short(work: Step) -> str:
     row = work.one(SHORT, unseen=UNSEEN)
     if row.wrong:
         return ngettext("%(num)d thing does not run", "%(num)d things do not run", row.wrong)
-    return _("Nobody looks whether all runs") if row.unseen else ""
+    return _("Nobody looks whether all runs") if row.unseen and hub().audit_every else ""
 
 
 def _findings(work: Step, read: Reader) -> list[dict[str, Any]]:
     return [
         {
             "title": said(row.name, row.subject, int(row.found), row.total),
-            "means": check(row.name).means,
+            "means": meaning(row.name, row.subject),
             "todo": check(row.name).todo,
             "since": read.when(row.since),
             "oldest": read.when(row.oldest_at),
@@ -167,7 +170,7 @@ def _processes(work: Step, read: Reader, depths: Mapping[str, int]) -> list[dict
 def _process(title: str, rows: list[Any], read: Reader, note: str = "") -> dict[str, Any]:
     alive = sum(row.lives for row in rows)
     if alive:
-        tone, text = "good", ngettext("%(num)d runs", "%(num)d run", alive)
+        tone, text = "good", ngettext("running", "%(num)d running", alive)
     elif rows:
         tone, text = "bad", _("not seen for %(span)s", span=read.span(min(row.unseen for row in rows)))
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
@@ -20,6 +21,7 @@ import pytest
 from notify_app.audit.look import LATE, Beat
 from notify_app.audit.watch import Watch, this_process
 from notify_app.config import SettingsError
+from notify_app.live import announce
 from notify_app.processes import dies_with_parent
 from notify_app.timetable import watched
 from tests.auditing import Auditor
@@ -82,6 +84,29 @@ def test_the_samples_go_round_all_inboxes(hub: Any) -> None:
     assert hub.build.one("SELECT cursor FROM audit_run").cursor == people[-1]
     auditor.look()
     assert hub.build.one("SELECT cursor FROM audit_run").cursor is None
+
+
+def test_open_pages_of_those_whom_a_finding_concerns_look_again_and_of_nobody_else(hub: Any) -> None:
+    elsewhere = hub.another("elsewhere")
+    auditor = Auditor(hub.world)
+    auditor.look()
+    hub.build.run("UPDATE audit_run SET taken_at = taken_at - interval '1 minute'")
+    hub.post("repair.upsert", {"id": "R-1", "status": "pending"}, settle=False)
+    hub.world.move(timedelta(seconds=61))
+    settings = hub.world.app.extensions["hub"]
+    watch = Watch(
+        settings.database_engine_url, hub.world.valkey, watched(settings), this_process("worker", ("route",))
+    )
+    with hub.world.valkey.pubsub() as heard:
+        heard.subscribe(announce.CHANNEL)
+        eventually(lambda: heard.get_message(timeout=1))
+        watch.once()
+        news: list[Any] = []
+        eventually(lambda: news.append(heard.get_message(timeout=1)) or news[-1])
+    said = json.loads(news[-1]["data"])
+    assert [(one["o"], one["w"]) for one in said] == [(str(hub.organisation.id), "health")]
+    assert str(elsewhere.organisation.id) not in str(said)
+    hub.forget()
 
 
 def test_a_killed_scheduler_is_found_by_a_worker_and_its_return_as_well(hub: Any, tmp_path: Path) -> None:

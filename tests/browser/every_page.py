@@ -145,7 +145,8 @@ def rule(office: Office) -> str:
 
 
 def watched(office: Office) -> None:
-    """What the auditor has written: two things are wrong, one is well again. Dated ahead, so that it stays so."""
+    """What the auditor has written: two things are wrong, one is well again; all of it was told. Dated ahead, so that it
+    stays so."""
     build, org = office.site.build, office.organisation.id
     ahead = "clock_timestamp() + interval '1 day'"
     build.run(
@@ -153,11 +154,12 @@ def watched(office: Office) -> None:
         "ON CONFLICT (one) DO NOTHING",
         queues=json.dumps({"route": 0, "urgent": 0, "bulk": 14, "sweep": 1}),
     )
-    for queue in ("route", "bulk", "sweep"):
+    for kind, queue in (("worker", "route"), ("worker", "bulk"), ("worker", "sweep"), ("scheduler", "")):
         build.run(
             "INSERT INTO process_beat (id, kind, queues, seen_at) "
-            f"VALUES (:id, 'worker', ARRAY[:queue], {ahead}) ON CONFLICT (id) DO NOTHING",
-            id=f"here:{queue}",
+            f"VALUES (:id, :kind, ARRAY[:queue], {ahead}) ON CONFLICT (id) DO NOTHING",
+            id=f"{kind}:{queue}",
+            kind=kind,
             queue=queue,
         )
     build.run(
@@ -170,9 +172,9 @@ def watched(office: Office) -> None:
         ("redis_away", "", 1, 180),
     ):
         build.run(
-            "INSERT INTO audit_finding (organisation_id, name, subject, found, since, cleared_at) VALUES (:org, :name, "
-            ":subject, :found, hub_now() - make_interval(mins => :minutes), "
-            "CASE WHEN :minutes > 100 THEN hub_now() - interval '2 hours' END)",
+            "INSERT INTO audit_finding (organisation_id, name, subject, found, since, told_at, cleared_at, well_at) "
+            "SELECT :org, :name, :subject, :found, hub_now() - make_interval(mins => :minutes), hub_now(), over, over "
+            "FROM (SELECT CASE WHEN :minutes > 100 THEN hub_now() - interval '2 hours' END AS over) AS known",
             org=org,
             name=name,
             subject=subject,

@@ -81,7 +81,6 @@ class Site:
             "HUB_BASE_URL": self.url,
             "HUB_INSTANCE": instance,
             "HUB_POLL_SECONDS": "1",
-            "HUB_AUDIT_SECONDS": "0",  # there is no scheduler here, and nobody is to hear of it
         }
         self._prepare()
         self.settings = Settings.from_env(self._env)
@@ -133,7 +132,8 @@ class Site:
             self._worker = subprocess.Popen(
                 [sys.executable, "worker.py", "work", *QUEUES],
                 cwd=ROOT,
-                env=self._environment(),
+                # there is no scheduler here, and nobody is to hear of it
+                env=self._environment() | {"HUB_AUDIT_SECONDS": "0"},
                 preexec_fn=dies_with_parent(),
             )
 

@@ -239,8 +239,8 @@ def test_what_a_crash_left_being_sent_is_taken_over_by_hand_and_goes_out_once(sh
     assert "2 deliveries taken over" in by_hand(shop, "rescue").output
     assert "0 deliveries taken over" in by_hand(shop, "rescue").output
     shop.wait(2 * MINUTE)
-    for name in ("repair_approved", "repair_assigned"):
+    for told in ("repair_approved", "repair_assigned"):
         shop.sms(MARCO_PHONE).says("R-1")
-        shop.inbox("marco").has(name)
+        shop.inbox("marco").has(told)
     shop.mail(MARCO_MAIL).says("R-1")
     shop.silence()

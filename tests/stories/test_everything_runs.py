@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -418,3 +419,16 @@ def test_an_office_reads_what_is_wrong_what_it_means_and_what_to_do_and_nothing_
     auditor.look()
     page = shop.browser("olga").get("/running").text
     assert "Well again" in page and "lasted" in page
+
+
+@pytest.mark.proves("B6", "D7")
+def test_where_the_auditor_is_switched_off_the_page_says_so_and_nobody_is_missed(shop, monkeypatch):
+    off = replace(shop.world.app.extensions["hub"], audit_every=timedelta(0))
+    monkeypatch.setitem(shop.world.app.extensions, "hub", off)
+    page = shop.browser("olga").get("/running").text
+    assert "The auditor is switched off" in page and "Nobody looks at the moment" not in page
+    with shop.world.app.app_context():
+        by_hand = shop.world.app.test_cli_runner().invoke(args=["audit"])
+    assert "Nobody works on" not in by_hand.output and "The scheduler does not run" not in by_hand.output
+    shop.build.run("UPDATE audit_run SET done_at = done_at - interval '1 hour'")
+    assert "Nobody looks" not in shop.browser("olga").get("/dashboard").text
