@@ -28,7 +28,7 @@ from notify_app.models.organisation import (
     Source,
     Suppression,
 )
-from notify_app.models.wish import Preference, PreferenceChoice, Template
+from notify_app.models.wish import Digest, Preference, PreferenceChoice, Template
 from notify_app.models.work import (
     Change,
     Inbound,
@@ -60,6 +60,7 @@ __all__ = [
     "Delivery",
     "DeliveryItem",
     "DeliveryState",
+    "Digest",
     "Event",
     "Grade",
     "HubClock",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-__all__ = ["EVERY_DAY", "QuietHours", "release_at"]
+__all__ = ["EVERY_DAY", "QuietHours", "instant", "release_at"]
 
 EVERY_DAY = frozenset(range(7))
 
@@ -55,18 +55,18 @@ def _window_end(quiet: QuietHours, tz: ZoneInfo, now: datetime) -> datetime | No
 
 def _window(quiet: QuietHours, tz: ZoneInfo, day: date) -> tuple[datetime, datetime]:
     last = day if quiet.end > quiet.start else day + timedelta(days=1)
-    return _instant(day, quiet.start, tz), _instant(last, quiet.end, tz)
+    return instant(day, quiet.start, tz), instant(last, quiet.end, tz)
 
 
-def _instant(day: date, wall: time, tz: ZoneInfo) -> datetime:
-    """The wall time as an instant: in a gap, the first valid instant after it."""
+def instant(day: date, wall: time, tz: ZoneInfo) -> datetime:
+    """The wall time as an instant (UTC): in a gap, the first valid one after it; of two, the first."""
     local = datetime.combine(day, wall, tzinfo=tz)
-    instant = local.astimezone(UTC)
-    if instant.astimezone(tz).replace(tzinfo=None) == local.replace(tzinfo=None):
-        return instant
+    first = local.astimezone(UTC)
+    if first.astimezone(tz).replace(tzinfo=None) == local.replace(tzinfo=None):
+        return first
     # in a gap: fold=1 reads it with the offset after the jump, whose difference is the gap's length
     after = local.replace(fold=1).astimezone(UTC)
-    low, high = min(instant, after), max(instant, after)
+    low, high = min(first, after), max(first, after)
     while high - low > timedelta(seconds=1):
         middle = low + (high - low) / 2
         if middle.astimezone(tz).utcoffset() == low.astimezone(tz).utcoffset():

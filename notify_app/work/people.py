@@ -54,7 +54,7 @@ class Member:
 READ = """
     SELECT p.id, p.source_id, p.external_id, p.name, p.role, p.grade, coalesce(p.zone, o.zone) AS zone,
            coalesce(p.locale, o.locale) AS locale, p.account_id IS NOT NULL AS signs_in, p.left_at IS NOT NULL AS gone,
-           f.quiet_from, f.quiet_until, f.quiet_days,
+           f.quiet_from, f.quiet_until, f.quiet_days, f.digest_due_at,
            (SELECT json_agg(json_build_array(a.channel, a.value, s.reason, a.from_source) ORDER BY a.position, a.id)
               FROM address a LEFT JOIN suppression s
                 ON s.organisation_id = a.organisation_id AND s.channel = a.channel AND s.value = a.value
@@ -108,7 +108,9 @@ def member_of(r: Any) -> Member:
         signs_in=r.signs_in,
         left=r.gone,
         reaches=tuple(Reach(channel, value, blocked) for channel, value, blocked, _ in r.reaches or ()),
-        choice=Choice({(scope, channel): on for scope, channel, on in r.switches or ()}, quiet),
+        choice=Choice(
+            {(scope, channel): on for scope, channel, on in r.switches or ()}, quiet, r.digest_due_at
+        ),
         from_source=frozenset((channel, value) for channel, value, _, given in r.reaches or () if given),
     )
 
