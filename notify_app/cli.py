@@ -31,6 +31,7 @@ def init_app(app: Flask) -> None:
         remind,
         retain,
         scheduled,
+        digest,
         notifications,
         webhook,
         why,
@@ -111,6 +112,14 @@ def scheduled() -> None:
     from notify_app.sweeps import scheduled as sweep
 
     _sweep(sweep.run, "{} messages settled")
+
+
+@click.command("digest")
+def digest() -> None:
+    """Make the digests that are due."""
+    from notify_app.sweeps import digest as sweep
+
+    _sweep(sweep.run, "{} digests made")
 
 
 @click.command("notifications")

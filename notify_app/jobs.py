@@ -9,6 +9,7 @@ from datetime import datetime
 from notify_app import clock, process
 from notify_app.extensions import db
 from notify_app.queue import BULK, ROUTE, URGENT
+from notify_app.sweeps import digest as digest_sweep
 from notify_app.sweeps import release as release_sweep
 from notify_app.sweeps import remind as remind_sweep
 from notify_app.sweeps import rescue as rescue_sweep
@@ -21,6 +22,7 @@ __all__ = [
     "Periodic",
     "deliver_bulk",
     "deliver_urgent",
+    "digest",
     "release",
     "remind",
     "rescue",
@@ -60,6 +62,11 @@ def remind() -> None:
 def scheduled() -> None:
     """Send what people have written for now."""
     sweep(scheduled_sweep.run)
+
+
+def digest() -> None:
+    """Make the digests that are due (A12)."""
+    sweep(digest_sweep.run)
 
 
 def rescue() -> None:

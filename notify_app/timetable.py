@@ -29,6 +29,7 @@ SCHEDULE = (
     Periodic("hub-rescue", "notify_app.jobs.rescue", seconds=10),
     Periodic("hub-remind", "notify_app.jobs.remind", seconds=15),
     Periodic("hub-scheduled", "notify_app.jobs.scheduled", seconds=15),
+    Periodic("hub-digest", "notify_app.jobs.digest", seconds=15),
     Periodic("hub-retry", "notify_app.jobs.retry", seconds=300),
     Periodic("hub-retain", "notify_app.jobs.retain", cron="0 2 * * 0"),
 )
