@@ -128,6 +128,12 @@ class Settings:
     cover_batch: int = _setting(
         "HUB_COVER_BATCH", "Organisations whose absences one look goes through.", default=500
     )
+    digest_every: timedelta = _setting(
+        "HUB_DIGEST_SECONDS", "How often digests that are due are looked for.", default=timedelta(seconds=15)
+    )
+    digest_batch: int = _setting(
+        "HUB_DIGEST_BATCH", "People whose digests one transaction makes.", default=200
+    )
     scheduled_every: timedelta = _setting(
         "HUB_SCHEDULED_SECONDS",
         "How often messages that were written for a time are looked for.",

@@ -9,6 +9,7 @@ from typing import Any
 from notify_app import process, sweeping
 from notify_app.queue import BULK, ROUTE, URGENT
 from notify_app.sweeps import cover as cover_sweep
+from notify_app.sweeps import digest as digest_sweep
 from notify_app.sweeps import escalate as escalate_sweep
 from notify_app.sweeps import release as release_sweep
 from notify_app.sweeps import remind as remind_sweep
@@ -25,6 +26,7 @@ __all__ = [
     "cover",
     "deliver_bulk",
     "deliver_urgent",
+    "digest",
     "escalate",
     "release",
     "remind",
@@ -77,6 +79,11 @@ def cover() -> None:
 def scheduled() -> None:
     """Send what people have written for now."""
     sweep(scheduled_sweep.run)
+
+
+def digest() -> None:
+    """Make the digests that are due (A12)."""
+    sweep(digest_sweep.run)
 
 
 def rescue() -> None:

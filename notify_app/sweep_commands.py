@@ -101,6 +101,15 @@ def cover(limit: int | None) -> None:
     _sweep(sweep.run, "{} gaps said", limit)
 
 
+@click.command("digest")
+@limited
+def digest(limit: int | None) -> None:
+    """Make the digests that are due: one email of what is unread, once for each person and period."""
+    from notify_app.sweeps import digest as sweep
+
+    _sweep(sweep.run, "{} digests made", limit)
+
+
 @click.command("scheduled")
 @limited
 def scheduled(limit: int | None) -> None:
@@ -194,6 +203,7 @@ ALL = (
     remind,
     check_escalations,
     cover,
+    digest,
     scheduled,
     warn,
     retain,

@@ -172,6 +172,11 @@ class Builder:
             quiet_days=list(days),
         )
 
+    def digest(self, person: Person, *categories: str) -> None:
+        """Which categories come in a digest; whether and when one comes is chosen on the page."""
+        for one in categories:
+            self.choose(person, f"category:{one}", "digest", True)
+
     def choose(self, person: Person, scope: str, channel: str, enabled: bool) -> None:
         keys = {"organisation_id": person.organisation_id, "person_id": person.id}
         self.insert("preference_choice", **keys, scope=scope, channel=channel, enabled=enabled)

@@ -137,7 +137,8 @@ class World:
             "UNION ALL SELECT due_at FROM reminder WHERE state = 'pending' "
             "UNION ALL SELECT next_level_at FROM task WHERE next_level_at IS NOT NULL "
             "UNION ALL SELECT next_chunk_at FROM broadcast WHERE done_at IS NULL "
-            "UNION ALL SELECT due_at FROM written_message WHERE state = 'scheduled') AS due"
+            "UNION ALL SELECT due_at FROM written_message WHERE state = 'scheduled' "
+            "UNION ALL SELECT digest_due_at FROM preference) AS due"
         )
         with self.owner.connect() as conn:
             found: datetime | None = conn.execute(statement).scalar_one()

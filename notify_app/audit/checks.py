@@ -79,6 +79,13 @@ CHECKS = (
         BUG,
     ),
     Check(
+        "digest_late",
+        "A digest is more than a minute late",
+        "{n} digests are more than a minute late",
+        "Whoever wants their messages in one email has not got it yet.",
+        SWEEPS.format(command="digest"),
+    ),
+    Check(
         "written_late",
         "A message that was written for a time has not left",
         "{n} messages that were written for a time have not left",
@@ -175,6 +182,7 @@ SWEEP_TITLES = {
     "remind": "Reminders and what time brings",
     "escalate": "Escalations",
     "cover": "Looking whether somebody will be there",
+    "digest": "Digests",
     "scheduled": "Messages that were written for a time",
     "warn": "Telling administrators what is wrong",
     "tidy": "Removing old notifications",

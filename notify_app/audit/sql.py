@@ -86,6 +86,13 @@ LADDER_FAILED = """
           LIMIT %(most)s) AS failed
     GROUP BY organisation_id
 """
+DIGEST_LATE = """
+    SELECT organisation_id, '' AS subject, count(*) AS found, NULL::bigint AS total, min(digest_due_at) AS oldest_at
+    FROM (SELECT organisation_id, digest_due_at FROM preference
+          WHERE digest_due_at < (SELECT hub_now()) - CAST(%(late)s AS interval)
+          ORDER BY digest_due_at LIMIT %(most)s) AS late
+    GROUP BY organisation_id
+"""
 WRITTEN_LATE = """
     SELECT organisation_id, '' AS subject, count(*) AS found, NULL::bigint AS total, min(due_at) AS oldest_at
     FROM (SELECT organisation_id, due_at FROM written_message
@@ -148,6 +155,7 @@ CHECKS: Mapping[str, str] = {
     "reminder_late": REMINDER_LATE,
     "ladder_late": LADDER_LATE,
     "ladder_failed": LADDER_FAILED,
+    "digest_late": DIGEST_LATE,
     "written_late": WRITTEN_LATE,
     "broadcast_stalled": BROADCAST_STALLED,
     "channel_failing": CHANNEL_FAILING,

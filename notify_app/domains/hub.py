@@ -11,6 +11,7 @@ from notify_app.domains.base import Category, Dedupe, DomainPack, Draft, EventTy
 __all__ = [
     "ANNOUNCEMENT",
     "COVER_GAP",
+    "DIGEST",
     "GENERAL",
     "HUB_UNWELL",
     "HUB_WELL",
@@ -186,6 +187,60 @@ ANNOUNCEMENT = EventType(
     (),
     ("title", "message"),
     {"title": "The shop closes at noon on Friday", "message": "We open again on Monday at 08:00."},
+)
+
+
+# no event of the pack: nothing happens and nobody is told of it. What stands in it was told already (`digest_words`)
+DIGEST = EventType(
+    "digest",
+    "Digest",
+    "system",
+    Priority.low,
+    (),
+    ("count", "groups"),
+    {
+        "count": 14,
+        "shown": 3,
+        "more": 11,
+        "since": datetime(2026, 11, 23, 17, 0, tzinfo=UTC),
+        "settings": "https://hub.evergreen.example/preferences#digest",
+        "groups": [
+            {
+                "title": "Assignments",
+                "count": 2,
+                "lines": [
+                    {
+                        "title": "New job: R-1042",
+                        "text": "2021 Subaru Outback, crack, passenger side.",
+                        "at": datetime(2026, 11, 24, 15, 40, tzinfo=UTC),
+                        "link": "https://hub.evergreen.example/inbox/0199a3c4-9c52-7d10-a2f4-6b0d1e7f8a21",
+                        "priority": "high",
+                    },
+                    {
+                        "title": "R-1039 is not yours any more",
+                        "text": "",
+                        "at": datetime(2026, 11, 24, 1, 5, tzinfo=UTC),
+                        "link": "https://hub.evergreen.example/inbox/0199a3c4-9c52-7d10-a2f4-6b0d1e7f8a22",
+                        "priority": "",
+                    },
+                ],
+            },
+            {
+                "title": "Announcements",
+                "count": 11,
+                "lines": [
+                    {
+                        "title": "The shop closes at noon on Friday",
+                        "text": "We open again on Monday at 08:00.",
+                        "at": datetime(2026, 11, 23, 22, 30, tzinfo=UTC),
+                        "link": "https://hub.evergreen.example/inbox/0199a3c4-9c52-7d10-a2f4-6b0d1e7f8a23",
+                        "priority": "",
+                    }
+                ],
+            },
+            {"title": "Rewards", "count": 1, "lines": []},
+        ],
+    },
 )
 
 

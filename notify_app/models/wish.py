@@ -1,22 +1,30 @@
-"""What people and offices want: preferences, quiet hours, who stands in for whom, the office's own templates."""
+"""What people and offices want: preferences, quiet hours, digests, who stands in for whom, the office's own templates."""
 
 from __future__ import annotations
 
 from datetime import datetime, time
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, Integer, SmallInteger, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    SmallInteger,
+    UniqueConstraint,
+)
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from notify_app.models.base import Base, Scoped, identity, moment, of_organisation
+from notify_app.models.base import Base, Scoped, big, identity, moment, of_organisation
 
-__all__ = ["Absence", "Preference", "PreferenceChoice", "Template"]
+__all__ = ["Absence", "Digest", "Preference", "PreferenceChoice", "Template"]
 
 
 class Preference(Scoped, Base):
-    """A person's quiet hours; made with its defaults (none) on first need."""
+    """A person's quiet hours and digest; made with its defaults (neither) on first need."""
 
     __tablename__ = "preference"
 
@@ -28,17 +36,34 @@ class Preference(Scoped, Base):
         ARRAY(SmallInteger), server_default=sql("'{0,1,2,3,4,5,6}'")
     )
     updated_at: Mapped[datetime] = moment()
+    # how often a digest comes (none: never), at what time, on which day of the week; which categories come in it are
+    # choices of the channel `digest`
+    digest_rhythm: Mapped[str | None]
+    digest_time: Mapped[time] = mapped_column(server_default=sql("'09:00'"))
+    digest_day: Mapped[int] = mapped_column(SmallInteger, server_default=sql("0"))
+    # when the next one is due, and from where it goes: a time, and the person's counter, which alone is exact
+    digest_due_at: Mapped[datetime | None]
+    digest_since: Mapped[datetime | None]
+    digest_seq: Mapped[int | None] = mapped_column(BigInteger)
 
     __table_args__ = (
         ForeignKeyConstraint(
             ["organisation_id", "person_id"], ["person.organisation_id", "person.id"], ondelete="CASCADE"
         ),
         CheckConstraint("(quiet_from IS NULL) = (quiet_until IS NULL)", name="quiet"),
+        CheckConstraint("digest_rhythm IN ('hourly', 'daily', 'weekly')", name="rhythm"),
+        CheckConstraint("digest_day BETWEEN 0 AND 6", name="digest_day"),
+        CheckConstraint(
+            "num_nulls(digest_rhythm, digest_due_at, digest_since, digest_seq) IN (0, 4)", name="digest"
+        ),
+        # read by the digest sweep
+        Index("ix_preference_digest", "digest_due_at", postgresql_where=sql("digest_due_at IS NOT NULL")),
     )
 
 
 class PreferenceChoice(Scoped, Base):
-    """One switch: `scope` is `category:<name>` or `event:<name>`; an event's choice beats its category's. No row: on."""
+    """One switch: `scope` is `category:<name>` or `event:<name>`; an event's choice beats its category's. No row: on; of
+    the channel `digest`, which says what comes in one, off."""
 
     __tablename__ = "preference_choice"
 
@@ -77,6 +102,34 @@ class Absence(Scoped, Base):
         Index("ix_absence_person", "organisation_id", "person_id", "ends_at"),
         # read by the cover sweep
         Index("ix_absence_ends", "ends_at"),
+    )
+
+
+class Digest(Scoped, Base):
+    """One digest that somebody had: what it is of, and the delivery that carries it. One for each person and period."""
+
+    __tablename__ = "digest"
+
+    person_id: Mapped[UUID] = mapped_column(primary_key=True)
+    period_start: Mapped[datetime] = mapped_column(primary_key=True)
+    period_end: Mapped[datetime]
+    # the person's counter up to which it goes; the next one goes on from there
+    until_seq: Mapped[int] = big()
+    delivery_id: Mapped[UUID]
+    carried: Mapped[int]
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["organisation_id", "person_id"], ["person.organisation_id", "person.id"], ondelete="CASCADE"
+        ),
+        ForeignKeyConstraint(
+            ["organisation_id", "delivery_id"],
+            ["delivery.organisation_id", "delivery.id"],
+            ondelete="CASCADE",
+        ),
+        UniqueConstraint("organisation_id", "delivery_id", name="uq_digest_delivery"),
+        CheckConstraint("period_start < period_end", name="period"),
+        CheckConstraint("carried > 0", name="carried"),
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import TextClause, text
 
 from notify_app.domains.base import Priority
+from notify_app.pipeline.digest import PURPOSE as DIGEST
 from notify_app.policy.quiet import QuietHours, release_at
 from notify_app.policy.reasons import Reason
 from notify_app.policy.retry import SCHEDULES
@@ -51,7 +52,7 @@ READ = text(
         JOIN notification n ON n.organisation_id = i.organisation_id AND n.id = i.notification_id
         WHERE i.organisation_id = d.organisation_id AND i.delivery_id = d.id
     ) c ON true
-    LEFT JOIN notification n ON n.organisation_id = d.organisation_id AND n.id = c.first
+    LEFT JOIN notification n ON n.organisation_id = d.organisation_id AND n.id = c.first AND d.purpose <> 'digest'
     WHERE d.organisation_id = :org AND d.id = ANY(CAST(:ids AS uuid[])) AND d.token = :token AND d.state = 'sending'
     """
 )
@@ -77,7 +78,7 @@ def question(rows: Sequence[Any]) -> tuple[TextClause, dict[str, Any]]:
 def refusal(row: Any, fact: Any, now: datetime) -> Refusal | None:
     """Why this claimed row must not leave now, or None. URGENT passes choices, quiet hours and that it was seen (another
     phone may lie elsewhere), and its first attempt passes its age; a test passes choices and quiet hours too."""
-    return _not_any_more(row, fact, now) or _not_by_choice(row, fact, now)
+    return _not_any_more(row, fact, now) or _not_by_choice(row, fact, now) or _digest_by_night(row, fact, now)
 
 
 def _not_any_more(row: Any, fact: Any, now: datetime) -> Refusal | None:
@@ -114,6 +115,14 @@ def _not_by_choice(row: Any, fact: Any, now: datetime) -> Refusal | None:
     if until:
         return Refusal("queued", Reason.quiet_hours, (until - now).total_seconds())
     return None
+
+
+def _digest_by_night(row: Any, fact: Any, now: datetime) -> Refusal | None:
+    """A digest is of what its reader wanted when it was made; one that comes late waits for the morning, by itself."""
+    if row.purpose != DIGEST or fact.quiet_from is None:
+        return None
+    until = release_at(_choice(row, fact).quiet, fact.zone, now)
+    return Refusal("queued", Reason.quiet_hours, (until - now).total_seconds()) if until else None
 
 
 def _choice(row: Any, fact: Any) -> Choice:

@@ -21,7 +21,9 @@ from sqlalchemy import text
 from notify_app.channels.base import Message, Sender
 from notify_app.domains.base import Draft, Priority
 from notify_app.ids import new_id
+from notify_app.pipeline import digest_words
 from notify_app.pipeline.audience import Member, members
+from notify_app.pipeline.digest import PURPOSE as DIGEST
 from notify_app.pipeline.step import Step
 from notify_app.pipeline.wording import TemplateProblem, Wording, Words, absolute, on_behalf
 from notify_app.policy import sms
@@ -136,9 +138,14 @@ def look(work: Step, rows: Sequence[Any], facts: Mapping[str, Any]) -> list[Unwr
     asked = {facts[row.id].event_id for row in rows} - {None}
     events = {one.id: one for one in work.all(EVENTS, ids=list(asked))}
     readers = members(work, {row.person_id for row in rows})
+    digests = digest_words.look(work, office, [row.id for row in rows if row.purpose == DIGEST])
     known: dict[Any, Wording | str] = {}  # the words of an event are the same for all who read it
     found: list[Unwritten | tuple[Any, str]] = []
     for row in rows:
+        if row.id in digests:
+            reader = readers[row.person_id]
+            found.append(Unwritten(row, digests[row.id], reader, "/inbox" if reader.signs_in else ""))
+            continue
         fact = facts[row.id]
         key = (fact.event_id, fact.of_priority, fact.category)
         if key not in known:

@@ -102,9 +102,8 @@ def _class(row: Any) -> _Class:
     if row.quiet_from is not None:
         quiet = QuietHours(row.quiet_from, row.quiet_until, frozenset(row.quiet_days))
     switches = {(scope, channel): on for scope, channel, on in json.loads(row.switches or "[]")}
-    standing = Standing(
-        row.role, row.zone, row.locale, row.signs_in, row.gone, tuple(reaches), Choice(switches, quiet)
-    )
+    choice = Choice(switches, quiet, row.digest_due_at)
+    standing = Standing(row.role, row.zone, row.locale, row.signs_in, row.gone, tuple(reaches), choice)
     addresses = {channel: facts[f"{channel}s"][1:-1] for channel in OUTWARD}
     return _Class(standing, row.people, row.ids[1:-1], addresses)
 

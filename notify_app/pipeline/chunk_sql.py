@@ -32,7 +32,7 @@ CAN_BE_REACHED = _each("r.{c} IS NOT NULL AS {c}, r.{c} IS NULL AND r.{c}_blocke
 MEMBERS = _each(
     "array_agg(r.{c})::text AS {c}s, min(r.{c}_blocked) AS {c}_why, max(r.{c}_blocked) AS {c}_why_else"
 )
-FACTS = 9  # that do not depend on the channels
+FACTS = 10  # that do not depend on the channels
 CLASSES = f"""
     WITH reach AS (
         SELECT a.person_id, {REACHED}
@@ -46,7 +46,7 @@ CLASSES = f"""
     )
     SELECT p.role, coalesce(p.zone, o.zone) AS zone, coalesce(p.locale, o.locale) AS locale,
            p.account_id IS NOT NULL AS signs_in, p.left_at IS NOT NULL AS gone,
-           f.quiet_from, f.quiet_until, f.quiet_days, w.switches, {CAN_BE_REACHED},
+           f.quiet_from, f.quiet_until, f.quiet_days, f.digest_due_at, w.switches, {CAN_BE_REACHED},
            count(*) AS people, array_agg(p.id)::text AS ids, {MEMBERS}
     FROM person p
     JOIN organisation o ON o.id = p.organisation_id

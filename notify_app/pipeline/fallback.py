@@ -14,6 +14,7 @@ from notify_app.domains.hub import NOT_REACHED
 from notify_app.ids import new_id
 from notify_app.pipeline import inbox, outbox
 from notify_app.pipeline.audience import Member, members
+from notify_app.pipeline.digest import PURPOSE as DIGEST
 from notify_app.pipeline.route import Origin, Override, route
 from notify_app.pipeline.step import Step
 from notify_app.pipeline.wording import title_of
@@ -71,6 +72,9 @@ def instead(work: Step, delivery: Any, reason: str, *, blocked: bool = False) ->
         return
     if blocked:
         block(work, delivery.channel, delivery.address, reason)
+    if delivery.purpose == DIGEST:
+        _tell_of_digest(work, delivery, reason)
+        return
     carried = work.one(
         "SELECT n.id, n.event_id, n.title, n.name, n.category, n.item_id, e.payload FROM delivery_item i "
         "JOIN notification n ON n.organisation_id = i.organisation_id AND n.id = i.notification_id "
@@ -155,3 +159,14 @@ def _tell_office(work: Step, delivery: Any, member: Member, carried: Any, reason
     route(
         work, [draft], Origin(work.now), Override(item_id=carried.item_id, dedupe_key=key, action_url=action)
     )
+
+
+def _tell_of_digest(work: Step, delivery: Any, reason: str) -> None:
+    """A digest is an email and nothing else: what it carries is in the inbox, and was told by what could not wait."""
+    key = f"not_reached:{delivery.group_key}:{delivery.person_id}"
+    work.one("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))", key=key)
+    if work.one("SELECT 1 FROM event WHERE organisation_id = :org AND dedupe_key = :key", key=key):
+        return
+    who = work.one("SELECT name FROM person WHERE organisation_id = :org AND id = :id", id=delivery.person_id)
+    draft = Draft(NOT_REACHED.name, {"who": who.name, "about": "Their digest", "why": reason})
+    route(work, [draft], Origin(work.now), Override(dedupe_key=key))

@@ -15,6 +15,7 @@ __all__ = [
     "BEHIND",
     "CLAIM",
     "DUE_BROADCASTS",
+    "DUE_DIGESTS",
     "DUE_INBOUND",
     "DUE_REMINDERS",
     "DUE_TASKS",
@@ -162,6 +163,13 @@ DUE_BROADCASTS = text(
     SELECT organisation_id, event_id FROM broadcast
     WHERE done_at IS NULL AND next_chunk_at <= (SELECT hub_now())
     ORDER BY priority, next_chunk_at LIMIT :limit
+    """
+)
+
+# whose digest is due; each is locked under its organisation's own scope
+DUE_DIGESTS = text(
+    """
+    SELECT organisation_id, person_id FROM preference WHERE digest_due_at <= :now ORDER BY digest_due_at, person_id LIMIT :limit
     """
 )
 

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from notify_app.live.announce import Changed
-from notify_app.pipeline import crowd, inbox, outbox
+from notify_app.pipeline import crowd, digest, inbox, outbox
 from notify_app.pipeline.step import Step
 from notify_app.policy.reasons import Reason
 
@@ -26,6 +26,7 @@ class Writes:
 
     people: list[dict[str, Any]] = field(default_factory=list)
     addresses: list[dict[str, Any]] = field(default_factory=list)
+    rezoned: list[UUID] = field(default_factory=list)  # people whose zone is another one now
     items: list[dict[str, Any]] = field(default_factory=list)
     parts: list[dict[str, Any]] = field(default_factory=list)
     changes: list[dict[str, Any]] = field(default_factory=list)
@@ -181,6 +182,8 @@ def _write_people(step: Step, writes: Writes) -> None:
         rows = _last(writes.addresses, ("person_id", "channel"))
         for statement in ADDRESSES:
             step.write(statement, rows)
+    if writes.rezoned:
+        digest.replan(step, writes.rezoned)
 
 
 def _write_items(step: Step, writes: Writes) -> None:

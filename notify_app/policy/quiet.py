@@ -59,14 +59,14 @@ def _window(quiet: QuietHours, tz: ZoneInfo, day: date) -> tuple[datetime, datet
 
 
 def instant(day: date, wall: time, tz: ZoneInfo) -> datetime:
-    """The wall time as an instant: in a gap, the first valid instant after it."""
+    """The wall time as an instant (UTC): in a gap, the first valid one after it; of two, the first."""
     local = datetime.combine(day, wall, tzinfo=tz)
-    instant = local.astimezone(UTC)
-    if instant.astimezone(tz).replace(tzinfo=None) == local.replace(tzinfo=None):
-        return instant
+    first = local.astimezone(UTC)
+    if first.astimezone(tz).replace(tzinfo=None) == local.replace(tzinfo=None):
+        return first
     # in a gap: fold=1 reads it with the offset after the jump, whose difference is the gap's length
     after = local.replace(fold=1).astimezone(UTC)
-    low, high = min(instant, after), max(instant, after)
+    low, high = min(first, after), max(first, after)
     while high - low > timedelta(seconds=1):
         middle = low + (high - low) / 2
         if middle.astimezone(tz).utcoffset() == low.astimezone(tz).utcoffset():

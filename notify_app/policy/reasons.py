@@ -18,6 +18,7 @@ class Reason(StrEnum):
     fallback_channel = "fallback_channel"
     asked_for = "asked_for"
     quiet_hours = "quiet_hours"
+    digested = "digested"
     preference_event = "preference_event"
     preference_category = "preference_category"
     no_address = "no_address"
@@ -55,6 +56,7 @@ SENTENCES = {
     Reason.fallback_channel: "No usable address on the planned channels, so {channel} was taken.",
     Reason.asked_for: "They asked for it by {channel}.",
     Reason.quiet_hours: "Quiet hours: {channel} waits until {until}.",
+    Reason.digested: "It is kept for their digest, an email that is due at {until}.",
     Reason.preference_event: "They switched {channel} off for this event.",
     Reason.preference_category: "They switched {channel} off for {category}.",
     Reason.no_address: "No address for {channel} is known.",

@@ -1,4 +1,4 @@
-"""Who hears of an event by which channel, when, and why: pure, and handed `now` (requirements A5, A7, A8, A16).
+"""Who hears of an event by which channel, when, and why: pure, and handed `now` (requirements A5, A7, A8, A12, A16).
 
 `plan(...)` decides for one person. It sends nothing and knows no table; `pipeline.route` writes what it says.
 """
@@ -16,12 +16,14 @@ from notify_app.policy.reasons import Reason
 
 __all__ = [
     "CHANNELS_BY_PRIORITY",
+    "DIGEST",
     "OUTWARD",
     "Choice",
     "Plan",
     "Planned",
     "Reach",
     "Told",
+    "in_digest",
     "plan",
     "switched_off",
 ]
@@ -35,6 +37,8 @@ CHANNELS_BY_PRIORITY: Mapping[Priority, tuple[str, ...]] = {
 }
 # in the order in which another channel is taken when the planned ones reach nobody (A16)
 OUTWARD = ("sms", "email")
+# stands where a switch names its channel: (`category:<name>`, DIGEST) is on for what comes in a digest, not one by one
+DIGEST = "digest"
 
 
 @dataclass(frozen=True)
@@ -48,10 +52,12 @@ class Reach:
 
 @dataclass(frozen=True)
 class Choice:
-    """What a person has switched: (scope, channel) → on. Scopes are `event:<name>` and `category:<name>`."""
+    """What a person has switched: (scope, channel) → on. Scopes are `event:<name>` and `category:<name>`. `digest_at` is
+    when their next digest is due; None for somebody who has none."""
 
     switches: Mapping[tuple[str, str], bool] = field(default_factory=dict)
     quiet: QuietHours | None = None
+    digest_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class Told:
-    """One line of the record: told, deferred or not told, by which channel, and why."""
+    """One line of the record: told, deferred, digested or not told, by which channel, and why."""
 
     channel: str
     outcome: str
@@ -108,6 +114,9 @@ def plan(
     address the next usable one is taken; a person who cannot sign in has no inbox, so for them this holds
     for LOW too. Someone is unreached when nothing is left, unless they sign in and it was not pressing.
     Whoever is away and `covered_by` somebody has it in the inbox alone.
+
+    What is to come in a digest is no message of its own. It counts as one all the same: nothing stands in for it. What
+    stands in for a message that could not be sent is never kept for a digest: the other one was to come at once.
     """
     wanted = matter.channels if matter.channels is not None else CHANNELS_BY_PRIORITY[matter.priority]
     wanted = tuple(channel for channel in wanted if channel != "inapp")
@@ -117,7 +126,7 @@ def plan(
         record += [Told(channel, "not_told", Reason.covered, {"who": covered_by}) for channel in wanted]
         return Plan((), tuple(record), False)
     messages: list[Planned] = []
-    muted = False
+    muted = kept = False
     for channel in wanted:
         refusal = switched_off(matter, choice, channel)
         if refusal:
@@ -125,9 +134,15 @@ def plan(
             record.append(refusal)
             continue
         message, line = _take(matter, channel, reaches, choice, zone, now, why)
+        if message and choice.digest_at and channel == "email" and in_digest(matter, choice):
+            kept = True
+            until = choice.digest_at.isoformat()
+            record.append(Told(channel, "digested", Reason.digested, {"until": until}))
+            continue
         record.append(line)
         messages += [message] if message else []
-    if not messages and not muted and (wanted or not signs_in):
+    handled = bool(messages) or muted or kept
+    if not handled and (wanted or not signs_in):
         for channel in OUTWARD:
             if channel in wanted or switched_off(matter, choice, channel):
                 continue
@@ -135,9 +150,10 @@ def plan(
             record.append(line)
             if message:
                 messages.append(message)
+                handled = True
                 break
     pressing = matter.priority in (Priority.urgent, Priority.high)
-    unreached = not messages and not muted and bool(wanted or not signs_in) and (pressing or not signs_in)
+    unreached = not handled and bool(wanted or not signs_in) and (pressing or not signs_in)
     if unreached:
         record.append(Told("", "not_told", Reason.not_reached))
     return Plan(tuple(messages), tuple(record), unreached)
@@ -153,6 +169,16 @@ def switched_off(matter: Matter, choice: Choice, channel: str) -> Told | None:
     if choice.switches.get((f"category:{matter.category}", channel), True):
         return None
     return Told(channel, "not_told", Reason.preference_category, {"category": matter.category})
+
+
+def in_digest(matter: Matter, choice: Choice) -> bool:
+    """Whether email about this is to come in the person's digest: its category is, and they want this event no other way.
+    URGENT is not asked."""
+    if matter.priority is Priority.urgent or choice.digest_at is None:
+        return False
+    if choice.switches.get((f"event:{matter.name}", "email")):
+        return False
+    return choice.switches.get((f"category:{matter.category}", DIGEST), False)
 
 
 def _take(

@@ -15,6 +15,7 @@ from notify_app import domains
 from notify_app.domains import moves
 from notify_app.domains.base import EventType, Priority, WorkKind
 from notify_app.pipeline.audience import WORDS, Member
+from notify_app.policy.routing import Matter, in_digest
 from notify_app.web.words import category_title, channel_title
 
 __all__ = ["OUTWARD", "category_rows", "channel_rows", "choices_from", "event_rows"]
@@ -63,12 +64,21 @@ def _always() -> dict[str, Any]:
         "on": True,
         "fixed": True,
         "reason": _("Your inbox always has everything."),
+        "note": "",
     }
 
 
 def _box(me: Member, category: str, channel: str) -> dict[str, Any]:
     on = me.choice.switches.get((f"category:{category}", channel), True)
-    return {"channel": channel, "title": channel_title(channel), "on": on, "fixed": False, "reason": ""}
+    kept = channel == "email" and in_digest(Matter("", category, Priority.medium), me.choice)
+    return {
+        "channel": channel,
+        "title": channel_title(channel),
+        "on": on,
+        "fixed": False,
+        "reason": "",
+        "note": _("digest") if on and kept else "",
+    }
 
 
 def event_rows(me: Member) -> list[dict[str, Any]]:

@@ -37,6 +37,7 @@ def shown(letter: Letter, found: Forecast, read: Reader) -> dict[str, Any]:
         ],
         "inbox_only": found.inbox_only,
         "later": found.later,
+        "digested": found.digested,
         "sms_parts": found.sms_parts,
         "sms_cost": price(found.sms_cost),
         "unreached": found.unreached,

@@ -1,4 +1,4 @@
-"""What reaches a person, how, and when: choices by category and event, quiet hours, addresses, a test to oneself.
+"""What reaches a person, how, and when: choices by category and event, a digest, quiet hours, addresses, a test to oneself.
 
 People edit their own; nobody else's are changed here. A field that cannot be used is said beside it and nothing of
 its form is kept. The sentences about tonight are decided by the same functions that decide when it is real.
@@ -16,11 +16,13 @@ from zoneinfo import available_timezones
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from werkzeug.datastructures import MultiDict
 
 from notify_app.domains.hub import TEST_MESSAGE
 from notify_app.errors import Invalid
 from notify_app.pipeline.audience import Member, members
 from notify_app.pipeline.step import step
+from notify_app.web import digest
 from notify_app.web.choices import OUTWARD, category_rows, channel_rows, choices_from, event_rows
 from notify_app.web.extensions import limiter
 from notify_app.web.guard import allow
@@ -28,7 +30,7 @@ from notify_app.web.identity import viewer
 from notify_app.web.record import recent
 from notify_app.web.tonight import sentences
 from notify_app.web.words import channel_title, flash_undo, option, person
-from notify_app.work import trial, wishes
+from notify_app.work import digests, trial, wishes
 
 __all__ = ["blueprint", "zone_options"]
 
@@ -44,6 +46,7 @@ class Typed:
 
     errors: dict[str, str] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
+    digest: MultiDict[str, str] | None = None
 
 
 @blueprint.get("/preferences")
@@ -61,6 +64,26 @@ def save() -> ResponseReturnValue:
         wishes.choose(work, viewer().person_id, choices_from(request.form), viewer().by)
     flash(_("Your choices are saved."), "ok")
     return redirect(url_for(".show"), 303)
+
+
+@blueprint.post("/preferences/digest")
+@allow("member")
+def save_digest() -> ResponseReturnValue:
+    """Keep how often a digest comes, when, and of what."""
+    asked, errors = digest.asked(request.form)
+    if asked is None:
+        return _page(Typed(errors, digest=request.form)), 422
+    with step(viewer().organisation_id) as work:
+        last = digests.choose(
+            work, viewer().person_id, asked.schedule, asked.categories, asked.offered, viewer().by
+        )
+    if asked.schedule:
+        flash(_("Your digest is saved."), "ok")
+    elif last:
+        flash(_("The digest is off. What was kept for it comes now, in a last one."), "ok")
+    else:
+        flash(_("The digest is off."), "ok")
+    return redirect(url_for(".show", _anchor="digest"), 303)
 
 
 @blueprint.post("/preferences/quiet-hours")
@@ -179,16 +202,19 @@ def _page(typed: Typed) -> str:
         addresses = wishes.addresses(work, who.person_id)
         quiet = wishes.quiet(work, who.person_id)
         changes = recent(work, who.person_id)
+        kept = digests.kept(work, who.person_id)
         now = work.now
+    categories = category_rows(me)
     reachable = {reach.channel for reach in me.reaches if not reach.blocked}
     return render_template(
         "preferences.html",
-        categories=category_rows(me),
+        categories=categories,
         channels=channel_rows(reachable),
         overrides=event_rows(me),
+        digest=digest.shown(me, kept, categories, _days(), now, typed.digest),
         quiet=_quiet(quiet, me, typed),
         addresses=_addresses(addresses),
-        sentences=sentences(me, now),
+        sentences=sentences(me, now, [one["key"] for one in categories]),
         tests=[
             {"channel": one, "title": channel_title(one), "available": one == "inapp" or one in reachable}
             for one in ("inapp", *OUTWARD)
@@ -206,7 +232,15 @@ def _quiet(row: Any, me: Member, typed: Typed) -> dict[str, Any]:
     shown: dict[str, Any] = {"on": on, "start": f"{start:%H:%M}", "end": f"{end:%H:%M}"}
     shown["days"] = row.quiet_days if row else range(7)
     shown |= typed.values.get("quiet", {})
-    titles = (
+    days = [
+        {"key": key, "title": title, "short": title[:3], "on": number in shown["days"]}
+        for number, (key, title) in enumerate(zip(DAYS, _days(), strict=True))
+    ]
+    return {**shown, "days": days, "zone": me.zone, "zones": zone_options(me.zone)}
+
+
+def _days() -> tuple[str, ...]:
+    return (
         _("Monday"),
         _("Tuesday"),
         _("Wednesday"),
@@ -215,11 +249,6 @@ def _quiet(row: Any, me: Member, typed: Typed) -> dict[str, Any]:
         _("Saturday"),
         _("Sunday"),
     )
-    days = [
-        {"key": key, "title": title, "short": title[:3], "on": number in shown["days"]}
-        for number, (key, title) in enumerate(zip(DAYS, titles, strict=True))
-    ]
-    return {**shown, "days": days, "zone": me.zone, "zones": zone_options(me.zone)}
 
 
 def zone_options(chosen: str) -> list[dict[str, Any]]:

@@ -207,6 +207,14 @@ def _day(number: int) -> str:
     return (_("Mon"), _("Tue"), _("Wed"), _("Thu"), _("Fri"), _("Sat"), _("Sun"))[number]
 
 
+def _digest(_before: Values, after: Values) -> str:
+    titles = {"hourly": _("hourly"), "daily": _("daily at %(at)s"), "weekly": _("weekly at %(at)s")}
+    if not after:
+        return _("Digest switched off.")
+    how = str(titles.get(after["rhythm"]) or after["rhythm"]) % {"at": after["at"]}
+    return _("Digest chosen: %(how)s.", how=how)
+
+
 def _switches(before: Values, after: Values) -> str:
     said = []
     if "notifications_on" in after:
@@ -312,6 +320,7 @@ SENTENCES: Mapping[str, Callable[[Values, Values], str]] = {
     What.address_moved: _address_moved,
     What.choices: _choices,
     What.quiet_hours: _quiet,
+    What.digest: _digest,
     What.switches: _switches,
     What.settings: _settings,
     What.key_made: _key_made,

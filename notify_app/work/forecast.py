@@ -51,6 +51,7 @@ class Forecast:
     estimated: bool = False
     by_channel: Counter[str] = field(default_factory=Counter)
     later: int = 0
+    digested: int = 0
     inbox_only: int = 0
     sms_parts: int = 0
     sms_cost: Decimal = Decimal(0)
@@ -103,6 +104,8 @@ def _count(known: World, found: Forecast, writer: _Writer, member: Member) -> No
         found.unreached += 1
         if len(found.unreached_names) < NAMED:
             found.unreached_names.append((member.name, _why(decided)))
+    elif any(told.outcome == "digested" for told in decided.record):
+        found.digested += 1
     elif not decided.messages:
         found.inbox_only += 1
 
@@ -114,7 +117,7 @@ def _why(decided: Plan) -> str:
 
 def _scale(found: Forecast, people: int, looked_at: int) -> None:
     found.estimated = True
-    for name in ("later", "inbox_only", "sms_parts", "unreached"):
+    for name in ("later", "digested", "inbox_only", "sms_parts", "unreached"):
         setattr(found, name, round(getattr(found, name) * people / looked_at))
     found.by_channel = Counter(
         {channel: round(count * people / looked_at) for channel, count in found.by_channel.items()}

@@ -58,7 +58,7 @@ class Member:
 READ = """
     SELECT p.id, p.source_id, p.external_id, p.name, p.role, p.grade, coalesce(p.zone, o.zone) AS zone,
            coalesce(p.locale, o.locale) AS locale, p.account_id IS NOT NULL AS signs_in, p.left_at IS NOT NULL AS gone,
-           f.quiet_from, f.quiet_until, f.quiet_days, b.substitute_id, b.ends_at AS away_until,
+           f.quiet_from, f.quiet_until, f.quiet_days, f.digest_due_at, b.substitute_id, b.ends_at AS away_until,
            (SELECT json_agg(json_build_array(a.channel, a.value, s.reason, a.from_source) ORDER BY a.position, a.id)
               FROM address a LEFT JOIN suppression s
                 ON s.organisation_id = a.organisation_id AND s.channel = a.channel AND s.value = a.value
@@ -116,7 +116,9 @@ def member_of(r: Any) -> Member:
         signs_in=r.signs_in,
         left=r.gone,
         reaches=tuple(Reach(channel, value, blocked) for channel, value, blocked, _ in r.reaches or ()),
-        choice=Choice({(scope, channel): on for scope, channel, on in r.switches or ()}, quiet),
+        choice=Choice(
+            {(scope, channel): on for scope, channel, on in r.switches or ()}, quiet, r.digest_due_at
+        ),
         away_until=r.away_until,
         substitute_id=r.substitute_id,
         from_source=frozenset((channel, value) for channel, value, _, given in r.reaches or () if given),

@@ -41,6 +41,7 @@ class What(StrEnum):
     address_moved = "address.moved"
     choices = "preference.choices"
     quiet_hours = "preference.quiet_hours"
+    digest = "preference.digest"
     switches = "office.switches"
     settings = "office.settings"
     key_made = "key.made"

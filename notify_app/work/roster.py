@@ -18,6 +18,7 @@ from notify_app.domains.inputs import Line, Zone
 from notify_app.errors import FieldError, Invalid, NotFound, Refused
 from notify_app.ids import new_id
 from notify_app.live.announce import Changed
+from notify_app.pipeline import digest
 from notify_app.pipeline.step import Step
 from notify_app.work import joining, record, wishes
 from notify_app.work.record import By, What
@@ -66,6 +67,7 @@ def change(step: Step, person_id: UUID, values: Mapping[str, str], by: By) -> No
         **columns,
     )
     _note_changes(step, person_id, {name: getattr(known, name) for name in columns}, columns, by)
+    digest.replan(step, [person_id])
     _changed(step)
 
 

@@ -25,12 +25,12 @@ DECISIONS = """
     FROM decision WHERE organisation_id = :org AND event_id = :event
     GROUP BY 1, 2, 3, 4 ORDER BY bool_or(channel = 'inapp') IS NOT TRUE, people DESC, 1, 3
 """
-ORDER = ("told", "deferred", "not_told")
+ORDER = ("told", "deferred", "digested", "not_told")
 
 
 @dataclass(frozen=True)
 class Line:
-    """So many people, and what was decided on them. `outcome` is told, deferred or not_told."""
+    """So many people, and what was decided on them. `outcome` is told, deferred, digested or not_told."""
 
     people: int
     text: str
@@ -74,7 +74,6 @@ def _line(row: Any, left: int, said: why.Said) -> Line:
         detail = row.detail if row.first is None else {**row.detail, "until": row.first}
         text = why.reason_of(row.reason, row.channel, detail, said)
     else:
-        text = sentence(
-            row.reason, {"channel": why.CHANNELS.get(row.channel, row.channel), "until": "they end"}
-        )
+        until = "its own time" if row.outcome == "digested" else "they end"
+        text = sentence(row.reason, {"channel": why.CHANNELS.get(row.channel, row.channel), "until": until})
     return Line(left if row.stopped else int(row.people), text, row.outcome)

@@ -31,6 +31,7 @@ KINDS = {
     Reason.preference_event: "preference",
     Reason.preference_category: "preference",
     Reason.quiet_hours: "quiet",
+    Reason.digested: "preference",
     Reason.not_reached: "result",
     Reason.nobody: "result",
     Reason.template_inactive: "rule",
@@ -275,6 +276,7 @@ def reason_of(reason: str, channel: str | None, detail: Mapping[str, Any] | None
 
 def _delivery_lines(row: Any, said: Said) -> list[Line]:
     name = CHANNELS.get(row.channel, row.channel)
+    name = f"digest by {name}" if row.purpose == "digest" else name
     lines = []
     for number, provider, outcome, code, error, started in row.tries:
         words = f"{_attempt(name, number, provider)}: {OUTCOMES.get(outcome, outcome)}"

@@ -14,6 +14,7 @@ from uuid import UUID
 from notify_app.channels.addresses import clean_email, clean_number
 from notify_app.channels.base import Invalid as BadAddress
 from notify_app.errors import FieldError, Invalid, NotFound
+from notify_app.pipeline import digest
 from notify_app.pipeline.step import Step, hub
 from notify_app.work import record
 from notify_app.work.record import By, What
@@ -96,7 +97,8 @@ def quiet(step: Step, person_id: UUID) -> Any:
 def keep_quiet(
     step: Step, person_id: UUID, hours: tuple[time, time] | None, days: Sequence[int], zone: str, by: By
 ) -> None:
-    """Quiet from the first to the second, on windows that begin on `days` (Monday = 0); None is never."""
+    """Quiet from the first to the second, on windows that begin on `days` (Monday = 0); None is never. Their next digest
+    follows."""
     start, end = hours or (None, None)
     known = step.one(KEEP_QUIET, me=person_id, start=start, end=end, days=list(days))
     before = _window(known.quiet_from, known.quiet_until, known.quiet_days)
@@ -105,6 +107,7 @@ def keep_quiet(
         before, after = {**before, "zone": moved.zone}, {**after, "zone": zone}
     if before != after:
         record.note(step, by, What.quiet_hours, person_id, before=before, after=after)
+    digest.replan(step, [person_id])
 
 
 def _window(start: time | None, end: time | None, days: Sequence[int] | None) -> dict[str, Any]:

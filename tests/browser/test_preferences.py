@@ -113,3 +113,22 @@ def test_a_test_message_arrives(office: Office, visit: Visits, screen: str) -> N
     page.get_by_role("button", name="Inbox", exact=True).click()
     expect(page.get_by_text("is on its way by Inbox.")).to_be_visible()
     expect(page.locator(".nav [data-unread-count]")).to_have_text(re.compile("[12]"))
+
+
+@pytest.mark.proves("A12", "A15")
+def test_a_digest_is_chosen_and_says_when_it_comes(office: Office, visit: Visits, screen: str) -> None:
+    page = settings(visit, office, screen)
+    form = page.locator("#digest")
+    expect(form.get_by_label("How often")).to_have_value("off")
+    form.get_by_label("How often").select_option("Every day")
+    form.get_by_label("Time of day").fill("07:15")
+    form.get_by_label("Rewards").uncheck()
+    form.get_by_role("button", name="Save digest").click()
+    expect(page.get_by_text("Your digest is saved.")).to_be_visible()
+    expect(form.get_by_label("Time of day")).to_have_value("07:15")
+    expect(form.get_by_label("Rewards")).not_to_be_checked()
+    expect(form.get_by_label("Assignments")).to_be_checked()
+    expect(form.get_by_role("group", name="The next one")).to_contain_text(
+        re.compile(r"at 07:15: your next digest\. Nothing is in it so far")
+    )
+    expect(page.locator(".grid-cell").filter(has_text="Assignments: Email")).to_contain_text("digest")

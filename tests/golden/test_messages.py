@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from notify_app import domains
+from notify_app.domains.hub import DIGEST
 from notify_app.pipeline.render import FIELDS, missing_files, render
 from notify_app.policy import sms
 
@@ -177,6 +178,35 @@ def _words(text: str) -> set[str]:
 
     text = html.unescape(re.sub(r"<[^>]+>", " ", re.sub(r'href="([^"]*)"', r"> \1 <", text)))
     return set(re.findall(r"\w{3,}", text.lower()))
+
+
+# --- the digest, which is no event of a pack ------------------------------------------------------------------------
+
+
+def digest(**change: Any) -> dict[str, str]:
+    fields = dict.fromkeys(("title", "text", "subject", "email_html", "email_text"))
+    values = {**context("hub", DIGEST), **change}
+    return render(fields, values, domain="hub", event="digest", zone="America/Los_Angeles").values
+
+
+@pytest.mark.proves("A12")
+@pytest.mark.parametrize("case", ["", "one"])
+def test_a_digest_reads_as_it_did_when_it_was_looked_at(
+    case: str, golden: Callable[[str, str], None]
+) -> None:
+    one = {**DIGEST.sample["groups"][1], "count": 1}
+    change = {"count": 1, "shown": 1, "more": 0, "groups": [one], "settings": "", "link": ""} if case else {}
+    for name, text in digest(**change).items():
+        assert not RAW.search(text), name
+        ending = f"{name}.{SUFFIX.get(name, 'txt')}"
+        golden(f"hub/digest.{case + '.' if case else ''}{ending}", text.rstrip("\n") + "\n")
+
+
+@pytest.mark.proves("A12")
+def test_a_digest_says_the_same_as_html_and_as_text() -> None:
+    values = digest()
+    html = _words(values["email_html"].split("<body", 1)[1])
+    assert _words(values["email_text"]) <= html
 
 
 def test_every_event_has_all_its_files() -> None:

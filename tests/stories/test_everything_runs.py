@@ -78,6 +78,19 @@ def ladder_failed(shop: Any) -> None:
     shop.build.run("UPDATE task SET ladder_error = 'LookupError'")
 
 
+def digest_late(shop: Any) -> None:
+    shop.build.insert(
+        "preference",
+        organisation_id=shop.organisation.id,
+        person_id=shop.people["marco"].id,
+        digest_rhythm="daily",
+        digest_due_at=shop.now(),
+        digest_since=shop.now(),
+        digest_seq=0,
+    )
+    shop.world.move(MINUTE + A_MOMENT)
+
+
 def written_late(shop: Any) -> None:
     shop.build.insert(
         "written_message",
@@ -174,6 +187,7 @@ PLANTS: tuple[Callable[[Any], None], ...] = (
     reminder_late,
     ladder_late,
     ladder_failed,
+    digest_late,
     written_late,
     broadcast_stalled,
     channel_failing,

@@ -67,6 +67,7 @@ INSIDE = {
     "preferences.move_address": "b",
     "preferences.remove_address": "b",
     "preferences.save": "abtd",
+    "preferences.save_digest": "abtd",
     "preferences.save_quiet": "abtd",
     "preferences.show": "abtd",
     "preferences.test": "abtd",

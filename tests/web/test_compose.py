@@ -57,6 +57,16 @@ def test_the_mail_is_shown_alone_in_a_frame_that_only_its_writer_opens(shop):
     assert shop.alice.get("/compose/frame").status == 404
 
 
+@pytest.mark.proves("A12")
+def test_who_would_have_it_in_their_digest_is_counted_as_that(shop):
+    shop.bob.submit("/preferences", "/preferences/digest", digest_rhythm="daily")
+    page = look(shop, message="Bring the ladder.", person=bob(shop), priority="medium")
+    assert "1 in their next digest" in page.text
+    assert "in the inbox only" not in page.text and "By no channel" not in page.text
+    pressing = look(shop, message="Bring the ladder.", person=bob(shop), priority="high")
+    assert "1 by SMS" in pressing.text and "digest" not in pressing.text
+
+
 def test_what_is_too_long_for_an_address_is_shown_as_text(shop):
     long = "".join(chr(0x4E00 + number * 37 % 20000) for number in range(1990))
     page = look(shop, message=long, person=bob(shop), priority="medium")

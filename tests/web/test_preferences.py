@@ -149,6 +149,96 @@ def test_what_cannot_be_used_is_said_beside_its_field_and_nothing_is_saved(shop,
         assert page.form("/quiet-hours").fields["start"] == ["20:30"], "what was typed is kept"
 
 
+# --- digest --------------------------------------------------------------------------------------------------------
+
+
+def digest(shop, rhythm="daily", who=None, **more):
+    return (who or shop.bob).submit("/preferences", "/preferences/digest", digest_rhythm=rhythm, **more)
+
+
+@pytest.mark.proves("A12", "A15")
+def test_a_digest_is_off_at_first_and_offers_everything(shop):
+    page = shop.bob.get("/preferences")
+    form = page.form("/preferences/digest").fields
+    assert (form["digest_rhythm"], form["digest_at"], form["digest_day"]) == (["off"], ["09:00"], ["0"])
+    assert form["digest_of"] == form["digest_shown"] != []
+    assert "your next digest" not in page.text
+
+
+@pytest.mark.proves("A12", "A15")
+def test_a_digest_says_when_it_comes_and_what_is_in_it_so_far(shop):
+    shop.hub.at("2026-11-24T10:00", "America/Los_Angeles")
+    page = digest(shop)
+    assert "Your digest is saved." in page.text
+    nothing = "Tomorrow at 09:00: your next digest. Nothing is in it so far, and an empty one is not sent."
+    assert nothing in page.text
+    assert "Now a medium message would be kept for your digest." in page.text
+    for said in ("with 1 unread message so far", "with 2 unread messages so far"):
+        asked = {
+            "template": "general",
+            "recipients": [{"id": "bob"}],
+            "priority": "medium",
+            "category": "reward",
+        }
+        shop.hub.post("notification.send", asked | {"context": {"headline": "A voucher", "known": []}})
+        assert f"Tomorrow at 09:00: your next digest, {said}." in shop.bob.get("/preferences").text
+
+
+@pytest.mark.proves("A12", "A15")
+def test_a_digest_keeps_what_was_chosen(shop):
+    page = digest(shop, "weekly", digest_at="17:30", digest_day="4", digest_of=["assignment", "reward"])
+    form = page.form("/preferences/digest").fields
+    kept = {"digest_rhythm": ["weekly"], "digest_at": ["17:30"], "digest_day": ["4"]}
+    assert form | kept == form
+    assert set(form["digest_of"]) == {"assignment", "reward"}
+    form = digest(shop, "off").form("/preferences/digest").fields
+    assert form["digest_rhythm"] == ["off"]
+    assert set(form["digest_of"]) == {"assignment", "reward"}, "for who takes it up again"
+
+
+@pytest.mark.proves("A12", "A15")
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        ({"rhythm": "yearly"}, "Choose from the list how often it comes."),
+        ({"rhythm": "daily", "digest_at": "25:00"}, "Give the time as hours and minutes, such as 09:00."),
+        ({"rhythm": "weekly", "digest_day": "7"}, "Choose a day of the week from the list."),
+        ({"rhythm": "weekly", "digest_day": ""}, "Choose a day of the week from the list."),
+        (
+            {"rhythm": "daily", "digest_of": None},
+            "Choose at least one kind of message, or switch the digest off.",
+        ),
+        ({"rhythm": "daily", "digest_of": ["nonsense"]}, "Choose at least one kind of message"),
+    ],
+)
+def test_a_digest_that_means_nothing_is_refused_and_keeps_what_was_typed(shop, form, said):
+    page = digest(shop, **form)
+    assert (page.status, said in page.text) == (422, True)
+    assert shop.hub.build.all("SELECT 1 FROM preference") == []
+    if "digest_at" in form:
+        assert page.form("/preferences/digest").fields["digest_at"] == [form["digest_at"]]
+
+
+def test_an_hourly_digest_needs_no_time(shop):
+    page = digest(shop, "hourly", digest_at="", digest_day="")
+    assert "Your digest is saved." in page.text
+    assert page.form("/preferences/digest").fields["digest_at"] == ["09:00"]
+
+
+def test_a_digest_without_an_address_says_what_is_missing(shop):
+    shop.hub.person("nora", name="Nora Vik")
+    page = digest(shop, who=shop.hub.browser("nora"))
+    assert "Your next digest has nowhere to go: add a mail address below." in page.text
+
+
+@pytest.mark.proves("C5")
+def test_nobody_elses_digest_changes(shop):
+    digest(shop)
+    people = shop.hub.build.all("SELECT DISTINCT person_id FROM preference_choice")
+    assert {row.person_id for row in people} == {shop.hub.people["bob"].id}
+    assert len(shop.hub.build.all("SELECT 1 FROM preference")) == 1
+
+
 # --- addresses -----------------------------------------------------------------------------------------------------
 
 

@@ -82,7 +82,9 @@ def test_a_rule_is_made_changed_paused_and_removed(shop, ada):
     assert rules(shop)[0].active is False
     assert "Does not count" not in ada.submit("/rules", f"/rules/{row.id}/active").text
     record = ada.get("/record?kind=rule").text
-    assert "Escalation rule saved: Permit: Verify the permit." in record and "Escalation rule paused" in record
+    assert (
+        "Escalation rule saved: Permit: Verify the permit." in record and "Escalation rule paused" in record
+    )
     assert "The rule is gone" in ada.submit("/rules", f"/rules/{row.id}/remove").text
     assert not rules(shop)
 
