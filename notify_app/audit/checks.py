@@ -126,7 +126,7 @@ CHECKS = (
         "Nobody works on the queue “{subject}”",
         "Nobody works on the queue “{subject}”",
         "What this queue is for stands still.",
-        "Start the workers again. What waits is in the database, and goes on by itself.",
+        "Whoever runs the hub should start the workers again. What waits is kept, and goes on by itself.",
         each=True,
     ),
     Check(
@@ -134,14 +134,14 @@ CHECKS = (
         "The scheduler does not run",
         "The scheduler does not run",
         "Reminders, escalations and messages for a time are late. What arrives is still told.",
-        "Start the scheduler again; until then, run the sweeps by hand.",
+        "Whoever runs the hub should start the scheduler again; until then, the sweeps can be run by hand.",
     ),
     Check(
         "sweep_late",
         "“{subject}” has not run for too long",
         "“{subject}” has not run for too long",
         "What it does is not done. What is due stays due, and is done late.",
-        "See that the scheduler and a worker of the queue “sweep” run, and read the worker's log.",
+        "Whoever runs the hub should see that the scheduler and a worker of the queue “sweep” run, and read its log.",
         each=True,
     ),
     Check(
@@ -149,7 +149,7 @@ CHECKS = (
         "The scheduler has lost “{subject}”",
         "The scheduler has lost “{subject}”",
         "It will not be woken until it is put back, which workers do within seconds.",
-        "Run “flask schedule”, and see that a worker of the queue “sweep” runs.",
+        "Whoever runs the hub can run “flask schedule”, and should see that a worker of the queue “sweep” runs.",
         each=True,
     ),
     Check(
@@ -157,14 +157,14 @@ CHECKS = (
         "Redis does not answer",
         "Redis does not answer",
         "Work goes on every few seconds by the database alone: slower, and open pages hear of things later.",
-        "Start Redis (Valkey) again. It holds nothing that is lost.",
+        "Whoever runs the hub should start Redis (Valkey) again. It holds nothing that would be lost.",
     ),
     Check(
         "check_failed",
         "It could not be looked at “{subject}”",
         "It could not be looked at “{subject}”",
         "Whether this is well is not known.",
-        "Read the workers' and the scheduler's logs; the database may be slow or away.",
+        "Whoever runs the hub should read the workers' and the scheduler's logs; the database may be slow or away.",
         each=True,
     ),
 )

@@ -20,7 +20,9 @@ from cryptography.x509.oid import NameOID
 from notify_app import outgoing
 from notify_app.audit.heartbeat import Heartbeat
 from notify_app.audit.look import connect
+from notify_app.audit.watch import Watch, this_process
 from notify_app.config import Settings, SettingsError
+from notify_app.queue import QUEUES
 from tests.auditing import Auditor
 
 URL = "https://watch.example.com/ping/42"
@@ -83,6 +85,20 @@ def test_it_is_not_sent_while_anything_is_wrong(hub: Any, auditor: Auditor) -> N
     auditor.alive()
     auditor.look()
     beat(auditor, outside)
+    assert outside.calls == [URL]
+
+
+def test_a_workers_thread_sends_it_after_its_look_and_a_scheduler_has_nothing_to_send(
+    hub: Any, auditor: Auditor
+) -> None:
+    outside, url = Outside(), auditor.settings.database_engine_url
+    here = this_process("worker", QUEUES)
+    Watch(url, hub.world.valkey, auditor.watched, this_process("scheduler")).once()
+    assert outside.calls == []
+    heartbeat = Heartbeat(URL, url, outside)
+    Watch(url, hub.world.valkey, auditor.watched, here, heartbeat).once()
+    assert heartbeat._sending
+    heartbeat._sending.join(10)
     assert outside.calls == [URL]
 
 

@@ -328,7 +328,7 @@ def test_what_stays_wrong_is_told_to_administrators_once_and_once_that_it_is_wel
     told(shop, auditor, 4 * MINUTE)
     shop.silence()
     told(shop, auditor, MINUTE + A_MOMENT)
-    shop.mail(ADA_MAIL).says("Nobody works on the queue", "route", "Start the workers again", "/running")
+    shop.mail(ADA_MAIL).says("Nobody works on the queue", "route", "start the workers again", "/running")
     shop.inbox("ada").has("hub_unwell", "route", priority="high")
     told(shop, auditor, timedelta(hours=3))
     shop.silence()
