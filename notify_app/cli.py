@@ -26,6 +26,7 @@ def init_app(app: Flask) -> None:
     for command in (
         demo,
         release,
+        collect,
         rescue,
         retry,
         remind,
@@ -73,10 +74,18 @@ def _sweep(run: Callable[[datetime], int], said: str) -> None:
 
 @click.command("release")
 def release() -> None:
-    """Wake the workers of every queue that has something due (quiet hours over, retries, lost wake-ups)."""
+    """Wake the workers of every queue that has something due (retries, lost wake-ups)."""
     from notify_app.sweeps import release as sweep
 
     _sweep(sweep.run, "{} queues had something due")
+
+
+@click.command("collect")
+def collect() -> None:
+    """Let go what was held until now (quiet hours, bursts, limits): one message for each address."""
+    from notify_app.sweeps import collect as sweep
+
+    _sweep(sweep.run, "{} held messages decided on")
 
 
 @click.command("rescue")
@@ -89,11 +98,13 @@ def rescue() -> None:
 
 @click.command("retry")
 def retry() -> None:
-    """What runs every five minutes: rescue, then release."""
+    """What runs every five minutes: rescue, collect, then release."""
+    from notify_app.sweeps import collect as then
     from notify_app.sweeps import release as later
     from notify_app.sweeps import rescue as first
 
     _sweep(first.run, "{} deliveries taken over")
+    _sweep(then.run, "{} held messages decided on")
     _sweep(later.run, "{} queues had something due")
 
 
@@ -271,8 +282,8 @@ def template(organisation: str, event: str, settings: tuple[str, ...], off: bool
 @click.argument("organisation")
 @click.argument("settings", nargs=-1)
 def office(organisation: str, settings: tuple[str, ...]) -> None:
-    """Show or set an office's settings and branding: name=VALUE (notifications_on, sms_segments, company_name,
-    logo_url, colour, accent, footer, sender_name, sender_address, reply_to, sms_sender)."""
+    """Show or set an office's settings and branding: name=VALUE (notifications_on, sms_segments, burst_seconds,
+    sms_an_hour, sms_a_day, email_an_hour, email_a_day, company_name, logo_url, colour, accent, footer, sender_name, sender_address, reply_to, sms_sender)."""
     from notify_app.work import templates
 
     with _office(organisation) as work:

@@ -93,6 +93,9 @@ class Settings:
     reminder_batch: int = _setting(
         "HUB_REMINDER_BATCH", "Reminders that one transaction settles.", default=50
     )
+    collect_batch: int = _setting(
+        "HUB_COLLECT_BATCH", "Held messages that one transaction lets go.", default=500
+    )
     send_threads: int = _setting(
         "HUB_SEND_THREADS",
         "Messages that a delivery worker sends at once, of each of its queues.",
@@ -113,6 +116,8 @@ class Settings:
             raise SettingsError("HUB_SEND_THREADS: use a number from 1 to 256.")
         if not 1 <= self.reminder_batch <= 1000:
             raise SettingsError("HUB_REMINDER_BATCH: use a number from 1 to 1000.")
+        if not 1 <= self.collect_batch <= 5000:
+            raise SettingsError("HUB_COLLECT_BATCH: use a number from 1 to 5000.")
         if min(self.lease, self.poll, self.drain) <= timedelta(0):
             raise SettingsError(
                 "HUB_LEASE_SECONDS, HUB_POLL_SECONDS, HUB_DRAIN_SECONDS: use numbers above 0."

@@ -9,6 +9,7 @@ from datetime import datetime
 from notify_app import clock, process
 from notify_app.extensions import db
 from notify_app.queue import BULK, ROUTE, URGENT
+from notify_app.sweeps import collect as collect_sweep
 from notify_app.sweeps import release as release_sweep
 from notify_app.sweeps import remind as remind_sweep
 from notify_app.sweeps import rescue as rescue_sweep
@@ -19,6 +20,7 @@ from notify_app.timetable import SCHEDULE, Periodic
 __all__ = [
     "SCHEDULE",
     "Periodic",
+    "collect",
     "deliver_bulk",
     "deliver_urgent",
     "release",
@@ -52,6 +54,11 @@ def release() -> None:
     sweep(release_sweep.run)
 
 
+def collect() -> None:
+    """Let go what was held until now, together (A8, A14)."""
+    sweep(collect_sweep.run)
+
+
 def remind() -> None:
     """Tell and do what was planned for now (E4)."""
     sweep(remind_sweep.run)
@@ -68,8 +75,9 @@ def rescue() -> None:
 
 
 def retry() -> None:
-    """Every five minutes, pick up what fell through (A11)."""
+    """Every five minutes, and with each look of the workers' own, pick up what fell through (A11)."""
     sweep(rescue_sweep.run)
+    sweep(collect_sweep.run)
     sweep(release_sweep.run)
 
 

@@ -26,6 +26,7 @@ class Periodic:
 
 SCHEDULE = (
     Periodic("hub-release", "notify_app.jobs.release", seconds=5),
+    Periodic("hub-collect", "notify_app.jobs.collect", seconds=5),
     Periodic("hub-rescue", "notify_app.jobs.rescue", seconds=10),
     Periodic("hub-remind", "notify_app.jobs.remind", seconds=15),
     Periodic("hub-scheduled", "notify_app.jobs.scheduled", seconds=15),

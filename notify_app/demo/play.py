@@ -30,7 +30,7 @@ from notify_app.pipeline.deliver import Deliverer
 from notify_app.pipeline.route import Origin, stage
 from notify_app.pipeline.step import Step, step
 from notify_app.queue import BULK, URGENT
-from notify_app.sweeps import remind
+from notify_app.sweeps import collect, remind
 from notify_app.work import apply
 
 __all__ = ["Play"]
@@ -50,7 +50,7 @@ NEXT_DUE = text(
     SELECT min(at) FROM (
         SELECT min(due_at) AS at FROM reminder WHERE organisation_id = ANY(:offices) AND state = 'pending'
         UNION ALL
-        SELECT min(next_attempt_at) FROM delivery WHERE organisation_id = ANY(:offices) AND state = 'queued'
+        SELECT min(next_attempt_at) FROM delivery WHERE organisation_id = ANY(:offices) AND state IN ('queued', 'held')
     ) t WHERE at <= :until
     """
 )
@@ -125,6 +125,7 @@ class Play:
                 return
             self._set(min(max(due, self._time + MINUTE), until))
             remind.run(self._time)
+            collect.run(self._time)
             self._deliver()
 
     # --- what happens ----------------------------------------------------------------------------------------------

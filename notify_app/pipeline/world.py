@@ -174,6 +174,8 @@ class World:
                     "locale": given.locale,
                 }
             )
+        if before is not None and before.zone != member.zone:
+            self.writes.rezoned.append(member.id)
         self.writes.addresses += [
             {"person_id": member.id, "channel": channel, "value": value} for channel, value in moved.items()
         ]

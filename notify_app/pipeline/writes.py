@@ -14,6 +14,7 @@ from uuid import UUID
 
 from notify_app.live.announce import Changed
 from notify_app.pipeline import crowd, inbox, outbox
+from notify_app.pipeline.retime import retime
 from notify_app.pipeline.step import Step
 from notify_app.policy.reasons import Reason
 
@@ -26,6 +27,7 @@ class Writes:
 
     people: list[dict[str, Any]] = field(default_factory=list)
     addresses: list[dict[str, Any]] = field(default_factory=list)
+    rezoned: list[UUID] = field(default_factory=list)  # people whose zone is another one now
     items: list[dict[str, Any]] = field(default_factory=list)
     parts: list[dict[str, Any]] = field(default_factory=list)
     changes: list[dict[str, Any]] = field(default_factory=list)
@@ -181,6 +183,8 @@ def _write_people(step: Step, writes: Writes) -> None:
         rows = _last(writes.addresses, ("person_id", "channel"))
         for statement in ADDRESSES:
             step.write(statement, rows)
+    if writes.rezoned:
+        retime(step, writes.rezoned)
 
 
 def _write_items(step: Step, writes: Writes) -> None:

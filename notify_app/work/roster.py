@@ -17,6 +17,7 @@ from notify_app.domains.inputs import Line, Zone
 from notify_app.errors import FieldError, Invalid, NotFound, Refused
 from notify_app.ids import new_id
 from notify_app.live.announce import Changed
+from notify_app.pipeline.retime import retime
 from notify_app.pipeline.step import Step
 from notify_app.work import wishes
 
@@ -61,6 +62,7 @@ def change(step: Step, person_id: UUID, values: Mapping[str, str]) -> None:
         id=person_id,
         **columns,
     )
+    retime(step, [person_id])
     _changed(step)
 
 

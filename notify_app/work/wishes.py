@@ -14,6 +14,7 @@ from uuid import UUID
 from notify_app.channels.addresses import clean_email, clean_number
 from notify_app.channels.base import Invalid as BadAddress
 from notify_app.errors import FieldError, Invalid, NotFound
+from notify_app.pipeline.retime import retime
 from notify_app.pipeline.step import Step, hub
 
 __all__ = ["add_address", "addresses", "choose", "earlier", "keep_quiet", "quiet", "remove_address"]
@@ -80,7 +81,8 @@ def quiet(step: Step, person_id: UUID) -> Any:
 def keep_quiet(
     step: Step, person_id: UUID, hours: tuple[time, time] | None, days: Sequence[int], zone: str
 ) -> None:
-    """Quiet from the first to the second, on windows that begin on `days` (Monday = 0); None is never."""
+    """Quiet from the first to the second, on windows that begin on `days` (Monday = 0); None is never. What quiet hours
+    hold by now is timed anew."""
     start, end = hours or (None, None)
     step.run(KEEP_QUIET, me=person_id, start=start, end=end, days=list(days))
     step.run(
@@ -88,6 +90,7 @@ def keep_quiet(
         zone=zone,
         me=person_id,
     )
+    retime(step, [person_id])
 
 
 def addresses(step: Step, person_id: UUID) -> list[Any]:

@@ -75,6 +75,7 @@ INSIDE = {
     "stream.show": "abtd",
     "stream.state": "abtd",
     "switches.save": "d",
+    "switches.save_limits": "d",
     "switches.show": "d",
     "work.decide": "ad",
     "work.show": "abtd",
