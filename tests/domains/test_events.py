@@ -147,6 +147,7 @@ def test_no_event_is_declared_beside_those_but_the_few_that_the_hub_needs() -> N
         "general",  # A1: what is urgent and has no words of its own
         "test_message",  # A15
         "announcement",  # C8: what a system or the office has to say to many
+        "collected",  # A8, A14: the words of what has waited
     }
 
 
