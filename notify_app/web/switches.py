@@ -5,7 +5,6 @@ and how often one person is written to (A14). The installation's own switch is s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
@@ -20,7 +19,6 @@ from notify_app.pipeline.wording import Words
 from notify_app.policy.limits import LIMITS, Limit
 from notify_app.web.guard import allow
 from notify_app.web.identity import viewer
-from notify_app.web.words import channel_title
 from notify_app.work import templates
 
 __all__ = ["blueprint"]
@@ -61,8 +59,13 @@ def _page(typed: Mapping[str, str] = NOTHING, errors: Mapping[str, str] = NOTHIN
 
 
 def _limit_title(limit: Limit) -> str:
-    pattern = _("%(channel)s in an hour") if limit.window < timedelta(days=1) else _("%(channel)s in a day")
-    return pattern % {"channel": channel_title(limit.channel)}
+    titles = {
+        "sms_an_hour": _("SMS in an hour"),
+        "sms_a_day": _("SMS in a day"),
+        "email_an_hour": _("Emails in an hour"),
+        "email_a_day": _("Emails in a day"),
+    }
+    return titles.get(limit.name, limit.name)
 
 
 @blueprint.post("/switches")

@@ -44,6 +44,7 @@ class Office:
     def person(self, key: str, role: str = "technician", **more: Any) -> Person:
         """Somebody who can sign in, with an email address and a telephone unless said otherwise."""
         login = "" if role == "contact" else f"{key}@{self.slug}.example.com"
+        login = more.pop("login", login)
         reached = {"email": f"{key}@{self.slug}.example.com", "sms": f"+1202555{next(_numbers)}"}
         made = self.site.build.person(
             self.organisation, self.source, key, role=role, login=login, **{**reached, **more}

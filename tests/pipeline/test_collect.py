@@ -104,12 +104,12 @@ def test_what_was_tried_before_leaves_as_itself(hub: Hub) -> None:
 
 
 @contextmanager
-def refusing(hub: Hub, person: str) -> Iterator[None]:
-    """The database raises when a collected message to this person is written."""
+def when_collected(hub: Hub, person: str, what: str) -> Iterator[None]:
+    """The database does this when a collected message to this person is written."""
     hub.build.run(
         "CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.purpose = 'collected' AND EXISTS "
         f"(SELECT FROM person WHERE id = NEW.person_id AND external_id = '{person}') "
-        "THEN RAISE EXCEPTION 'no'; END IF; RETURN NEW; END $$"
+        f"THEN {what}; END IF; RETURN NEW; END $$"
     )
     hub.build.run("CREATE TRIGGER poison BEFORE INSERT ON delivery FOR EACH ROW EXECUTE FUNCTION poison()")
     try:
@@ -122,7 +122,7 @@ def refusing(hub: Hub, person: str) -> Iterator[None]:
 @pytest.mark.proves("A8", "A16")
 def test_what_cannot_be_collected_leaves_one_by_one_and_holds_up_nobody(hub: Hub) -> None:
     hold(hub, 40)
-    with refusing(hub, "reader3"):
+    with when_collected(hub, "reader3", "RAISE EXCEPTION 'no'"):
         assert run(hub) == 40
     assert states(hub) == {
         ("notification", "queued"): 4,
@@ -130,6 +130,19 @@ def test_what_cannot_be_collected_leaves_one_by_one_and_holds_up_nobody(hub: Hub
         ("collected", "queued"): PEOPLE - 1,
     }
     hub.expects_errors()
+
+
+@pytest.mark.proves("A8")
+def test_a_connection_that_breaks_in_the_middle_leaves_all_of_it_held_and_then_it_leaves_once(
+    hub: Hub,
+) -> None:
+    ids = hold(hub, 40)
+    with when_collected(hub, "reader3", "PERFORM pg_terminate_backend(pg_backend_pid())"):
+        assert run(hub) == 0
+        assert states(hub) == {("notification", "held"): 40}
+    assert run(hub) == 40
+    assert states(hub) == {("notification", "skipped"): 40, ("collected", "queued"): PEOPLE}
+    assert carriers(hub) == Counter(ids)
 
 
 def scans(plan: Any) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 
 import pytest
@@ -68,7 +69,7 @@ def test_they_fold_into_one_group_of_the_inbox_in_which_each_is_its_own(shop, bu
         repair.approved()
     page = shop.browser("marco").get("/inbox")
     newest = page.html.split("data-fold>")[1].split("</details>")[0]
-    assert newest.count("data-note=") == newest.count("Approved: R-") // 3 == 20
+    assert newest.count("data-note=") == len(set(re.findall(r"Approved: R-\d+", newest))) == 20
     assert "Repair approved 20 messages" in page.text
     shop.forget()
 
