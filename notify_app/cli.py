@@ -211,8 +211,9 @@ def template(organisation: str, event: str, settings: tuple[str, ...], off: bool
 @click.argument("organisation")
 @click.argument("settings", nargs=-1)
 def office(organisation: str, settings: tuple[str, ...]) -> None:
-    """Show or set an office's settings and branding: name=VALUE (notifications_on, escalations_on, sms_segments, company_name,
-    logo_url, colour, accent, footer, sender_name, sender_address, reply_to, sms_sender)."""
+    """Show or set an office's settings and branding: name=VALUE (notifications_on, escalations_on, sms_segments,
+    burst_seconds, sms_an_hour, sms_a_day, email_an_hour, email_a_day, company_name, logo_url, colour, accent, footer,
+    sender_name, sender_address, reply_to, sms_sender)."""
     from notify_app.work import templates
     from notify_app.work.record import COMMAND
 

@@ -116,6 +116,14 @@ class Settings:
     reminder_batch: int = _setting(
         "HUB_REMINDER_BATCH", "Reminders that one transaction settles.", default=50
     )
+    collect_every: timedelta = _setting(
+        "HUB_COLLECT_SECONDS",
+        "How often held messages whose time has come are let go.",
+        default=timedelta(seconds=5),
+    )
+    collect_batch: int = _setting(
+        "HUB_COLLECT_BATCH", "Held messages that one transaction lets go.", default=500
+    )
     escalate_every: timedelta = _setting(
         "HUB_ESCALATE_SECONDS", "How often ladders that are due climb.", default=timedelta(seconds=10)
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from notify_app import process, sweeping
 from notify_app.queue import BULK, ROUTE, URGENT
+from notify_app.sweeps import collect as collect_sweep
 from notify_app.sweeps import cover as cover_sweep
 from notify_app.sweeps import digest as digest_sweep
 from notify_app.sweeps import escalate as escalate_sweep
@@ -23,6 +24,7 @@ from notify_app.timetable import SCHEDULE, Periodic
 __all__ = [
     "SCHEDULE",
     "Periodic",
+    "collect",
     "cover",
     "deliver_bulk",
     "deliver_urgent",
@@ -61,6 +63,11 @@ def release() -> None:
     sweep(release_sweep.run)
 
 
+def collect() -> None:
+    """Let go what was held until now, together (A8, A14)."""
+    sweep(collect_sweep.run)
+
+
 def remind() -> None:
     """Tell and do what was planned for now (E4)."""
     sweep(remind_sweep.run)
@@ -92,8 +99,9 @@ def rescue() -> None:
 
 
 def retry() -> None:
-    """Every five minutes, pick up what fell through (A11)."""
+    """Every five minutes, and with each look of the workers' own, pick up what fell through (A11)."""
     sweep(rescue_sweep.run)
+    sweep(collect_sweep.run)
     sweep(release_sweep.run)
 
 

@@ -54,6 +54,15 @@ def release(limit: int | None) -> None:
     _sweep(sweep.run, "{} queues had something due", limit)
 
 
+@click.command("collect")
+@limited
+def collect(limit: int | None) -> None:
+    """Let go what was held until now (quiet hours, bursts, limits): one message for each address."""
+    from notify_app.sweeps import collect as sweep
+
+    _sweep(sweep.run, "{} held messages decided on", limit)
+
+
 @click.command("rescue")
 @limited
 def rescue(limit: int | None) -> None:
@@ -66,11 +75,13 @@ def rescue(limit: int | None) -> None:
 @click.command("retry")
 @limited
 def retry(limit: int | None) -> None:
-    """What runs every five minutes: rescue, then release."""
+    """What runs every five minutes: rescue, collect, then release."""
+    from notify_app.sweeps import collect as then
     from notify_app.sweeps import release as later
     from notify_app.sweeps import rescue as first
 
     _sweep(first.run, "{} deliveries taken over", limit)
+    _sweep(then.run, "{} held messages decided on", limit)
     _sweep(later.run, "{} queues had something due", limit)
 
 
@@ -198,6 +209,7 @@ def audit() -> None:
 
 ALL = (
     release,
+    collect,
     rescue,
     retry,
     remind,

@@ -51,6 +51,7 @@ class Periodic:
 COMMANDS = {"escalate": "check-escalations"}  # where it is not the sweep's own name
 SCHEDULE = (
     Periodic("hub-release", "notify_app.jobs.release", seconds=5, every=lambda s: s.release_every),
+    Periodic("hub-collect", "notify_app.jobs.collect", seconds=5, every=lambda s: s.collect_every),
     Periodic("hub-rescue", "notify_app.jobs.rescue", seconds=10, every=lambda s: s.rescue_every),
     Periodic("hub-escalate", "notify_app.jobs.escalate", seconds=10, every=lambda s: s.escalate_every),
     Periodic("hub-remind", "notify_app.jobs.remind", seconds=15, every=lambda s: s.remind_every),

@@ -132,7 +132,7 @@ class World:
     def next_moment(self) -> datetime | None:
         """When something is next due by a column with a time in it."""
         statement = text(
-            "SELECT min(at) FROM (SELECT next_attempt_at AS at FROM delivery WHERE state = 'queued' "
+            "SELECT min(at) FROM (SELECT next_attempt_at AS at FROM delivery WHERE state IN ('queued', 'held') "
             "UNION ALL SELECT next_attempt_at FROM inbound WHERE state = 'accepted' "
             "UNION ALL SELECT due_at FROM reminder WHERE state = 'pending' "
             "UNION ALL SELECT next_level_at FROM task WHERE next_level_at IS NOT NULL "

@@ -51,6 +51,13 @@ CHECKS = (
         f"Many at once may only take their time. {WORKERS}",
     ),
     Check(
+        "held_late",
+        "A message that was held should have been let go more than a minute ago",
+        "{n} messages that were held should have been let go more than a minute ago",
+        "What waited for the end of quiet hours, of a burst or of a limit leaves late.",
+        SWEEPS.format(command="collect"),
+    ),
+    Check(
         "lease_expired",
         "A message is held by a worker that went away",
         "{n} messages are held by workers that went away",
@@ -178,6 +185,7 @@ QUEUES = {
 CHANNELS = {"email": "email", "sms": "SMS", "inapp": "inbox"}
 SWEEP_TITLES = {
     "release": "Waking workers for what is due",
+    "collect": "Letting go what was held",
     "rescue": "Taking over from workers that went away",
     "remind": "Reminders and what time brings",
     "escalate": "Escalations",

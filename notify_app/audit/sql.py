@@ -56,6 +56,13 @@ DELIVERY_LATE = """
         ORDER BY next_attempt_at LIMIT %(most)s) AS late
     GROUP BY organisation_id
 """
+HELD_LATE = """
+    SELECT organisation_id, '' AS subject, count(*) AS found, NULL::bigint AS total, min(next_attempt_at) AS oldest_at
+    FROM (SELECT organisation_id, next_attempt_at FROM delivery
+          WHERE state = 'held' AND next_attempt_at < (SELECT hub_now()) - CAST(%(late)s AS interval)
+          ORDER BY next_attempt_at LIMIT %(most)s) AS late
+    GROUP BY organisation_id
+"""
 # leases are real time, and shown as since when they ran out
 LEASE_EXPIRED = """
     SELECT organisation_id, '' AS subject, count(*) AS found, NULL::bigint AS total, min(lease_until) AS oldest_at
@@ -151,6 +158,7 @@ DECISION_MISSING = f"""{SAMPLE}
 CHECKS: Mapping[str, str] = {
     "inbound_stuck": INBOUND_STUCK,
     "delivery_late": DELIVERY_LATE,
+    "held_late": HELD_LATE,
     "lease_expired": LEASE_EXPIRED,
     "reminder_late": REMINDER_LATE,
     "ladder_late": LADDER_LATE,

@@ -30,7 +30,7 @@ from notify_app.pipeline.deliver import Deliverer
 from notify_app.pipeline.route import Origin, stage
 from notify_app.pipeline.step import Step, step
 from notify_app.queue import BULK, URGENT
-from notify_app.sweeps import escalate, remind
+from notify_app.sweeps import collect, escalate, remind
 from notify_app.work import apply
 
 __all__ = ["Play"]
@@ -52,7 +52,7 @@ NEXT_DUE = text(
         UNION ALL
         SELECT min(next_level_at) FROM task WHERE organisation_id = ANY(:offices)
         UNION ALL
-        SELECT min(next_attempt_at) FROM delivery WHERE organisation_id = ANY(:offices) AND state = 'queued'
+        SELECT min(next_attempt_at) FROM delivery WHERE organisation_id = ANY(:offices) AND state IN ('queued', 'held')
     ) t WHERE at <= :until
     """
 )
@@ -128,6 +128,7 @@ class Play:
             self._set(min(max(due, self._time + MINUTE), until))
             remind.run(self._time)
             escalate.run(self._time)
+            collect.run(self._time)
             self._deliver()
 
     # --- what happens ----------------------------------------------------------------------------------------------

@@ -142,7 +142,7 @@ class EventType:
     `requires` are the payload's fields without which no message can be written. `facts` type the payload's own values
     (beside `item`), whether a happening brings them or `notification.send` gives them as text: before an event is
     written, its payload goes through `inputs.typed`. `admin_only`: among people, only an administrator may trigger it
-    (C6); sources may.
+    (C6); sources may. `in_bursts`: whether it may wait for the rest of its burst (A14); left out, all may but what is URGENT.
     `sample` is one believable payload, used by the demo, the previews, the documentation and the test that renders
     every event on every channel.
     """
@@ -162,6 +162,7 @@ class EventType:
     dedupe: Dedupe = Dedupe.never
     except_actor: bool = False
     admin_only: bool = False
+    in_bursts: bool | None = None
     answers: tuple[Answer, ...] = ()
 
     @property

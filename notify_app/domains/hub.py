@@ -10,6 +10,7 @@ from notify_app.domains.base import Category, Dedupe, DomainPack, Draft, EventTy
 
 __all__ = [
     "ANNOUNCEMENT",
+    "COLLECTED",
     "COVER_GAP",
     "DIGEST",
     "GENERAL",
@@ -243,6 +244,42 @@ DIGEST = EventType(
     },
 )
 
+# what was held for one address and leaves together (`pipeline.collected`): nobody tells it, it only has words. Most pressing
+# first; `more` have no room in it; `quiet`: quiet hours have held all of them
+COLLECTED = EventType(
+    "collected",
+    "Messages that waited",
+    "system",
+    Priority.medium,
+    (),
+    ("count", "messages"),
+    {
+        "count": 3,
+        "more": 0,
+        "quiet": True,
+        "messages": [
+            {
+                "title": "New job: R-1042",
+                "text": "2021 Subaru Outback, chip, driver's side.",
+                "at": datetime(2026, 11, 24, 7, 5, tzinfo=UTC),
+                "link": "https://hub.evergreen.example/inbox/0199a3c4-9c52-7d10-a2f4-6b0d1e7f8a22",
+            },
+            {
+                "title": "New job: R-1043",
+                "text": "2019 Ford Transit, crack, 30 cm.",
+                "at": datetime(2026, 11, 24, 7, 40, tzinfo=UTC),
+                "link": "https://hub.evergreen.example/inbox/0199a3c4-9c52-7d10-a2f4-6b0d1e7f8a23",
+            },
+            {
+                "title": "Message from Alice Moreno",
+                "text": "The keys are at the front desk.",
+                "at": datetime(2026, 11, 24, 6, 30, tzinfo=UTC),
+                "link": None,
+            },
+        ],
+    },
+)
+
 
 def announcement(title: str, message: str) -> Draft:
     """What somebody has to say to many."""
@@ -269,5 +306,6 @@ PACK = DomainPack(
         ANNOUNCEMENT,
         HUB_UNWELL,
         HUB_WELL,
+        COLLECTED,
     ),
 )

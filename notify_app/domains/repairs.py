@@ -169,6 +169,7 @@ def _event(name: str, title: str, category: str, priority: Priority, to: str, **
         sample,
         kind="repair",
         holds_while=more.pop("holds", None),
+        in_bursts=more.pop("in_bursts", None),
     )
 
 
@@ -203,8 +204,15 @@ EVENTS = (
         "customer",
         holds=("pending",),
     ),
+    # urgent, and yet a customer who goes through a list approves twenty in a minute (A14)
     _event(
-        "repair_approved", "Repair approved", "approval", Priority.urgent, "technician", status="approved"
+        "repair_approved",
+        "Repair approved",
+        "approval",
+        Priority.urgent,
+        "technician",
+        status="approved",
+        in_bursts=True,
     ),
     _event(
         "repair_denied",
@@ -213,6 +221,7 @@ EVENTS = (
         Priority.urgent,
         "technician",
         status="denied",
+        in_bursts=True,
         requires=("reason",),
         adds={"reason": "The customer will claim on insurance first."},
     ),

@@ -45,9 +45,10 @@ class Priority(IntEnum):
 
 
 class DeliveryState(StrEnum):
-    """queued → sending → sent → delivered; or back to queued; or one of the other ends."""
+    """queued → sending → sent → delivered; or back to queued, or held until a time; or one of the other ends."""
 
     queued = "queued"
+    held = "held"
     sending = "sending"
     sent = "sent"
     delivered = "delivered"
@@ -189,7 +190,7 @@ class Delivery(Scoped, Base):
     state: Mapped[str] = mapped_column(server_default="queued")
     reason: Mapped[str | None]
     detail: Mapped[str | None]
-    # when it was first to leave (the end of quiet hours, or at once): its age counts from here
+    # when it was first to leave (when it was held until, or at once): its age counts from here
     due_at: Mapped[datetime] = moment()
     next_attempt_at: Mapped[datetime] = moment()
     lease_until: Mapped[datetime | None]
@@ -229,17 +230,32 @@ class Delivery(Scoped, Base):
         CheckConstraint(
             "state <> 'sending' OR (claimed_at IS NOT NULL AND provider IS NOT NULL)", name="claimed"
         ),
-        # read by the delivery drain, the release sweep (what quiet hours held) and the retries sweep
+        # read by the delivery drain, the release sweep and the retries sweep
         Index("ix_delivery_due", "priority", "next_attempt_at", postgresql_where=sql("state = 'queued'")),
         # read by the rescue sweep: leases that ran out
         Index("ix_delivery_lease", "lease_until", postgresql_where=sql("state = 'sending'")),
+        # read by the collect sweep: what was held until now, and all that one person has waiting
+        Index("ix_delivery_held", "next_attempt_at", postgresql_where=sql("state = 'held'")),
+        Index(
+            "ix_delivery_held_person", "organisation_id", "person_id", postgresql_where=sql("state = 'held'")
+        ),
+        # read right before a message leaves: what has lately left to its person, or is leaving (bursts and limits)
+        Index(
+            "ix_delivery_left",
+            "organisation_id",
+            "person_id",
+            "channel",
+            "claimed_at",
+            postgresql_where=sql("state IN ('sending', 'sent', 'delivered', 'bounced', 'unknown')"),
+        ),
         Index("ix_delivery_recent", "organisation_id", "created_at"),
         Index("ix_delivery_person", "organisation_id", "person_id", "created_at"),
     )
 
 
 class DeliveryItem(Scoped, Base):
-    """Which notifications a delivery carries: one as a rule, many in a digest, none in a verification code."""
+    """Which notifications a delivery carries: one as a rule, many in a collected message or a digest, none in a
+    verification code."""
 
     __tablename__ = "delivery_item"
 

@@ -2,7 +2,8 @@
 
 Read meanwhile, withdrawn, blocked, too old, left, another address, switched off (by them, or for all), quiet hours. Read for a whole claim
 in one statement, in the transaction right before the sending; a row that is under this worker's token no more is not
-among what is read, and so is not sent. Deciding is pure.
+among what is read, and so is not sent. What was held is decided on by the same facts before it is collected. Deciding is
+pure. How often somebody is written to is asked after this (`pace`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import TextClause, text
 
@@ -21,11 +23,12 @@ from notify_app.policy.reasons import Reason
 from notify_app.policy.retry import SCHEDULES
 from notify_app.policy.routing import Choice, Matter, switched_off
 
-__all__ = ["Refusal", "question", "refusal"]
+__all__ = ["COLLECTED", "WAITING", "Refusal", "about_held", "question", "refusal"]
 
 PRIORITIES = dict(enumerate(Priority, 1))
-READ = text(
-    """
+COLLECTED = "collected"  # the purpose of a delivery that carries what was held
+WAITING = ("notification", COLLECTED)  # the purposes of what may be put off; a test is wanted now
+FACTS = """
     SELECT CAST(d.id AS text) AS id, p.left_at IS NOT NULL AS gone, coalesce(p.zone, o.zone) AS zone, f.quiet_from, f.quiet_until, f.quiet_days,
            EXISTS (SELECT FROM address a WHERE a.organisation_id = d.organisation_id AND a.person_id = d.person_id
                       AND a.channel = d.channel AND a.value = d.address) AS theirs,
@@ -38,9 +41,11 @@ READ = text(
            NOT coalesce((o.settings ->> 'notifications_on')::boolean, true)
                OR NOT coalesce((SELECT i.notifications_on FROM installation i), true) AS off,
            c.carried, c.unread, c.withdrawn,
-           n.name, n.category, n.priority AS of_priority, n.event_id, n.item_id, n.action_url,
-           CASE WHEN n.for_person_id IS NOT NULL THEN (SELECT a.name FROM person a
-               WHERE a.organisation_id = d.organisation_id AND a.id = n.for_person_id) END AS stands_in_for
+           n.name, n.category, n.priority AS of_priority, n.event_id,
+           CASE WHEN d.purpose <> 'collected' THEN n.item_id END AS item_id,
+           CASE WHEN d.purpose <> 'collected' THEN n.action_url END AS action_url,
+           CASE WHEN n.for_person_id IS NOT NULL AND d.purpose <> 'collected' THEN (SELECT a.name FROM person a
+               WHERE a.organisation_id = d.organisation_id AND a.id = n.for_person_id) END AS stands_in_for {more}
     FROM delivery d
     JOIN person p ON p.organisation_id = d.organisation_id AND p.id = d.person_id
     JOIN organisation o ON o.id = d.organisation_id
@@ -53,15 +58,23 @@ READ = text(
         WHERE i.organisation_id = d.organisation_id AND i.delivery_id = d.id
     ) c ON true
     LEFT JOIN notification n ON n.organisation_id = d.organisation_id AND n.id = c.first AND d.purpose <> 'digest'
-    WHERE d.organisation_id = :org AND d.id = ANY(CAST(:ids AS uuid[])) AND d.token = :token AND d.state = 'sending'
-    """
-)
+    WHERE d.organisation_id = :org AND d.id = ANY(CAST(:ids AS uuid[])) AND {which}
+"""
+# Whether there is anything to count for its person and channel: when the last message before this claim left, or began to
+# leave by another one. Asked for each row of a claim, so it is one look into an index of nothing else.
+LATELY = """,
+    (SELECT l.claimed_at FROM delivery l WHERE l.organisation_id = d.organisation_id AND l.person_id = d.person_id
+        AND l.channel = d.channel AND l.state IN ('sending', 'sent', 'delivered', 'bounced', 'unknown')
+        AND l.claimed_at < d.claimed_at ORDER BY l.claimed_at DESC LIMIT 1) AS last_left
+"""
+READ = text(FACTS.format(more=LATELY, which="d.token = :token AND d.state = 'sending'"))
+READ_HELD = text(FACTS.format(more="", which="d.state = 'held'"))
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Not now, or not any more: the state and reason to settle with; `wait` in seconds where it is put off, `detail`
-    what stands with the reason."""
+    """Not now, or not any more: the state and reason to settle with; `wait` in seconds where it is held, `detail` what
+    stands with the reason."""
 
     state: str
     reason: Reason
@@ -73,6 +86,11 @@ def question(rows: Sequence[Any]) -> tuple[TextClause, dict[str, Any]]:
     """What to ask of these deliveries of one claim; the rows that come back are the facts by which `refusal` decides.
     Those that are not under their token any more do not come back."""
     return READ, {"ids": [row.id for row in rows], "token": rows[0].token}
+
+
+def about_held(ids: Sequence[UUID]) -> tuple[TextClause, dict[str, Any]]:
+    """The same of deliveries that are held; without what `pace` asks for."""
+    return READ_HELD, {"ids": list(ids)}
 
 
 def refusal(row: Any, fact: Any, now: datetime) -> Refusal | None:
@@ -103,17 +121,22 @@ def _not_any_more(row: Any, fact: Any, now: datetime) -> Refusal | None:
 
 def _not_by_choice(row: Any, fact: Any, now: datetime) -> Refusal | None:
     priority = PRIORITIES[row.priority]
-    if priority is Priority.urgent or row.purpose != "notification" or not fact.carried:
+    if priority is Priority.urgent or row.purpose not in WAITING or not fact.carried:
         return None
     if not fact.switches and fact.quiet_from is None:
         return None
     choice = _choice(row, fact)
-    off = switched_off(Matter(fact.name, fact.category, priority), choice, row.channel)
+    # what was collected was asked for each of its parts
+    off = (
+        switched_off(Matter(fact.name, fact.category, priority), choice, row.channel)
+        if row.purpose != COLLECTED
+        else None
+    )
     if off:
         return Refusal("skipped", off.reason)
     until = release_at(choice.quiet, fact.zone, now)
     if until:
-        return Refusal("queued", Reason.quiet_hours, (until - now).total_seconds())
+        return Refusal("held", Reason.quiet_hours, (until - now).total_seconds())
     return None
 
 

@@ -21,14 +21,15 @@ from sqlalchemy import text
 from notify_app.channels.base import Message, Sender
 from notify_app.domains.base import Draft, Priority
 from notify_app.ids import new_id
-from notify_app.pipeline import digest_words
+from notify_app.pipeline import again, collected, digest_words
 from notify_app.pipeline.audience import Member, members
 from notify_app.pipeline.digest import PURPOSE as DIGEST
 from notify_app.pipeline.step import Step
 from notify_app.pipeline.wording import TemplateProblem, Wording, Words, absolute, on_behalf
 from notify_app.policy import sms
 from notify_app.policy.formats import unpack
-from notify_app.policy.office import Branding, read
+from notify_app.policy.limits import Pace
+from notify_app.policy.office import Branding, OfficeSettings, read
 
 __all__ = ["KEEP", "KEPT", "OFFICE", "Body", "Office", "Unwritten", "given", "look", "said"]
 
@@ -38,7 +39,7 @@ Body = Mapping[str, str | None]  # subject, html and text of an email; the text 
 LONGEST_ERROR = 500
 PRIORITIES = dict(enumerate(Priority, 1))
 
-OFFICE = text("SELECT name, branding, hub_now() AS now FROM organisation WHERE id = :org")
+OFFICE = text("SELECT name, branding, settings, hub_now() AS now FROM organisation WHERE id = :org")
 # as three texts: to read an email of ten kilobytes as JSON takes three times as long on both sides
 KEPT = text(
     """
@@ -75,9 +76,11 @@ KEEP = text(
 
 @dataclass(frozen=True)
 class Office:
-    """Who messages of this organisation come from, and the hub's time when that was read."""
+    """Who messages of this organisation come from, how often it writes to one person, and the hub's time when that was
+    read."""
 
     sender: Sender
+    pace: Pace
     now: datetime
 
     @classmethod
@@ -85,7 +88,8 @@ class Office:
         """From the answer to `OFFICE`."""
         look = read(Branding, row.branding)
         name = look.sender_name or look.company_name or row.name
-        return cls(Sender(name, look.sender_address, look.reply_to, look.sms_sender), row.now)
+        sender = Sender(name, look.sender_address, look.reply_to, look.sms_sender)
+        return cls(sender, Pace.of(read(OfficeSettings, row.settings)), row.now)
 
     def message(self, row: Any, fact: Any, body: Body) -> Message:
         """The message of a claimed delivery; `fact` is what `again` has read of it."""
@@ -135,7 +139,10 @@ class Unwritten:
 def look(work: Step, rows: Sequence[Any], facts: Mapping[str, Any]) -> list[Unwritten | tuple[Any, str]]:
     """What is needed to write the bodies of these deliveries; for one that has no words, the sentence that says why."""
     office = Words(work)
-    asked = {facts[row.id].event_id for row in rows} - {None}
+    parts = collected.parts(work, [row.id for row in rows if row.purpose == again.COLLECTED])
+    # of what was collected and has only one line left, that one is said
+    said_of = {row.id: parts[row.id][0] if row.id in parts else facts[row.id] for row in rows}
+    asked = {one.event_id for one in said_of.values()} - {None}
     events = {one.id: one for one in work.all(EVENTS, ids=list(asked))}
     readers = members(work, {row.person_id for row in rows})
     digests = digest_words.look(work, office, [row.id for row in rows if row.purpose == DIGEST])
@@ -146,16 +153,22 @@ def look(work: Step, rows: Sequence[Any], facts: Mapping[str, Any]) -> list[Unwr
             reader = readers[row.person_id]
             found.append(Unwritten(row, digests[row.id], reader, "/inbox" if reader.signs_in else ""))
             continue
-        fact = facts[row.id]
-        key = (fact.event_id, fact.of_priority, fact.category)
+        one, reader, lines = said_of[row.id], readers[row.person_id], parts.get(row.id, ())
+        key = row.id if len(lines) > 1 else (one.event_id, one.of_priority, one.category)
         if key not in known:
-            known[key] = _words(office, events.get(fact.event_id), row, fact)
+            known[key] = (
+                _words_of_many(office, row, lines, reader)
+                if len(lines) > 1
+                else _words(office, events.get(one.event_id), row, one)
+            )
         words = known[key]
         if isinstance(words, str):
             found.append((row, words))
         else:
-            reader = readers[row.person_id]
-            found.append(Unwritten(row, words, reader, fact.action_url, fact.stands_in_for))
+            action = (
+                collected.leads_to(row.channel, lines, reader) if len(lines) > 1 else one.action_url or ""
+            )
+            found.append(Unwritten(row, words, reader, action, facts[row.id].stands_in_for))
     return found
 
 
@@ -165,6 +178,13 @@ def _words(office: Words, event: Any, row: Any, fact: Any) -> Wording | str:
     try:
         draft = Draft(event.name, unpack(event.payload))
         return office.of(draft, PRIORITIES[fact.of_priority], fact.category)
+    except TemplateProblem as problem:
+        return said(problem, row)
+
+
+def _words_of_many(office: Words, row: Any, lines: Sequence[Any], reader: Member) -> Wording | str:
+    try:
+        return office.of(collected.draft(lines, reader, row.reason), PRIORITIES[row.priority], None)
     except TemplateProblem as problem:
         return said(problem, row)
 

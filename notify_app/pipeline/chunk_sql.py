@@ -73,7 +73,8 @@ MESSAGE_IDS = ", ".join(
 )
 MESSAGES = _each(
     "SELECT :org, {c}_id, id, '{c}', {c}, 'notification', :group, :priority, "
-    "CASE WHEN {c}_at > :now THEN 'quiet_hours' END, {c}_at, {c}_at, :now FROM person WHERE {c}_at IS NOT NULL",
+    "CASE WHEN {c}_at > :now THEN 'held' ELSE 'queued' END, CASE WHEN {c}_at > :now THEN 'quiet_hours' END, {c}_at, {c}_at, :now "
+    "FROM person WHERE {c}_at IS NOT NULL",
     " UNION ALL ",
 )
 ITEMS = _each("SELECT :org, {c}_id, line_id FROM person WHERE {c}_at IS NOT NULL", " UNION ALL ")
@@ -100,7 +101,7 @@ WRITE = text(
         FROM person JOIN raised ON raised.person_id = person.id
         JOIN jsonb_to_recordset(CAST(:worded AS jsonb)) AS w(word int, title text, text text, action text) USING (word)
     ), message AS (
-        INSERT INTO delivery (organisation_id, id, person_id, channel, address, purpose, group_key, priority, reason,
+        INSERT INTO delivery (organisation_id, id, person_id, channel, address, purpose, group_key, priority, state, reason,
                               due_at, next_attempt_at, created_at)
         {MESSAGES}
     ), item AS (

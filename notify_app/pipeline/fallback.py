@@ -5,6 +5,8 @@ recorded, and the page counts them. Of a level of a ladder that reaches nobody t
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -26,16 +28,29 @@ __all__ = ["block", "instead"]
 
 URGENT = 1
 GIVING_UP = "giving_up"
-HOPEFUL = ("queued", "sending", "sent", "delivered")
+HOPEFUL = ("queued", "held", "sending", "sent", "delivered")
 # whether the same still reaches somebody
 ARRIVING = """
     SELECT 1 FROM delivery WHERE organisation_id = :org AND group_key = :group AND id <> :id
-    AND state IN ('queued', 'sending', 'sent', 'delivered') AND reason IS DISTINCT FROM 'giving_up' LIMIT 1
+    AND state IN ('queued', 'held', 'sending', 'sent', 'delivered') AND reason IS DISTINCT FROM 'giving_up' LIMIT 1
 """
 NOTE = """
     INSERT INTO decision (organisation_id, event_id, person_id, outcome, reason)
     SELECT :org, :event, :person, 'not_told', 'not_reached' WHERE NOT EXISTS (
         SELECT FROM decision WHERE organisation_id = :org AND event_id = :event AND person_id = :person)
+"""
+CARRIED = """
+    SELECT n.id, n.event_id, n.title, n.name, n.category, n.item_id, e.payload FROM delivery_item i
+    JOIN notification n ON n.organisation_id = i.organisation_id AND n.id = i.notification_id
+    JOIN event e ON e.organisation_id = n.organisation_id AND e.id = n.event_id
+    WHERE i.organisation_id = :org AND i.delivery_id = :id ORDER BY n.priority, n.id
+"""
+# what else carries the same lines: their own messages by other channels, and what was collected
+SIBLINGS = """
+    SELECT i.notification_id, d.channel, d.state, d.reason FROM delivery_item mine
+    JOIN delivery_item i ON i.organisation_id = mine.organisation_id AND i.notification_id = mine.notification_id
+    JOIN delivery d ON d.organisation_id = i.organisation_id AND d.id = i.delivery_id
+    WHERE mine.organisation_id = :org AND mine.delivery_id = :id AND d.id <> :id
 """
 
 
@@ -56,11 +71,8 @@ def instead(work: Step, delivery: Any, reason: str, *, blocked: bool = False) ->
     `blocked`: the address is to blame, and is written to no more. Does nothing when the delivery is not this
     worker's any more: what another one has made of it stands.
     """
-    # two deliveries of one message may fail at once: the later one sees that the earlier is no hope any more
-    work.one(
-        "SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))",
-        key=f"{delivery.group_key}/{delivery.person_id}",
-    )
+    # two deliveries of one line may fail at once: the later one sees that the earlier is no hope any more
+    work.one("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))", key=f"instead/{delivery.person_id}")
     mine = work.run(
         "UPDATE delivery SET reason = :reason WHERE organisation_id = :org AND id = :id AND token = :token "
         "AND state = 'sending'",
@@ -75,37 +87,33 @@ def instead(work: Step, delivery: Any, reason: str, *, blocked: bool = False) ->
     if delivery.purpose == DIGEST:
         _tell_of_digest(work, delivery, reason)
         return
-    carried = work.one(
-        "SELECT n.id, n.event_id, n.title, n.name, n.category, n.item_id, e.payload FROM delivery_item i "
-        "JOIN notification n ON n.organisation_id = i.organisation_id AND n.id = i.notification_id "
-        "JOIN event e ON e.organisation_id = n.organisation_id AND e.id = n.event_id "
-        "WHERE i.organisation_id = :org AND i.delivery_id = :id ORDER BY n.id LIMIT 1",
-        id=delivery.id,
-    )
-    if carried is None or carried.name == NOT_REACHED.name:
+    lost, tried = _lost(work, delivery)
+    if not lost:
         return
     member = members(work, [delivery.person_id])[delivery.person_id]
-    siblings = work.all(
-        "SELECT channel, state, reason FROM delivery WHERE organisation_id = :org AND person_id = :person "
-        "AND group_key = :group AND purpose = :purpose AND id <> :id",
-        person=delivery.person_id,
-        group=delivery.group_key,
-        purpose=delivery.purpose,
-        id=delivery.id,
-    )
-    if any(one.state in HOPEFUL and one.reason != GIVING_UP for one in siblings):
-        return
-    tried = {delivery.channel, *(one.channel for one in siblings)}
     urgent = delivery.priority == URGENT
-    other = _next(member, tried, carried, urgent=urgent)
-    if other:
-        # it may be night by now
-        quiet = None if urgent else release_at(member.choice.quiet, member.zone, work.now)
-        outbox.put(work, [_copy(delivery, carried, *other, not_before=quiet)])
-    else:
-        _tell_office(work, delivery, member, carried, reason)
+    others: defaultdict[tuple[str, str] | None, list[Any]] = defaultdict(list)
+    for one in lost:
+        others[_next(member, tried, one, urgent=urgent)].append(one)
+    for one in others.pop(None, ()):
+        _tell_office(work, delivery, member, one, reason)
         if urgent and not work.one(ARRIVING, group=delivery.group_key, id=delivery.id):
-            ladders.hasten(work, carried.event_id)
+            ladders.hasten(work, one.event_id)
+    # it may be night by now
+    quiet = None if urgent else release_at(member.choice.quiet, member.zone, work.now)
+    outbox.put(work, [_copy(delivery, those, *way, not_before=quiet) for way, those in others.items() if way])
+
+
+def _lost(work: Step, delivery: Any) -> tuple[list[Any], set[str]]:
+    """The lines that nothing else carries any more, the most pressing first, and the channels that were tried. That
+    somebody was not reached is no reason to tell of it again."""
+    siblings = work.all(SIBLINGS, id=delivery.id)
+    hoped = {one.notification_id for one in siblings if one.state in HOPEFUL and one.reason != GIVING_UP}
+    carried = work.all(CARRIED, id=delivery.id)
+    lost = [one for one in carried if one.id not in hoped and one.name != NOT_REACHED.name]
+    of_lost = {one.id for one in lost}
+    tried = {one.channel for one in siblings if one.notification_id in of_lost}
+    return lost, {delivery.channel, *tried}
 
 
 def _next(member: Member, tried: set[str], carried: Any, *, urgent: bool) -> tuple[str, str] | None:
@@ -128,7 +136,7 @@ def _next(member: Member, tried: set[str], carried: Any, *, urgent: bool) -> tup
 
 
 def _copy(
-    delivery: Any, carried: Any, channel: str, address: str, *, not_before: datetime | None
+    delivery: Any, carried: Sequence[Any], channel: str, address: str, *, not_before: datetime | None
 ) -> outbox.Row:
     return outbox.Row(
         id=new_id(),
@@ -138,13 +146,14 @@ def _copy(
         group_key=delivery.group_key,
         priority=delivery.priority,
         not_before=not_before,
-        notification_id=carried.id,
+        notification_id=carried[0].id,
+        more=tuple(one.id for one in carried[1:]),
         purpose=delivery.purpose,
     )
 
 
 def _tell_office(work: Step, delivery: Any, member: Member, carried: Any, reason: str) -> None:
-    who, key, action = member.name, f"not_reached:{delivery.group_key}:{delivery.person_id}", None
+    who, key, action = member.name, f"not_reached:{carried.event_id}:{delivery.person_id}", None
     known = domains.event(carried.name)
     about = title_of(known.title, carried.payload) if known else carried.title
     if inbox.told_to_many(work, carried.event_id):

@@ -1,11 +1,12 @@
 """Step three of the path: rows of the outbox. A delivery is written in the transaction that decided on it.
 
-Its identity is (person, channel, address, purpose, group key, generation): whatever runs twice writes it once.
+Its identity is (person, channel, address, purpose, group key, generation): whatever runs twice writes it once. What is to
+leave at a later time is held, and leaves with what else is held for its address then (`sweeps.collect`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -16,12 +17,20 @@ from notify_app.pipeline.step import Step
 from notify_app.policy.routing import Planned
 from notify_app.queue import BULK, URGENT
 
-__all__ = ["Row", "put", "put_items", "put_messages"]
+__all__ = ["Row", "carry", "put", "put_items", "put_messages"]
+
+CARRY = """
+    INSERT INTO delivery_item (organisation_id, delivery_id, notification_id)
+    SELECT DISTINCT CAST(:org AS uuid), r.carrier, i.notification_id
+    FROM json_to_recordset(CAST(:rows AS json)) AS r(carrier uuid, part uuid)
+    JOIN delivery_item i ON i.organisation_id = :org AND i.delivery_id = r.part
+    ON CONFLICT DO NOTHING
+"""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One message to one address, carrying one notification."""
+    """One message to one address, carrying one notification, or `more`. `reason` says why its parts had waited."""
 
     id: UUID
     person_id: UUID
@@ -33,6 +42,8 @@ class Row:
     notification_id: UUID | None
     purpose: str = "notification"
     generation: int = 0
+    more: tuple[UUID, ...] = ()
+    reason: str | None = None
 
     @classmethod
     def of(cls, planned: Planned, line: Line, event_id: UUID) -> Row:
@@ -69,7 +80,8 @@ def put_messages(step: Step, rows: Sequence[Row]) -> None:
                 "group_key": row.group_key,
                 "generation": row.generation,
                 "priority": row.priority,
-                "reason": "quiet_hours" if row.not_before else None,
+                "state": "held" if row.not_before else "queued",
+                "reason": "quiet_hours" if row.not_before else row.reason,
                 "due_at": row.not_before or step.now,
                 "next_attempt_at": row.not_before or step.now,
             }
@@ -86,9 +98,15 @@ def put_items(step: Step, rows: Sequence[Row]) -> None:
     step.insert(
         "delivery_item",
         [
-            {"delivery_id": row.id, "notification_id": row.notification_id}
+            {"delivery_id": row.id, "notification_id": one}
             for row in rows
-            if row.notification_id
+            for one in (row.notification_id, *row.more)
+            if one
         ],
         stamp="",
     )
+
+
+def carry(step: Step, parts: Iterable[tuple[UUID, UUID]]) -> None:
+    """(carrier, part): a delivery carries all that another one was to carry."""
+    step.write(CARRY, [{"carrier": carrier, "part": part} for carrier, part in parts])

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import UUID
 
-from notify_app.pipeline import again, bodies
+from notify_app.pipeline import again, bodies, pace
 from notify_app.pipeline.bodies import Body, Office, Unwritten
 from notify_app.pipeline.line import AWAY, Line
 from notify_app.pipeline.pool import Job
@@ -62,6 +62,7 @@ class _Looked:
 
     office: Office
     facts: Mapping[str, Any]  # of those that are still ours, by their ids
+    tally: pace.Tally | None = None  # what has left to whom; None where that was asked before
     refused: list[NotSent] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
     unwritten: list[Unwritten] = field(default_factory=list)
@@ -74,6 +75,8 @@ class _Looked:
             if fact is None:
                 continue
             refusal = again.refusal(row, fact, self.office.now)
+            if refusal is None and self.tally is not None:
+                refusal = self.tally.refusal(row, fact)
             if refusal is not None:
                 self.refused.append(_refused(row, refusal))
             elif (text := body(row)) is not None:
@@ -109,7 +112,10 @@ def _look(line: Line, organisation_id: UUID, rows: Sequence[Any]) -> _Looked:
         organisation_id, again.question(rows), (bodies.OFFICE, {}), *kept_before
     )
     kept = {one.id: one._asdict() for some in bodies_ for one in some}
-    looked = _Looked(Office.of(offices[0]), {fact.id: fact for fact in facts})
+    office, known = Office.of(offices[0]), {fact.id: fact for fact in facts}
+    counted = pace.question(rows, known, office.pace, office.now)
+    history = line.scoped(organisation_id, counted)[0] if counted else []
+    looked = _Looked(office, known, pace.Tally(office.pace, office.now, history))
     fresh = looked.sort(rows, lambda row: kept.get(row.content_id))
     if fresh:
         with step(organisation_id) as work:

@@ -16,6 +16,7 @@ __all__ = [
     "CLAIM",
     "DUE_BROADCASTS",
     "DUE_DIGESTS",
+    "DUE_HELD",
     "DUE_INBOUND",
     "DUE_REMINDERS",
     "DUE_TASKS",
@@ -157,6 +158,16 @@ ABSENT_SOON = text(
 
 ESCALATIONS_ON = text("SELECT coalesce((SELECT escalations_on FROM installation), true) AS is_on")
 
+# for whom something was held until now, with how much; it is locked under the organisation's own scope
+DUE_HELD = text(
+    """
+    SELECT organisation_id, person_id, count(*) AS messages FROM (
+        SELECT organisation_id, person_id FROM delivery WHERE state = 'held' AND next_attempt_at <= :now
+        ORDER BY next_attempt_at LIMIT :limit
+    ) AS due GROUP BY organisation_id, person_id
+    """
+)
+
 # what is told to many, the most pressing first, each in its turn; taken under the organisation's own scope
 DUE_BROADCASTS = text(
     """
@@ -263,14 +274,13 @@ SETTLE = text(
         SET state = r.state, reason = r.reason, detail = r.detail, token = NULL, lease_until = NULL,
             next_attempt_at = CASE WHEN r.wait IS NULL THEN d.next_attempt_at
                               ELSE (SELECT hub_now()) + make_interval(secs => r.wait) END,
-            due_at = CASE WHEN r.reason = 'quiet_hours' AND r.wait IS NOT NULL
-                     THEN (SELECT hub_now()) + make_interval(secs => r.wait) ELSE d.due_at END,
+            due_at = CASE WHEN r.state = 'held' THEN (SELECT hub_now()) + make_interval(secs => r.wait) ELSE d.due_at END,
             failures = d.failures + CASE WHEN r.failed THEN 1 ELSE 0 END,
             attempts = d.attempts - CASE WHEN r.outcome IS NULL THEN 1 ELSE 0 END,
             provider = CASE WHEN r.outcome IS NULL AND d.attempts = 1 THEN NULL ELSE coalesce(r.provider, d.provider) END,
             provider_id = coalesce(r.provider_id, d.provider_id),
             segments = coalesce(r.segments, d.segments), cost_usd = coalesce(r.cost_usd, d.cost_usd),
-            settled_at = CASE WHEN r.state <> 'queued' THEN (SELECT hub_now()) END
+            settled_at = CASE WHEN r.state NOT IN ('queued', 'held') THEN (SELECT hub_now()) END
         FROM result r
         WHERE d.organisation_id = r.organisation_id AND d.id = r.id AND d.token = r.token AND d.state = 'sending'
         RETURNING d.organisation_id, d.id, d.provider, d.claimed_at, r.number, r.token, r.outcome,

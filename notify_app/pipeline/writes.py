@@ -14,6 +14,7 @@ from uuid import UUID
 
 from notify_app.live.announce import Changed
 from notify_app.pipeline import crowd, digest, inbox, outbox
+from notify_app.pipeline.retime import retime
 from notify_app.pipeline.step import Step
 from notify_app.policy.reasons import Reason
 
@@ -184,6 +185,7 @@ def _write_people(step: Step, writes: Writes) -> None:
             step.write(statement, rows)
     if writes.rezoned:
         digest.replan(step, writes.rezoned)
+        retime(step, writes.rezoned)
 
 
 def _write_items(step: Step, writes: Writes) -> None:

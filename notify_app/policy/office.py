@@ -9,11 +9,13 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from notify_app.errors import FieldError, Invalid
+from notify_app.policy.limits import BURST_SECONDS, usual
 
 __all__ = ["Branding", "Hours", "OfficeSettings", "read"]
 
 Model = TypeVar("Model", bound=BaseModel)
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
+Most = Annotated[int, Field(ge=0, le=10_000)]  # messages; 0 is without limit
 Line = Annotated[str, Field(max_length=200, pattern=r"^[^\r\n\x00]*$")]
 
 
@@ -43,6 +45,12 @@ class OfficeSettings(BaseModel):
     # what kinds of work offer and this organisation wants done by itself (`Assignment.option`)
     options: frozenset[Annotated[str, Field(max_length=60)]] = frozenset()
     sms_segments: Annotated[int, Field(ge=1, le=6)] = 1
+    # how often one person is written to (`policy.limits`); a burst of 0 seconds is none
+    burst_seconds: Annotated[int, Field(ge=0, le=600)] = BURST_SECONDS
+    sms_an_hour: Most = usual("sms_an_hour")
+    sms_a_day: Most = usual("sms_a_day")
+    email_an_hour: Most = usual("email_an_hour")
+    email_a_day: Most = usual("email_a_day")
 
 
 class Branding(BaseModel):

@@ -47,6 +47,10 @@ class Reason(StrEnum):
     sent_unconfirmed = "sent_unconfirmed"
     lease_ran_out = "lease_ran_out"
     provider_config = "provider_config"
+    # held, and leaving together
+    burst = "burst"
+    throttled = "throttled"
+    collected = "collected"
 
 
 SENTENCES = {
@@ -84,6 +88,9 @@ SENTENCES = {
     Reason.sent_unconfirmed: "It may have arrived; another try could double it, so it was left.",
     Reason.lease_ran_out: "The worker that was sending it went away.",
     Reason.provider_config: "The provider's account is not set up properly; the message waits.",
+    Reason.burst: "Others like it have just gone out: {channel} waits until {until} and leaves with what else has come.",
+    Reason.throttled: "They had as many by {channel} as the office allows: it waits until {until} and leaves with what else has come.",
+    Reason.collected: "By {channel} it left together with others, in one message.",
 }
 
 

@@ -1,4 +1,4 @@
-"""Wake the workers of every queue that has something due: what quiet hours held, retries, lost wake-ups.
+"""Wake the workers of every queue that has something due: retries, lost wake-ups.
 
 It moves nothing itself: due rows are claimable by their time alone.
 """

@@ -14,6 +14,7 @@ from werkzeug.datastructures import MultiDict
 from notify_app import domains
 from notify_app.domains import moves
 from notify_app.domains.base import EventType, Priority, WorkKind
+from notify_app.domains.hub import COLLECTED
 from notify_app.pipeline.audience import WORDS, Member
 from notify_app.policy.routing import Matter, in_digest
 from notify_app.web.words import category_title, channel_title
@@ -91,7 +92,7 @@ def event_rows(me: Member) -> list[dict[str, Any]]:
             "choices": [_override(me, one, channel) for channel in OUTWARD],
         }
         for one in domains.events()
-        if one.priority is not Priority.urgent and _concerns(one, me)
+        if one.priority is not Priority.urgent and one.name != COLLECTED.name and _concerns(one, me)
     ]
 
 

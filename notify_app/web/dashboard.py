@@ -46,7 +46,7 @@ FIGURES = f"""
           AND state IN ('failed', 'bounced', 'unknown')) AS failed,
       (SELECT coalesce(sum(coalesce(x.people, 1)), 0) FROM event e JOIN decision x ON x.organisation_id = e.organisation_id AND x.event_id = e.id
         WHERE e.organisation_id = :org AND e.created_at > :day AND x.reason IN ('not_reached', 'nobody')) AS not_reached,
-      (SELECT count(*) FROM delivery WHERE organisation_id = :org AND created_at > :week AND state IN ('queued', 'sending')
+      (SELECT count(*) FROM delivery WHERE organisation_id = :org AND created_at > :week AND state IN ('queued', 'held', 'sending')
           AND next_attempt_at < :late) AS late
     FROM (
         SELECT count(DISTINCT item_id) AS waiting, count(DISTINCT item_id) FILTER (WHERE due_at < :now) AS overdue,
@@ -224,7 +224,7 @@ def _chart(
                 "label": f"{begin:%H}",
                 "exact": f"{read.exact(begin)}–{end}",
                 "ok": count(hour, "sent", "delivered"),
-                "waiting": count(hour, "queued", "sending"),
+                "waiting": count(hour, "queued", "held", "sending"),
                 "failed": count(hour, "failed", "bounced", "suppressed", "unknown"),
             }
         )

@@ -6,7 +6,7 @@ Somebody else's line is answered as if there were none.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -20,12 +20,13 @@ from notify_app.live import cursor
 from notify_app.live.announce import Changed
 from notify_app.pipeline import inbox
 from notify_app.pipeline.step import Step, step
+from notify_app.web.folds import folded
 from notify_app.web.guard import allow
 from notify_app.web.identity import Viewer, viewer
 from notify_app.web.reader import Reader, reader
 from notify_app.web.rollcall import answers_of, asking
 from notify_app.web.sign_in import safe_next
-from notify_app.web.words import flash_undo, hold_inbox_state, note, uuid_or_none, wants_json
+from notify_app.web.words import event_title, flash_undo, hold_inbox_state, note, uuid_or_none, wants_json
 
 __all__ = ["blueprint"]
 
@@ -79,15 +80,34 @@ def _lines(who: Viewer, before: UUID, shown: str) -> tuple[list[tuple[Any, str]]
 
 
 def _by_day(lines: list[tuple[Any, str]], read: Reader, answers: dict[UUID, Any]) -> list[dict[str, Any]]:
-    days: dict[date, list[dict[str, Any]]] = {}
-    for row, organisation in lines:
-        days.setdefault(read.on(row.created_at), []).append(
-            {**note(row, read, organisation), "answers": answers.get(row.id, [])}
-        )
+    days: dict[date, list[tuple[Any, str]]] = {}
+    for line in lines:
+        days.setdefault(read.on(line[0].created_at), []).append(line)
     return [
-        {"title": read.day_title(day), "date": day.isoformat(), "notifications": notes}
-        for day, notes in days.items()
+        {
+            "title": read.day_title(day),
+            "date": day.isoformat(),
+            "entries": [
+                _entry(group, read, answers)
+                for group in folded(those, lambda line: line[0], lambda line: line[1])
+            ],
+        }
+        for day, those in days.items()
     ]
+
+
+def _entry(group: Sequence[tuple[Any, str]], read: Reader, answers: dict[UUID, Any]) -> dict[str, Any]:
+    """One line, or several of one event that are folded into a group."""
+    notes = [
+        {**note(row, read, organisation), "answers": answers.get(row.id, [])} for row, organisation in group
+    ]
+    newest = group[0][0]
+    return {
+        "notifications": notes,
+        "title": event_title(newest.name),
+        "priority": notes[0]["priority"],
+        "when": notes[0]["when"],
+    }
 
 
 @blueprint.post("/inbox/<uuid:id>/read")

@@ -58,7 +58,7 @@ OTHERS = """
            (SELECT coalesce(json_agg(json_build_array(d.channel, d.state) ORDER BY d.created_at), '[]')
               FROM delivery_item i
               JOIN delivery d ON d.organisation_id = i.organisation_id AND d.id = i.delivery_id
-             WHERE i.organisation_id = n.organisation_id AND i.notification_id = n.id) AS sent,
+             WHERE i.organisation_id = n.organisation_id AND i.notification_id = n.id AND d.reason IS DISTINCT FROM 'collected') AS sent,
            (SELECT x.reason FROM decision x WHERE x.organisation_id = p.organisation_id AND x.event_id = :event
                AND x.person_id = p.id AND x.outcome = 'not_told' AND x.channel IS NULL LIMIT 1) AS refused
     FROM person p
@@ -68,7 +68,7 @@ OTHERS = """
     ORDER BY p.name, p.id LIMIT 200
 """
 # what the office must know of somebody's deliveries, the worst first
-TROUBLE = ("failed", "bounced", "unknown", "suppressed", "queued")
+TROUBLE = ("failed", "bounced", "unknown", "suppressed", "queued", "held")
 
 PEOPLE = """
     SELECT id, name, role FROM person WHERE organisation_id = :org AND left_at IS NULL ORDER BY lower(name), id LIMIT :limit
@@ -171,6 +171,7 @@ def _line(line: why.Line, read: Reader) -> dict[str, Any]:
 
 def _delivery(sent: why.Sent, read: Reader, for_office: bool) -> dict[str, Any]:
     return {
+        "id": str(sent.id),
         "channel": sent.channel,
         "channel_title": channel_title(sent.channel),
         "address": masked(sent.address),

@@ -30,7 +30,7 @@ blueprint = Blueprint("outbox", __name__)
 
 PAGE = 30
 PREVIEW = 140
-STATES = {"waiting": ["queued", "sending"], "failed": ["failed", "bounced", "unknown", "suppressed"]}
+STATES = {"waiting": ["queued", "held", "sending"], "failed": ["failed", "bounced", "unknown", "suppressed"]}
 FRAME_POLICY = (
     "default-src 'none'; img-src data: https:; style-src 'unsafe-inline'; frame-ancestors 'self'; "
     "sandbox allow-popups allow-popups-to-escape-sandbox"

@@ -14,7 +14,7 @@ from notify_app.pipeline.step import Step, hub
 from notify_app.policy import sms
 from notify_app.policy.office import Branding, read
 from notify_app.web.reader import Reader
-from notify_app.web.words import channel_title, price
+from notify_app.web.words import PRIORITIES, channel_title, price
 
 __all__ = ["COLUMNS", "local_channels", "one", "shown"]
 
@@ -22,7 +22,7 @@ EARLIER = 6
 
 COLUMNS = """
     d.id, d.channel, d.address, d.state, d.created_at, coalesce(d.settled_at, d.created_at) AS at, d.segments, d.cost_usd,
-    p.name AS to_name, c.body, n.id AS notification_id, n.title
+    d.purpose = 'collected' AS collected, p.name AS to_name, c.body, n.id AS notification_id, n.title
     FROM delivery d
     JOIN person p ON p.organisation_id = d.organisation_id AND p.id = d.person_id
     LEFT JOIN content c ON c.organisation_id = d.organisation_id AND c.id = d.content_id
@@ -31,7 +31,7 @@ COLUMNS = """
         JOIN notification n ON n.organisation_id = i.organisation_id AND n.id = i.notification_id
         WHERE i.organisation_id = d.organisation_id AND i.delivery_id = d.id ORDER BY n.id LIMIT 1
     ) n ON true
-    WHERE d.organisation_id = :org AND 'local' = coalesce(
+    WHERE d.organisation_id = :org AND d.reason IS DISTINCT FROM 'collected' AND 'local' = coalesce(
         d.provider,
         (SELECT a.provider FROM attempt a WHERE a.organisation_id = d.organisation_id AND a.delivery_id = d.id
           ORDER BY a.number DESC LIMIT 1),
@@ -41,6 +41,11 @@ ONE = f"SELECT {COLUMNS} AND d.id = :id"
 BEFORE_IT = f"""
     SELECT {COLUMNS} AND d.channel = 'sms' AND d.address = :address AND c.body IS NOT NULL AND (d.created_at, d.id) < (:at, :id)
     ORDER BY d.created_at DESC, d.id DESC LIMIT :limit
+"""
+PARTS = """
+    SELECT n.id, n.title, n.priority, n.created_at FROM delivery_item i
+    JOIN notification n ON n.organisation_id = i.organisation_id AND n.id = i.notification_id
+    WHERE i.organisation_id = :org AND i.delivery_id = :id ORDER BY n.priority, n.created_at, n.id LIMIT 200
 """
 ORGANISATION = "SELECT name, branding FROM organisation WHERE id = :org"
 
@@ -94,12 +99,26 @@ def shown(work: Step, row: Any, view: Reader) -> dict[str, Any]:
         "text": text or _("It is written when it leaves."),
         "link": "",
         "notification_url": url_for("notification.show", id=row.notification_id)
-        if row.notification_id
+        if row.notification_id and not row.collected
         else None,
+        "parts": _parts(work, row, view) if row.collected else [],
         "headers": [],
         "earlier": [],
     }
     return shared | (_as_sms(row, text, earlier, view) if row.channel == "sms" else _as_mail(row, sender))
+
+
+def _parts(work: Step, row: Any, view: Reader) -> list[dict[str, Any]]:
+    """What a collected message carries; each has its own answer to why."""
+    return [
+        {
+            "title": one.title,
+            "priority": PRIORITIES[one.priority],
+            "when": view.when(one.created_at),
+            "url": url_for("notification.show", id=one.id),
+        }
+        for one in work.all(PARTS, id=row.id)
+    ]
 
 
 def _as_mail(row: Any, sender: Sender) -> dict[str, Any]:

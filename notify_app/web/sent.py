@@ -56,7 +56,8 @@ PEOPLE = """
            (SELECT coalesce(json_agg(json_build_array(d.channel, d.state) ORDER BY d.created_at), '[]')
               FROM delivery_item i
               JOIN delivery d ON d.organisation_id = i.organisation_id AND d.id = i.delivery_id
-             WHERE i.organisation_id = n.organisation_id AND i.notification_id = n.id) AS sent,
+             WHERE i.organisation_id = n.organisation_id AND i.notification_id = n.id
+               AND d.reason IS DISTINCT FROM 'collected') AS sent,
            EXISTS (SELECT FROM decision x WHERE x.organisation_id = n.organisation_id AND x.event_id = n.event_id
                      AND x.person_id = p.id AND x.reason = 'not_reached') AS unreached
     FROM notification n JOIN person p ON p.organisation_id = n.organisation_id AND p.id = n.person_id

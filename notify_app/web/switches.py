@@ -1,9 +1,11 @@
-"""What an administrator switches for the organisation (D6): its notifications, its escalations, and what its kinds
-of work do by themselves. The installation's own switches are shown here and set by whoever runs it (`flask notifications`,
-`flask escalations`)."""
+"""What an administrator switches for the organisation (D6): its notifications, its escalations, what its kinds of work do
+by themselves, and how often one person is written to (A14). The installation's own switches are shown here and set by
+whoever runs it (`flask notifications`, `flask escalations`)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -14,6 +16,7 @@ from notify_app import domains
 from notify_app.live.announce import Changed
 from notify_app.pipeline.step import Step, step
 from notify_app.pipeline.wording import Words
+from notify_app.policy.limits import LIMITS, Limit
 from notify_app.web.guard import allow
 from notify_app.web.identity import viewer
 from notify_app.work import templates
@@ -22,11 +25,19 @@ __all__ = ["blueprint"]
 
 blueprint = Blueprint("switches", __name__)
 
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+MOST = {"burst_seconds": 600, **{limit.name: 10_000 for limit in LIMITS}}  # as `OfficeSettings` takes them
+
 
 @blueprint.get("/switches")
 @allow("administrator")
 def show() -> ResponseReturnValue:
     """The page."""
+    return _page()
+
+
+def _page(typed: Mapping[str, str] = NOTHING, errors: Mapping[str, str] = NOTHING) -> str:
     with step(viewer().organisation_id) as work:
         words = Words(work)
     return render_template(
@@ -36,7 +47,27 @@ def show() -> ResponseReturnValue:
         installed_on=words.installed_on,
         escalations_installed=words.escalations_installed,
         options=[{**one, "on": one["key"] in words.settings.options} for one in _options()],
+        limits=[
+            {
+                "name": limit.name,
+                "title": _limit_title(limit),
+                "value": typed.get(limit.name, str(getattr(words.settings, limit.name))),
+            }
+            for limit in LIMITS
+        ],
+        burst=typed.get("burst_seconds", str(words.settings.burst_seconds)),
+        errors=errors,
     )
+
+
+def _limit_title(limit: Limit) -> str:
+    titles = {
+        "sms_an_hour": _("SMS in an hour"),
+        "sms_a_day": _("SMS in a day"),
+        "email_an_hour": _("Emails in an hour"),
+        "email_a_day": _("Emails in a day"),
+    }
+    return titles.get(limit.name, limit.name)
 
 
 @blueprint.post("/switches")
@@ -55,6 +86,25 @@ def save() -> ResponseReturnValue:
             offered=offered,
         )
     flash(_("The switches are set."), "ok")
+    return redirect(url_for(".show"), 303)
+
+
+@blueprint.post("/switches/limits")
+@allow("administrator")
+def save_limits() -> ResponseReturnValue:
+    """Keep how often one person is written to."""
+    typed = {name: request.form.get(name, "").strip() for name in MOST}
+    errors = {
+        name: _("Use a whole number from 0 to %(most)s.", most=f"{most:,}")
+        for name, most in MOST.items()
+        if not (typed[name].isascii() and typed[name].isdigit() and int(typed[name][:9]) <= most)
+    }
+    if errors:
+        return _page(typed, errors), 422
+    with step(viewer().organisation_id) as work:
+        templates.set_office(work, {name: int(value) for name, value in typed.items()}, viewer().by)
+        work.news.append(Changed(work.organisation_id, "switches"))
+    flash(_("The limits are set."), "ok")
     return redirect(url_for(".show"), 303)
 
 

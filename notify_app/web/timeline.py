@@ -56,7 +56,8 @@ TOLD = """
                                      ORDER BY d.created_at, d.id), '[]')
               FROM delivery_item i
               JOIN delivery d ON d.organisation_id = i.organisation_id AND d.id = i.delivery_id
-             WHERE i.organisation_id = n.organisation_id AND i.notification_id = n.id) AS sent
+             WHERE i.organisation_id = n.organisation_id AND i.notification_id = n.id
+               AND d.reason IS DISTINCT FROM 'collected') AS sent
     FROM notification n
     JOIN person p ON p.organisation_id = n.organisation_id AND p.id = n.person_id
     WHERE n.organisation_id = :org AND n.event_id = ANY(:events) AND (:everything OR n.person_id = :me)
@@ -167,7 +168,13 @@ def _reason(reason: str | None) -> str:
 
 def _told(row: Any, decided: list[Any], said: why.Said, read: Reader, me: UUID) -> Entry:
     states = [one[1] for one in row.sent]
-    kind = "failed" if any(one in FAILED for one in states) else "waiting" if "queued" in states else "told"
+    kind = (
+        "failed"
+        if any(one in FAILED for one in states)
+        else "waiting"
+        if {"queued", "held"} & {*states}
+        else "told"
+    )
     title = (
         _("You were told: %(title)s", title=row.title)
         if row.person_id == me
@@ -202,7 +209,7 @@ def _said_to(said: why.Said, you: bool) -> why.Said:
 def _trouble(sent: list[Any], said: why.Said) -> str:
     """What went wrong with a delivery, in words."""
     channel, state, reason, detail, due_at = sent
-    if state in ("sent", "delivered", "sending") or (state == "queued" and reason == "quiet_hours"):
+    if state in ("sent", "delivered", "sending", "held"):
         return ""
     text = why.reason_of(reason, channel, {"until": due_at}, said) if reason else ""
     return f"{channel_title(channel)}: {text} {detail or ''}".strip() if text or detail else ""

@@ -147,6 +147,7 @@ def delivery_title(state: str) -> str:
     """A delivery's state in one or two words."""
     titles = {
         "queued": _("Waiting"),
+        "held": _("Waiting"),
         "sending": _("Being sent"),
         "sent": _("Sent"),
         "delivered": _("Delivered"),

@@ -191,7 +191,7 @@ STOPPED = """
 # what was to tell others of it, and has not left, does not leave any more
 UNSENT = """
     UPDATE delivery SET state = 'skipped', reason = :reason, settled_at = :now
-    WHERE organisation_id = :org AND state = 'queued' AND group_key = ANY(:groups)
+    WHERE organisation_id = :org AND state IN ('queued', 'held') AND group_key = ANY(:groups)
 """
 GROUPS = (
     "SELECT event_id FROM escalation WHERE organisation_id = :org AND task_id = :id AND event_id IS NOT NULL"

@@ -19,6 +19,7 @@ from notify_app.errors import FieldError, Invalid, NotFound, Refused
 from notify_app.ids import new_id
 from notify_app.live.announce import Changed
 from notify_app.pipeline import digest
+from notify_app.pipeline.retime import retime
 from notify_app.pipeline.step import Step
 from notify_app.work import joining, record, wishes
 from notify_app.work.record import By, What
@@ -68,6 +69,7 @@ def change(step: Step, person_id: UUID, values: Mapping[str, str], by: By) -> No
     )
     _note_changes(step, person_id, {name: getattr(known, name) for name in columns}, columns, by)
     digest.replan(step, [person_id])
+    retime(step, [person_id])
     _changed(step)
 
 

@@ -129,7 +129,9 @@ DECISIONS = """
     ORDER BY created_at, id
 """
 DELIVERIES = """
-    SELECT d.*, (SELECT coalesce(json_agg(json_build_array(
+    SELECT d.*, (SELECT count(*) FROM delivery_item o WHERE o.organisation_id = d.organisation_id AND o.delivery_id = d.id)
+                AS carried,
+                (SELECT coalesce(json_agg(json_build_array(
                     t.number, t.provider, t.outcome, t.error_code, t.error,
                     to_char(t.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"')) ORDER BY t.number), '[]')
                  FROM attempt t WHERE t.organisation_id = d.organisation_id AND t.delivery_id = d.id) AS tries
@@ -170,7 +172,8 @@ def explain(step: Step, event_id: UUID, person_id: UUID, said: Said) -> Why:
         person.name,
         person.told_at is not None,
         tuple(lines),
-        tuple(_sent(one, said) for one in deliveries),
+        # what was collected was sent as a part of another one, which is here too
+        tuple(_sent(one, said) for one in deliveries if one.reason != Reason.collected),
     )
 
 
@@ -277,6 +280,8 @@ def reason_of(reason: str, channel: str | None, detail: Mapping[str, Any] | None
 def _delivery_lines(row: Any, said: Said) -> list[Line]:
     name = CHANNELS.get(row.channel, row.channel)
     name = f"digest by {name}" if row.purpose == "digest" else name
+    if row.carried > 1:
+        name = f"{name} with {row.carried} messages"
     lines = []
     for number, provider, outcome, code, error, started in row.tries:
         words = f"{_attempt(name, number, provider)}: {OUTCOMES.get(outcome, outcome)}"
@@ -287,11 +292,15 @@ def _delivery_lines(row: Any, said: Said) -> list[Line]:
         # its attempt is written when it has ended
         text = f"{_attempt(name, row.attempts, row.provider)}: is under way."
         lines.append(Line(text, row.claimed_at, "attempt"))
+    elif row.reason == Reason.collected:
+        lines.append(Line(_because(row, said), row.settled_at, "quiet"))
     elif row.state in ENDS:
         why = "" if row.state in ("sent", "delivered") else _because(row, said)
         text = ENDS[row.state].format(channel=f"The {name}" if row.state != "unknown" else f"the {name}")
         lines.append(Line(f"{text} {why}".strip(), row.settled_at, "result"))
-    elif row.state == "queued" and row.next_attempt_at > said.now:
+    elif row.state == "held" and row.reason != Reason.quiet_hours:
+        lines.append(Line(_because(row, said), None, "quiet"))
+    elif row.state in ("queued", "held") and row.next_attempt_at > said.now:
         lines.append(Line(f"The {name} is to leave at {said.time(row.next_attempt_at)}.", None, "quiet"))
     return lines
 
@@ -311,7 +320,7 @@ def _because(row: Any, said: Said) -> str:
 
 
 def _sent(row: Any, said: Said) -> Sent:
-    waiting = row.state == "queued" and row.next_attempt_at > said.now
+    waiting = row.state in ("queued", "held") and row.next_attempt_at > said.now
     provider = row.provider or next((one[1] for one in reversed(row.tries)), "")
     return Sent(
         row.id,

@@ -15,6 +15,7 @@ from notify_app.channels.addresses import clean_email, clean_number
 from notify_app.channels.base import Invalid as BadAddress
 from notify_app.errors import FieldError, Invalid, NotFound
 from notify_app.pipeline import digest
+from notify_app.pipeline.retime import retime
 from notify_app.pipeline.step import Step, hub
 from notify_app.work import record
 from notify_app.work.record import By, What
@@ -98,7 +99,7 @@ def keep_quiet(
     step: Step, person_id: UUID, hours: tuple[time, time] | None, days: Sequence[int], zone: str, by: By
 ) -> None:
     """Quiet from the first to the second, on windows that begin on `days` (Monday = 0); None is never. Their next digest
-    follows."""
+    follows, and what quiet hours hold by now is timed anew."""
     start, end = hours or (None, None)
     known = step.one(KEEP_QUIET, me=person_id, start=start, end=end, days=list(days))
     before = _window(known.quiet_from, known.quiet_until, known.quiet_days)
@@ -108,6 +109,7 @@ def keep_quiet(
     if before != after:
         record.note(step, by, What.quiet_hours, person_id, before=before, after=after)
     digest.replan(step, [person_id])
+    retime(step, [person_id])
 
 
 def _window(start: time | None, end: time | None, days: Sequence[int] | None) -> dict[str, Any]:

@@ -88,7 +88,9 @@ function put(n) {
 
 function remove(row) {
   const day = row.closest('[data-day]');
+  const fold = row.closest('[data-fold]');
   row.remove();
+  if (fold && !fold.querySelector('[data-note]')) fold.remove();
   if (!day.querySelector('[data-note]')) day.remove();
   document.querySelector('[data-empty]').hidden = Boolean(list.querySelector('[data-note]'));
 }
@@ -232,7 +234,7 @@ document.addEventListener('click', async (event) => {
     const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
     let first = null;
     for (const day of page.querySelectorAll('[data-day]')) {
-      const rows = [...day.querySelectorAll('[data-note]')].filter((row) => !rowOf(row.dataset.note));
+      const rows = [...day.querySelectorAll('[data-notes] > li')].filter((row) => !rowOf((row.querySelector('[data-note]') ?? row).dataset.note));
       if (!rows.length) continue;
       const here = list.querySelector(`[data-day="${day.dataset.day}"] [data-notes]`);
       if (here) here.append(...rows.map((row) => document.adoptNode(row)));
@@ -241,7 +243,7 @@ document.addEventListener('click', async (event) => {
     }
     const next = page.querySelector('[data-older]');
     if (next) link.href = next.getAttribute('href'); else link.remove();
-    first?.querySelector('.note-title a').focus();
+    first?.querySelector('summary, .note-title a').focus();
   } catch (error) {
     failed(error);
   } finally {

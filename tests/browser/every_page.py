@@ -11,8 +11,11 @@ from uuid import uuid4
 
 from playwright.sync_api import Page
 
+from notify_app.pipeline.step import step
 from notify_app.secrets import Secrets
-from notify_app.sweeps import scheduled
+from notify_app.sweeps import collect, scheduled
+from notify_app.work import wishes
+from notify_app.work.record import COMMAND
 from tests.browser.office import Office
 from tests.browser.site import Site
 
@@ -86,6 +89,7 @@ def furnish(office: Office, words: dict[str, str] | None = None) -> None:
     office.settle()
     invite(office)
     change(office, said)
+    together(office, said)
     adam = office.person("adam", "administrator", name="Adam Berg")
     for number, name in enumerate(("Night report", said["reward"])):
         office.site.build.insert(
@@ -181,6 +185,23 @@ def watched(office: Office) -> None:
             found=found,
             minutes=minutes,
         )
+
+
+def together(office: Office, said: dict[str, str]) -> None:
+    """Five rewards of one minute for Iris, which her quiet hours held and which left as one message."""
+    iris = office.person("iris", name="Iris Holm")
+    office.site.build.quiet(iris, "00:00", "00:00")
+    for number in range(5):
+        reward = {"reward": f"{said['reward']} {number}", "points": 100, "redeemed_by": said["redeemed_by"]}
+        office.post(
+            "reward.redeemed", {"technician": {"id": "iris"}, "redeemed_at": office.tomorrow(), **reward}
+        )
+    office.settle()
+    with office.site.app.app_context():
+        with step(office.organisation.id) as work:
+            wishes.keep_quiet(work, iris.id, None, range(7), "UTC", COMMAND)
+        collect.run(datetime.now(UTC))
+    office.settle()
 
 
 def other_work(office: Office, said: dict[str, str]) -> None:
@@ -354,6 +375,7 @@ PLACES = (
     Place("running", "alice", at("/running")),
     Place("inbox", "marco", at("/inbox")),
     Place("inbox-empty", "nora", at("/inbox")),
+    Place("inbox-folded", "iris", at("/inbox"), opens=".fold summary"),
     Place("notification", "marco", line("marco", "repair_assigned")),
     Place("notification-office", "alice", asked),
     Place("work", "alice", at("/work"), opens="input[name=item], .decide-deny summary"),
@@ -419,6 +441,7 @@ PLACES = (
     Place("outbox", "alice", at("/outbox")),
     Place("outbox-email", "alice", message("dana", "email"), opens=".outbox-facts summary"),
     Place("outbox-sms", "alice", message("dana", "sms")),
+    Place("outbox-collected", "alice", message("iris", "email")),
     Place("private-link", "", lambda office: office.private_link("dana")),
     Place("private-link-gone", "", at("/l/nothing-that-was-ever-made"), status=404),
     Place("not-found", "marco", at("/inbox/0199a3c4-7b1e-7cc3-8f00-1d2f3a4b5c6d"), status=404),

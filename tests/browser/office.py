@@ -22,7 +22,7 @@ from tests.builders import Organisation, Person, Source
 _numbers = count(1000)
 UNSETTLED = """
     SELECT (SELECT count(*) FROM inbound WHERE organisation_id = :org AND state = 'accepted')
-         + (SELECT count(*) FROM delivery WHERE organisation_id = :org AND state IN ('queued', 'sending')
+         + (SELECT count(*) FROM delivery WHERE organisation_id = :org AND state IN ('queued', 'held', 'sending')
               AND next_attempt_at <= hub_now()) AS n
 """
 

@@ -251,6 +251,7 @@ def test_older_lines_are_put_below_in_place(office: Office, visit: Visits) -> No
     office.settle()
     page = live(visit(office.people["marco"], "/inbox"))
     expect(rows(page)).to_have_count(30)
+    page.get_by_text("30 messages").click()  # they came within a minute
     page.get_by_role("link", name="Load older").click()
     expect(rows(page)).to_have_count(34)
     expect(page.get_by_role("link", name="Load older")).to_have_count(0)
@@ -316,3 +317,25 @@ def test_what_nobody_announced_arrives_all_the_same(site: Site, office: Office, 
     expect(rows(inbox)).to_have_count(3)
     assert_counts(inbox, 3)
     assert inbox.evaluate("window.untouched"), "the page was not reloaded"
+
+
+@pytest.mark.proves("A14")
+def test_lines_of_one_minute_are_folded_and_each_is_its_own_inside(
+    office: Office, visit: Visits, screen: str
+) -> None:
+    marco = office.people["marco"]
+    assign(office, *(f"R-{number}" for number in range(1, 6)))
+    office.settle()
+    inbox = live(visit(marco, "/inbox", screen=screen))
+    expect(rows(inbox).first).to_be_hidden()
+    inbox.get_by_text("5 messages").click()
+    expect(rows(inbox)).to_have_count(5)
+    expect(rows(inbox).first).to_be_visible()
+
+    rows(inbox).filter(has_text="R-2").get_by_role("button", name="as read").click()
+    expect(rows(inbox).filter(has_text="R-2")).not_to_have_class(re.compile("is-unread"))
+    assert_counts(inbox, 4)
+
+    assign(office, "R-6")
+    expect(rows(inbox)).to_have_count(6)
+    expect(rows(inbox).first).to_contain_text("R-6")

@@ -357,7 +357,7 @@ class House:
         return self.database.one(
             "SELECT count(*) FILTER (WHERE at <= hub_now()) AS now_due, min(at) AS next, "
             "(SELECT count(*) FROM delivery WHERE organisation_id = %(org)s AND state = 'sending') AS sending FROM ("
-            "SELECT next_attempt_at AS at FROM delivery WHERE organisation_id = %(org)s AND state = 'queued' "
+            "SELECT next_attempt_at AS at FROM delivery WHERE organisation_id = %(org)s AND state IN ('queued', 'held') "
             "UNION ALL SELECT next_attempt_at FROM inbound WHERE organisation_id = %(org)s AND state = 'accepted' "
             "UNION ALL SELECT next_chunk_at FROM broadcast WHERE organisation_id = %(org)s AND done_at IS NULL) AS due",
             org=office.id,

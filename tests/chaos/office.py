@@ -19,7 +19,7 @@ from uuid import UUID
 from notify_app.ids import new_id
 from notify_app.pipeline.ingest import secret_name
 from notify_app.secrets import Secrets
-from tests.builders import new_secret
+from tests.builders import AT_ONCE, new_secret
 from tests.chaos.database import Database
 
 TECHNICIANS, CUSTOMERS = 6, 10
@@ -67,9 +67,11 @@ class Office:
         """A new one, with technicians and customers who have an email address and a telephone each."""
         office = cls(new_id(), f"shop-{next(_offices)}", new_secret())
         database.run(
-            "INSERT INTO organisation (id, slug, name, zone, branding) VALUES (%(id)s, %(slug)s, %(slug)s, 'UTC', %(look)s)",
+            "INSERT INTO organisation (id, slug, name, zone, branding, settings) "
+            "VALUES (%(id)s, %(slug)s, %(slug)s, 'UTC', %(look)s, %(settings)s)",
             id=office.id,
             slug=office.slug,
+            settings=json.dumps(AT_ONCE),  # each message is counted by itself
             look=json.dumps({"sender_address": f"hello@{office.slug}.example.com"}),
         )
         database.run(

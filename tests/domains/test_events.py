@@ -150,6 +150,7 @@ def test_no_event_is_declared_beside_those_but_the_few_that_the_hub_needs() -> N
         "hub_unwell",  # what the auditor has found, and that it is over
         "hub_well",
         "announcement",  # C8: what a system or the office has to say to many
+        "collected",  # A8, A14: the words of what has waited
     }
 
 

@@ -99,6 +99,7 @@ VARIANTS: list[tuple[str, str, str, dict[str, Any]]] = [
     ("work_orders", "inventory_alert", "used_up", {"quantity": 0}),
     ("hub", "task_escalated", "nobody_has_it", {"task": {"title": "Verify the permit", "hours": 4}}),
     ("hub", "manual_message", "about_nothing", {"item": None}),
+    ("hub", "collected", "of_a_burst", {"quiet": False, "count": 7, "more": 4}),
     ("hub", "manual_message", "with_a_title", {"headline": "Keys for Harbor House"}),
     ("estates", "maintenance_urgent", "nobody_has_it", {"technician": None}),
     ("estates", "visitor_arrival", "without_a_code", {"access_code": None}),

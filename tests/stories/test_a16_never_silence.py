@@ -158,7 +158,7 @@ def test_a_retry_that_would_come_at_night_waits_for_the_morning_and_the_other_ch
     shop.repair("R-1", customer="gus").completed()
     shop.wait(timedelta(hours=2))
     held = shop.delivery("gus", "sms")
-    assert (held.state, held.reason) == ("queued", "quiet_hours")
+    assert (held.state, held.reason) == ("held", "quiet_hours")
     shop.mail("gus@example.com").nothing()
     shop.wait(timedelta(hours=8))
     shop.mail("gus@example.com").says("is ready")

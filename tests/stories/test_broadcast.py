@@ -160,7 +160,7 @@ def test_people_of_many_kinds_are_each_told_once_and_as_they_wish(shop):
     }
     held = shop.delivery("quiet", "email")
     assert (held.state, held.reason, held.due_at.isoformat()) == (
-        "queued",
+        "held",
         "quiet_hours",
         "2026-11-25T15:00:00+00:00",
     )

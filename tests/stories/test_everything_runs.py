@@ -47,6 +47,11 @@ def delivery_late(shop: Any) -> None:
     shop.world.move(MINUTE + A_MOMENT)
 
 
+def held_late(shop: Any) -> None:
+    delivery_late(shop)
+    shop.build.run("UPDATE delivery SET state = 'held', reason = 'quiet_hours'")
+
+
 def lease_expired(shop: Any) -> None:
     delivery_late(shop)
     shop.build.run(
@@ -183,6 +188,7 @@ def schedule_missing(shop: Any) -> None:
 PLANTS: tuple[Callable[[Any], None], ...] = (
     inbound_stuck,
     delivery_late,
+    held_late,
     lease_expired,
     reminder_late,
     ladder_late,

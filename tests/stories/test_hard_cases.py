@@ -86,7 +86,7 @@ def test_a_message_that_waits_is_decided_again_before_it_leaves(shop, change, re
     shop.build.quiet(shop.people["gus"], "22:00", "07:00")
     shop.at("2027-02-10 22:30")
     shop.repair("R-1", technician="gus").saved(status="in_progress")
-    assert shop.delivery_of("gus", "sms", "repair_assigned").state == "queued"
+    assert shop.delivery_of("gus", "sms", "repair_assigned").state == "held"
     shop.build.run(change, person=shop.people["gus"].id)
     shop.wait(timedelta(hours=9))
     settled = shop.delivery_of("gus", "sms", "repair_assigned")

@@ -91,6 +91,7 @@ INSIDE = {
     "stream.show": "abtd",
     "stream.state": "abtd",
     "switches.save": "d",
+    "switches.save_limits": "d",
     "switches.show": "d",
     "tasks.acknowledge": "abd",
     "work.decide": "ad",

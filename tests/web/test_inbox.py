@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from uuid import uuid4
+from datetime import timedelta
+from uuid import UUID, uuid4
 
 import pytest
+
+from notify_app.web.folds import FEWEST
 
 
 def ids(page):
@@ -153,3 +156,60 @@ def test_a_page_of_the_inbox_costs_a_handful_of_statements(shop, counted):
     with counted() as many:
         shop.bob.get("/inbox")
     assert len(many.statements) == len(few.statements) <= 8
+
+
+# --- what came at one go -------------------------------------------------------------------------------------------
+
+
+def folds(page):
+    """The groups of a page, each as the ids of its lines."""
+    return [
+        re.findall(r'data-note="([0-9a-f-]{36})"', part.split("</details>")[0])
+        for part in page.html.split("data-fold>")[1:]
+    ]
+
+
+@pytest.mark.proves("A14")
+def test_lines_of_one_event_within_a_minute_are_one_group_that_opens(shop):
+    rewards(shop, 5)
+    page = shop.bob.get("/inbox")
+    (group,) = folds(page)
+    assert group == ids(page) and len(group) == 5
+    assert "Reward redeemed 5 messages" in page.text
+    assert "<details>" in page.html and "<details open" not in page.html
+    line = group[2]
+    shop.bob.submit(page, f"/inbox/{line}/read")
+    after = shop.bob.get("/inbox")
+    assert [
+        row.id for row in shop.hub.build.all("SELECT id FROM notification WHERE read_at IS NOT NULL")
+    ] == [UUID(line)]
+    assert folds(after) == [group], "each is still its own"
+
+
+@pytest.mark.proves("A14")
+def test_few_lines_and_lines_of_more_than_a_minute_are_no_group(shop):
+    rewards(shop, FEWEST - 1)
+    shop.hub.jump(timedelta(minutes=2))
+    rewards(shop, FEWEST - 1)
+    page = shop.bob.get("/inbox")
+    assert folds(page) == [] and len(ids(page)) == 2 * (FEWEST - 1)
+
+
+@pytest.mark.proves("A14")
+def test_what_came_between_stands_beside_the_group(shop):
+    for number in range(FEWEST):
+        shop.hub.repair(f"R-{number}", technician="bob").pending()
+        reward(shop, number)
+        shop.hub.settle()
+    groups = folds(shop.bob.get("/inbox"))
+    assert [len(group) for group in groups] == [FEWEST, FEWEST]
+
+
+@pytest.mark.proves("A14")
+def test_an_emergency_is_never_folded_away(shop):
+    for number in range(FEWEST):
+        shop.hub.post(
+            "emergency.raised", {"alert_message": f"Fire {number}", "location": "Hall", "severity": "high"}
+        )
+    page = shop.bob.get("/inbox")
+    assert folds(page) == [] and len(ids(page)) == FEWEST

@@ -115,3 +115,18 @@ def test_older_messages_follow(local):
 )
 def test_an_address_that_makes_no_sense_shows_the_list(shop, query):
     assert shop.alice.get(f"/outbox?{query}").status == 200
+
+
+@pytest.mark.proves("A8")
+def test_a_collected_message_is_shown_with_what_it_carries(local):
+    local.hub.build.quiet(local.hub.people["bob"], "22:00", "07:00")
+    local.hub.at("2026-11-24T23:00", "America/Los_Angeles")
+    for number in ("R-1", "R-2", "R-3"):
+        local.hub.repair(number, technician="bob").pending()
+    local.hub.at("2026-11-25T07:00", "America/Los_Angeles")
+    page = local.alice.get("/outbox?channel=sms")
+    (message,) = set(rows(page))
+    shown = local.alice.get(f"/outbox?channel=sms&message={message}")
+    assert "3 messages while it was quiet" in shown.text
+    assert "It carries 3 messages" in shown.text
+    assert shown.html.count('href="/inbox/') == 3

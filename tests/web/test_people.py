@@ -224,3 +224,24 @@ def test_what_kinds_of_work_do_by_themselves_is_switched_and_kept(shop, ada):
     settings = shop.hub.build.one("SELECT settings FROM organisation WHERE slug = 'evergreen'").settings
     assert settings["options"] == []
     assert shop.alice.get("/switches").status == 403
+
+
+@pytest.mark.proves("A14")
+def test_how_often_one_person_is_written_to_is_set_and_kept(shop, ada):
+    page = ada.submit("/switches", "/switches/limits", burst_seconds="90", sms_an_hour="3", email_a_day="0")
+    assert "The limits are set." in page.text
+    settings = shop.hub.build.one("SELECT settings FROM organisation WHERE slug = 'evergreen'").settings
+    assert (settings["burst_seconds"], settings["sms_an_hour"], settings["email_a_day"]) == (90, 3, 0)
+    assert ada.get("/switches").form("/switches/limits").fields["sms_an_hour"] == ["3"]
+    assert shop.alice.post("/switches/limits", sms_an_hour="5").status in (400, 403)
+
+
+@pytest.mark.proves("A14")
+@pytest.mark.parametrize("value", ["", "-1", "3.5", "many", "10001", "9" * 30, "²"])
+def test_a_limit_that_is_no_number_is_said_beside_its_field_and_nothing_is_kept(shop, ada, value):
+    page = ada.submit("/switches", "/switches/limits", burst_seconds="90", sms_an_hour=value)
+    assert page.status == 422
+    assert page.text.count("Use a whole number from 0 to 10,000.") == 1
+    assert page.form("/switches/limits").fields["burst_seconds"] == ["90"], "what was typed is kept"
+    settings = shop.hub.build.one("SELECT settings FROM organisation WHERE slug = 'evergreen'").settings
+    assert settings["burst_seconds"] == 0
