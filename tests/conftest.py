@@ -27,6 +27,7 @@ from notify_app import create_app, process, roles
 from notify_app.config import Settings
 from notify_app.engines import Engines, temporary
 from notify_app.process import WorkerProcess
+from notify_app.web.extensions import limiter
 from tests.builders import Builder
 from tests.channels.stubs import AwsStub, SmtpSink
 from tests.hub import Hub, World
@@ -219,6 +220,7 @@ def aws() -> Iterator[AwsStub]:
 def app(database: Settings) -> Iterator[Flask]:
     """The application, made once a worker."""
     made = create_app(database)
+    made.extensions["its limits"] = dict(vars(limiter))
     yield made
     with made.app_context():
         dispose(made)
@@ -274,6 +276,8 @@ def hub(
 ) -> Iterator[Hub]:
     """A hub with one office, ready for a story; fails in the end on whatever was sent and not expected."""
     process.install(_workers["smtp"])
+    # there is one limiter, which counts where the application counts that was made last: it may be gone by now
+    vars(limiter).update(app.extensions["its limits"])
     world = World(app=app, owner=owner, valkey=valkey, smtp=smtp, aws=aws, workers=_workers)
     with app.app_context():
         build = Builder(owner, SECRET_KEY)

@@ -15,6 +15,7 @@ from tests.chaos.load import Load
 from tests.chaos.office import Office, lines, messages
 
 DONE = ("sent", "unknown")  # no recipient of these tests is refused, blocked or muted
+COLLECTED = "collected"  # the purpose of what carries others, and the reason of what it carries
 MANY = 5
 
 
@@ -128,7 +129,11 @@ def _versions(house: House, office: Office) -> Iterator[str]:
 
 def _deliveries(house: House, office: Office) -> list[Any]:
     return house.database.all(
-        "SELECT d.id, d.channel, d.address, d.state, d.reason, d.priority, d.attempts, p.external_id AS person, "
+        "SELECT d.id, d.channel, d.address, d.state, d.reason, d.priority, d.attempts, d.purpose, p.external_id AS person, "
+        "(SELECT count(*) FROM delivery_item i JOIN delivery_item o ON o.organisation_id = i.organisation_id "
+        "AND o.notification_id = i.notification_id JOIN delivery c ON c.organisation_id = o.organisation_id AND c.id = o.delivery_id "
+        "WHERE i.organisation_id = d.organisation_id AND i.delivery_id = d.id AND c.purpose = 'collected' "
+        "AND c.channel = d.channel AND c.address = d.address AND c.state IN ('sent', 'unknown')) AS carriers, "
         "coalesce(i.external_id, '-') AS message, coalesce(e.name, '-') AS event, "
         "coalesce((SELECT array_agg(a.number ORDER BY a.number) FROM attempt a WHERE a.organisation_id = d.organisation_id "
         "AND a.delivery_id = d.id), '{}') AS numbers, "
@@ -145,11 +150,17 @@ def _deliveries(house: House, office: Office) -> list[Any]:
 
 
 def _delivered(deliveries: list[Any], loads: tuple[Load, ...]) -> Iterator[str]:
-    seen = Counter((row.message, row.event, row.person, row.channel) for row in deliveries)
+    # what was collected is no message of its own
+    seen = Counter(
+        (row.message, row.event, row.person, row.channel) for row in deliveries if row.purpose != COLLECTED
+    )
     yield from _differences("delivery", _wanted(messages, loads), seen)
     for row in deliveries:
         name = _name(row)
-        if row.state not in DONE:
+        if row.reason == COLLECTED:
+            if row.state != "skipped" or row.carriers != 1 or row.attempts:
+                yield f"{name} is {row.state} and collected in {row.carriers} messages that left"
+        elif row.state not in DONE:
             yield f"{name} is {row.state} ({row.reason})"
         if row.numbers != list(range(1, row.attempts + 1)):
             yield f"{name} counts {row.attempts} attempts and has the rows {row.numbers}"

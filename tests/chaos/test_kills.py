@@ -401,6 +401,28 @@ def _settling(house: House, role: str) -> list[Any]:
 
 
 @pytest.mark.proves("R3")
+def test_workers_die_while_bursts_are_held_and_collected(house: House, office: Office) -> None:
+    house.database.run(
+        "UPDATE organisation SET settings = settings || '{\"burst_seconds\": 2}' WHERE id = %(org)s",
+        org=office.id,
+    )
+    load = house.load(office, EVENTS).start()
+    for role in ("route-worker", "bulk-worker", "urgent-worker", "route-worker"):
+        eventually(lambda: _how_many(house, office, "state = 'held'"), "something is held", every=0.005)
+        house.kill(house.process(role))
+    done(house, office, load, doubt=True)
+    together = _how_many(house, office, "purpose = 'collected'")
+    assert 0 < together < _how_many(house, office, "reason = 'collected'"), "several left as one"
+
+
+def _how_many(house: House, office: Office, which: str) -> int:
+    row = house.database.one(
+        f"SELECT count(*) AS n FROM delivery WHERE organisation_id = %(org)s AND {which}", org=office.id
+    )
+    return int(row.n)
+
+
+@pytest.mark.proves("R3")
 def test_scheduler_dies_between_taking_an_entry_and_putting_it_back(house: House, office: Office) -> None:
     load = house.load(office, EVENTS, senders=2).start()
     load.wait(20)

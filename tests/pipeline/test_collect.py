@@ -89,6 +89,15 @@ def test_what_is_held_until_later_stays(hub: Hub) -> None:
     assert run(hub) == 20
 
 
+@pytest.mark.proves("D7")
+def test_who_runs_no_scheduler_lets_it_go_by_a_command(hub: Hub) -> None:
+    hold(hub, 20)
+    with hub.world.app.app_context():
+        said = hub.world.app.test_cli_runner().invoke(args=["collect"])
+    assert said.output == "20 held messages decided on\n"
+    assert states(hub) == {("notification", "skipped"): 20, ("collected", "queued"): PEOPLE}
+
+
 def test_what_was_tried_before_leaves_as_itself(hub: Hub) -> None:
     hold(hub, 30)
     hub.build.run(

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
+import redis
 from flask import Flask
 from psycopg import sql
 from sqlalchemy import Engine, create_engine, text
@@ -105,6 +106,12 @@ def made(engines: Engines, database: Settings) -> Iterator[Made]:
     owner.dispose()
     with psycopg.connect(admin, dbname="postgres", autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(autouse=True)
+def nobody_has_signed_in_yet(valkey: redis.Redis) -> None:
+    """The limits of signing in count from here: these tests are many in a minute."""
+    valkey.flushall()
 
 
 def _make(app: Flask, owner: Engine) -> Made:
