@@ -57,7 +57,7 @@ WAITING = """
                                AND next_attempt_at <= :now LIMIT :most) AS w) AS urgent,
       (SELECT count(*) FROM (SELECT FROM delivery WHERE organisation_id = :org AND state = 'queued' AND priority > 1
                                AND next_attempt_at <= :now LIMIT :most) AS w) AS bulk,
-      (SELECT count(*) FROM (SELECT FROM delivery WHERE organisation_id = :org AND state = 'queued'
+      (SELECT count(*) FROM (SELECT FROM delivery WHERE organisation_id = :org AND state IN ('queued', 'held')
                                AND next_attempt_at > :now LIMIT :most) AS w) AS later,
       (SELECT count(*) FROM (SELECT FROM reminder WHERE organisation_id = :org AND state = 'pending'
                                AND due_at <= :now LIMIT :most) AS w) AS due

@@ -181,11 +181,12 @@ LOCK = """
 """
 NOTED = """
     INSERT INTO task_acknowledgement (organisation_id, task_id, person_id, created_at)
-    VALUES (:org, :id, :person, :now) ON CONFLICT DO NOTHING
+    VALUES (:org, :id, :person, hub_now()) ON CONFLICT DO NOTHING
 """
+# the time is that of having the task's lock: a level that was told before it has an earlier one
 STOPPED = """
-    UPDATE task SET acknowledged_at = :now, acknowledged_by = :person, hastened_at = NULL,
-           next_level_at = CASE WHEN next_level_at IS NULL THEN NULL ELSE CAST(:again AS timestamptz) END
+    UPDATE task SET acknowledged_at = hub_now(), acknowledged_by = :person, hastened_at = NULL,
+           next_level_at = CASE WHEN next_level_at IS NOT NULL THEN hub_now() + make_interval(mins => :lapses) END
     WHERE organisation_id = :org AND id = :id
 """
 # what was to tell others of it, and has not left, does not leave any more
@@ -216,7 +217,7 @@ def acknowledge(step: Step, task_id: UUID, person_id: UUID) -> bool:
         raise Refused("This is done already.")
     if row.acknowledged_at is not None:
         return True
-    step.run(NOTED, id=task_id, person=person_id, now=step.now)
+    step.run(NOTED, id=task_id, person=person_id)
     ladder = Ladder.model_validate(row.ladder) if row.ladder else None
     said = step.one(
         "SELECT count(*) AS n FROM task_acknowledgement WHERE organisation_id = :org AND task_id = :id",
@@ -225,8 +226,7 @@ def acknowledge(step: Step, task_id: UUID, person_id: UUID) -> bool:
     step.news.append(Changed(step.organisation_id, "work", (str(row.item_id),)))
     if said < needed(ladder, row.level):
         return False
-    again = step.now + timedelta(minutes=ladder.lapses) if ladder and ladder.lapses else None
-    step.run(STOPPED, id=task_id, person=person_id, now=step.now, again=again)
+    step.run(STOPPED, id=task_id, person=person_id, lapses=ladder.lapses if ladder else None)
     groups = [str(one.event_id) for one in step.all(GROUPS, id=task_id)]
     if groups:
         step.run(UNSENT, groups=groups, reason=Reason.acknowledged.value, now=step.now)
