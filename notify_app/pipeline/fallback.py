@@ -95,10 +95,13 @@ def instead(work: Step, delivery: Any, reason: str, *, blocked: bool = False) ->
     others: defaultdict[tuple[str, str] | None, list[Any]] = defaultdict(list)
     for one in lost:
         others[_next(member, tried, one, urgent=urgent)].append(one)
-    for one in others.pop(None, ()):
-        _tell_office(work, delivery, member, one, reason)
-        if urgent and not work.one(ARRIVING, group=delivery.group_key, id=delivery.id):
+    nowhere = others.pop(None, [])
+    # the task before anybody's counter, as whoever acknowledges takes them
+    if urgent and nowhere and not work.one(ARRIVING, group=delivery.group_key, id=delivery.id):
+        for one in nowhere:
             ladders.hasten(work, one.event_id)
+    for one in nowhere:
+        _tell_office(work, delivery, member, one, reason)
     # it may be night by now
     quiet = None if urgent else release_at(member.choice.quiet, member.zone, work.now)
     outbox.put(work, [_copy(delivery, those, *way, not_before=quiet) for way, those in others.items() if way])

@@ -154,7 +154,8 @@ def _one(
     known.members(wanted)
     standing_in = _standing_in(known, says, wanted)
     drafts: list[Draft] = []
-    for person_id in [*wanted, *(one for one in standing_in if one not in wanted)]:
+    others = dict.fromkeys(one for one in standing_in.values() if one not in wanted)
+    for person_id in [*wanted, *others]:
         if says.type.except_actor and person_id == origin.actor_id:
             note.add(person_id, "", "not_told", Reason.is_actor)
             continue
@@ -165,7 +166,20 @@ def _one(
                 draft, member.name if member else "somebody", says.title(), sentence(Reason.person_left)
             )
             continue
-        drafts += _person(known, says, member, draft, override, event_id, item_id, note, standing_in)
+        covered_by = known.member(standing_in[person_id]) if person_id in standing_in else None
+        absent = [one for one, other in standing_in.items() if other == person_id and person_id in others]
+        drafts += _person(
+            known,
+            says,
+            member,
+            draft,
+            override,
+            event_id,
+            item_id,
+            note,
+            covered_by=covered_by,
+            absent=absent,
+        )
     if says.problems:
         row["error"] = "\n".join(says.problems)
         routed.problems += says.problems
@@ -173,8 +187,8 @@ def _one(
 
 
 def _standing_in(known: World, says: wording.Wording, wanted: Sequence[UUID]) -> dict[UUID, UUID]:
-    """Who stands in for whom of those that are away. What asks its reader for an answer, and what holds a secret of
-    theirs, is theirs alone."""
+    """Of those that are away, who stands in for each. What asks its reader for an answer, and what holds a secret of theirs,
+    is theirs alone."""
     away = [known.member(one) for one in wanted]
     if says.type.answers or says.type.secrets or not any(one and one.away_until for one in away):
         return {}
@@ -182,7 +196,7 @@ def _standing_in(known: World, says: wording.Wording, wanted: Sequence[UUID]) ->
     for one in away:
         substitute = known.stand_in(one.id) if one and one.away_until and not one.left else None
         if one and substitute:
-            found[substitute] = one.id
+            found[one.id] = substitute
     return found
 
 
@@ -222,11 +236,11 @@ def _person(
     event_id: UUID,
     item_id: UUID | None,
     note: _Note,
-    standing_in: Mapping[UUID, UUID],
+    *,
+    covered_by: Member | None,
+    absent: Sequence[UUID],
 ) -> list[Draft]:
     matter = Matter(draft.event, says.category, says.priority, says.type.channels)
-    absent = known.member(standing_in[member.id]) if member.id in standing_in else None
-    covered_by = next((known.member(one) for one, whom in standing_in.items() if whom == member.id), None)
     decided: Plan = plan(
         matter,
         member.reaches,
@@ -261,11 +275,12 @@ def _person(
         action_url=action,
         item_id=item_id,
         dedupe_key=_matter(known, says, draft, member),
-        for_person_id=absent.id if absent else None,
+        for_person_id=absent[0] if absent else None,
     )
     if absent:
-        line = replace(line, title=wording.on_behalf(absent.name, line.title))
-        note.add(member.id, "", "told", Reason.stands_in, {"who": absent.name})
+        who = ", ".join(known.members(absent)[one].name for one in absent)
+        line = replace(line, title=wording.on_behalf(who, line.title))
+        note.add(member.id, "", "told", Reason.stands_in, {"who": who})
     known.writes.lines.append(line)
     for message in decided.messages:
         known.writes.deliveries.append(outbox.Row.of(message, line, event_id))

@@ -17,6 +17,7 @@ from notify_app.pipeline import crowd, digest, inbox, outbox
 from notify_app.pipeline.retime import retime
 from notify_app.pipeline.step import Step
 from notify_app.policy.reasons import Reason
+from notify_app.work import ladders
 
 __all__ = ["Writes", "write"]
 
@@ -232,11 +233,15 @@ def _write_waiting(step: Step, writes: Writes) -> None:
         before = rows.get(row["id"], row)
         rows[row["id"]] = before | row | {"new": before["new"]}
     moved = [row for row in rows.values() if not row["new"]]
+    opened = [row for row in rows.values() if row["new"]]
+    climbs = not opened or ladders.is_on(step, lock=True)
     if moved:
         step.write(TASKS_MOVED, moved)
-    opened = [row for row in rows.values() if row["new"]]
+    for row in moved:
+        if row.get("handed_from") and row["closed_at"] is None:
+            ladders.give_back(step, row["handed_from"], [row["id"]])
     if opened:
-        step.write(TASKS, opened)
+        step.write(TASKS, opened if climbs else [row | {"next_level_at": None} for row in opened])
     plan = _last(writes.reminders, ("item_id", "key"))
     gone = [row for row in plan if row["state"] == "deleted"]
     if gone:

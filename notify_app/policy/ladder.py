@@ -26,7 +26,7 @@ DAILY = 24 * 60
 LATE = timedelta(minutes=1)  # by more than this, the next delay counts from when it was really told
 LONGEST = 60 * DAILY
 MOST_LEVELS = 8
-MOST_FIRES = 1_000  # of a simulation: a year of daily repetitions of two levels, and more
+MOST_FIRES = 3_000  # of a simulation: every quarter of an hour for a month
 
 Word = Annotated[
     str,
@@ -42,15 +42,15 @@ class Level(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    after: Annotated[int, Field(ge=1, le=LONGEST)]
+    after: Annotated[int, Field(strict=True, ge=1, le=LONGEST)]
     tell: Annotated[tuple[Word, ...], Field(min_length=1, max_length=20)]
     says: Literal["overdue", "escalated"] = "overdue"
     # None: as the event's own
-    priority: Annotated[int, Field(ge=1, le=4)] | None = None
+    priority: Annotated[int, Field(strict=True, ge=1, le=4)] | None = None
     # minutes between two times while it waits; None: once
-    repeat: Annotated[int, Field(ge=5, le=LONGEST)] | None = DAILY
+    repeat: Annotated[int, Field(strict=True, ge=5, le=LONGEST)] | None = DAILY
     # so many of those told have to acknowledge before the ladder stops
-    needs: Annotated[int, Field(ge=1, le=20)] = 1
+    needs: Annotated[int, Field(strict=True, ge=1, le=20)] = 1
 
     @field_validator("tell")
     @classmethod
@@ -66,7 +66,7 @@ class Ladder(BaseModel):
     levels: Annotated[tuple[Level, ...], Field(max_length=MOST_LEVELS)]
     clock: Literal["always", "working"] = "always"
     # minutes after which an acknowledgement without an end of the task counts no more; None: it counts for good
-    lapses: Annotated[int, Field(ge=5, le=LONGEST)] | None = None
+    lapses: Annotated[int, Field(strict=True, ge=5, le=LONGEST)] | None = None
 
     @model_validator(mode="after")
     def _ends(self) -> Self:
@@ -129,36 +129,58 @@ def following(
     `resumed_at`: an acknowledgement lapsed then; whoever was told last is told again at once, and from there it goes on.
     `hastened_at`: the level that was told last did not arrive; the next one is due then, if it is not due before.
     """
+    told = _Told(resumed_at)
+    for fire in fires:
+        told.add(fire)
+    return _next(ladder, opened_at, told, work, hastened_at)
+
+
+class _Told:
+    """What was told so far, as far as what follows depends on it. After an acknowledgement that lapsed (`resumed_at`) only
+    what was told since then counts, but for how often each level has been."""
+
+    def __init__(self, resumed_at: datetime | None = None) -> None:
+        self.resumed_at = resumed_at
+        self.top = -1
+        self.times: dict[int, int] = {}
+        self.first: dict[int, Fire] = {}
+        self.last: dict[int, Fire] = {}
+
+    def add(self, fire: Fire) -> None:
+        """One more."""
+        self.top = max(self.top, fire.level)
+        self.times[fire.level] = self.times.get(fire.level, 0) + 1
+        if self.resumed_at is None or fire.due_at >= self.resumed_at:
+            self.first.setdefault(fire.level, fire)
+            self.last[fire.level] = fire
+
+    def resume(self, at: datetime) -> None:
+        """An acknowledgement has lapsed."""
+        self.resumed_at = at
+        self.first, self.last = {}, {}
+
+
+def _next(
+    ladder: Ladder, opened_at: datetime, told: _Told, work: WorkingTime | None, hastened_at: datetime | None
+) -> Next | None:
     work = work if ladder.clock == "working" else None
-    top = max((one.level for one in fires), default=-1)
-    live = [one for one in fires if resumed_at is None or one.due_at >= resumed_at]
-    if resumed_at is not None and not live and top >= 0:
-        return Next(top, _times(fires, top), resumed_at)
-    ahead = _repeats(ladder, live, fires, work)
-    if top + 1 < len(ladder.levels):
-        first = next((one.counts_from for one in live if one.level == top), opened_at)
-        at = later(work, first, ladder.levels[top + 1].after)
-        if hastened_at is not None:
-            at = min(at, hastened_at)
-        if resumed_at is not None:
-            at = max(at, resumed_at)
-        ahead.append(Next(top + 1, 0, at))
-    return min(ahead, key=lambda one: (one.due_at, -one.level), default=None)
-
-
-def _repeats(
-    ladder: Ladder, live: Sequence[Fire], fires: Sequence[Fire], work: WorkingTime | None
-) -> list[Next]:
-    last = {one.level: one for one in live}
-    return [
-        Next(level, _times(fires, level), opens(work, one.counts_from + timedelta(minutes=repeat)))
-        for level, one in last.items()
+    if told.resumed_at is not None and not told.last and told.top >= 0:
+        return Next(told.top, told.times[told.top], told.resumed_at)
+    ahead = [
+        Next(level, told.times[level], opens(work, fire.counts_from + timedelta(minutes=repeat)))
+        for level, fire in told.last.items()
         if level < len(ladder.levels) and (repeat := ladder.levels[level].repeat) is not None
     ]
-
-
-def _times(fires: Sequence[Fire], level: int) -> int:
-    return sum(one.level == level for one in fires)
+    following_level = told.top + 1
+    if following_level < len(ladder.levels):
+        below = told.first.get(told.top)
+        at = later(work, below.counts_from if below else opened_at, ladder.levels[following_level].after)
+        if hastened_at is not None:
+            at = min(at, hastened_at)
+        if told.resumed_at is not None:
+            at = max(at, told.resumed_at)
+        ahead.append(Next(following_level, 0, at))
+    return min(ahead, key=lambda one: (one.due_at, -one.level), default=None)
 
 
 def play(
@@ -172,15 +194,17 @@ def play(
     """All that is told of a task between its opening and `until`, if every level comes on time and somebody saw to it at
     `acknowledged_at` (for good, or until that lapses)."""
     fires: list[Fire] = []
-    resumed: datetime | None = None
+    told = _Told()
     while len(fires) < MOST_FIRES:
-        one = following(ladder, opened_at, fires, work, resumed_at=resumed)
-        if acknowledged_at is not None and resumed is None and (one is None or one.due_at >= acknowledged_at):
+        one = _next(ladder, opened_at, told, work, None)
+        seen_to = acknowledged_at is not None and told.resumed_at is None
+        if seen_to and acknowledged_at and (one is None or one.due_at >= acknowledged_at):
             if ladder.lapses is None:
                 break
-            resumed = acknowledged_at + timedelta(minutes=ladder.lapses)
+            told.resume(acknowledged_at + timedelta(minutes=ladder.lapses))
             continue
         if one is None or one.due_at >= until:
             break
         fires.append(Fire(one.level, one.repetition, one.due_at, one.due_at))
+        told.add(fires[-1])
     return fires

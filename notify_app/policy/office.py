@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import date, time
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from notify_app.errors import FieldError, Invalid
 from notify_app.policy.limits import BURST_SECONDS, usual
@@ -19,13 +19,22 @@ Most = Annotated[int, Field(ge=0, le=10_000)]  # messages; 0 is without limit
 Line = Annotated[str, Field(max_length=200, pattern=r"^[^\r\n\x00]*$")]
 
 
+def _without_a_zone(value: time) -> time:
+    if value.tzinfo is not None:
+        raise ValueError("a time on the organisation's own clock has no zone")
+    return value
+
+
+Wall = Annotated[time, AfterValidator(_without_a_zone)]
+
+
 class Hours(BaseModel):
     """A day's working hours, on the wall clock of the organisation; an end at or before the start is midnight."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    start: time
-    end: time
+    start: Wall
+    end: Wall
 
 
 WEEK = {day: Hours(start=time(8), end=time(17)) for day in range(5)}

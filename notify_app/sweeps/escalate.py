@@ -27,7 +27,6 @@ from notify_app.pipeline.route import Origin, Override, stage
 from notify_app.pipeline.step import hub, step
 from notify_app.pipeline.world import World
 from notify_app.policy.ladder import Fire, Ladder, Level, Next, following
-from notify_app.policy.reasons import Reason
 from notify_app.work import ladders
 from notify_app.work.called import people_of
 
@@ -162,7 +161,7 @@ def _one(known: World, row: Any, fires: list[Fire]) -> tuple[list[dict[str, Any]
         )
         fires.append(Fire(one.level, one.repetition, one.due_at, now))
         # nobody who could be told: those above hear of it now, not after their delay
-        hastened = None if reached else now
+        hastened = now if not reached else None if one.repetition == 0 else hastened
         why = ""
     after = following(
         ladder, row.opened_at, fires, known.working_time, resumed_at=resumed, hastened_at=hastened
@@ -172,7 +171,7 @@ def _one(known: World, row: Any, fires: list[Fire]) -> tuple[list[dict[str, Any]
         level=max((fire.level + 1 for fire in fires), default=0),
         next_level_at=after.due_at if after else None,
         resumed_at=resumed,
-        hastened_at=None,
+        hastened_at=hastened,
         acknowledged_at=None,
     )
 
@@ -203,8 +202,8 @@ def _row(row: Any, **changes: Any) -> dict[str, Any]:
 
 
 def _tell(known: World, row: Any, level: Level, one: Next) -> tuple[UUID, int, bool]:
-    """Tell one level: its event, to how many, and whether that leaves it at that. It does not where it was urgent and
-    reaches nobody's pocket."""
+    """Tell one level: its event, to how many, and whether that leaves it at that. It does not where it is urgent and
+    nothing of it leaves for anybody's pocket."""
     held = known.item(row.item_id)
     assert held is not None, "its task points at it"
     kind = domains.kind(row.kind)
@@ -214,28 +213,21 @@ def _tell(known: World, row: Any, level: Level, one: Next) -> tuple[UUID, int, b
     own = task.overdue if level.says == "overdue" else task.escalated
     name = own or (TASK_OVERDUE if level.says == "overdue" else TASK_ESCALATED).name
     people = people_of(known, task, row.assignee_id, level)
-    decided, written = len(known.writes.decisions), len(known.writes.lines)
+    written = len(known.writes.lines)
     draft = Draft(
         name, _payload(known, kind, held.item, row), to=tuple(people), item=held.item, step=_step(row, one)
     )
     priority = Priority.of(level.priority) if level.priority else None
-    routed = stage(known, [draft], Origin(known.step.now), Override(priority=priority))
-    event_id = routed.events[0]
-    urgent = any(
-        line.event_id == event_id and line.priority == Priority.urgent.rank
-        for line in known.writes.lines[written:]
-    )
-    lost = {
-        noted["person_id"]
-        for noted in known.writes.decisions[decided:]
-        if noted["event_id"] == str(event_id) and noted["reason"] == Reason.not_reached.value
-    }
-    return event_id, len(people), not (urgent and lost >= set(people))
+    event_id = stage(known, [draft], Origin(known.step.now), Override(priority=priority)).events[0]
+    lines = [line for line in known.writes.lines[written:] if line.event_id == event_id]
+    urgent = any(line.priority == Priority.urgent.rank for line in lines)
+    leaves = any(row.group_key == str(event_id) for row in known.writes.deliveries)
+    return event_id, len(people), leaves or not urgent
 
 
 def _step(row: Any, one: Next) -> str:
     """Each level of each task, each time, is a matter of its own (D3)."""
-    return f"{row.step}/{row.name}/{one.level}.{one.repetition}"
+    return f"{row.step}/{row.id}/{one.level}.{one.repetition}"
 
 
 def _payload(known: World, kind: WorkKind, item: Item, row: Any) -> dict[str, Any]:

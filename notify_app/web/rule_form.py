@@ -53,14 +53,14 @@ class Rung:
 
     def values(self) -> dict[str, Any]:
         """As the ladder's model takes it; what is no number stays as it was typed, and is refused there."""
-        after: Any = int(self.after) * UNITS[self.unit] if self.after.isdecimal() else self.after
+        after = _whole(self.after)
         return {
-            "after": after,
+            "after": after * UNITS[self.unit] if isinstance(after, int) else after,
             "tell": [*self.to, *(f"person:{one}" for one in self.people)],
             "says": self.says,
-            "priority": int(self.priority) if self.priority.isdecimal() else None,
-            "repeat": int(self.repeat) if self.repeat.isdecimal() else None,
-            "needs": int(self.needs) if self.needs.isdecimal() else self.needs or 1,
+            "priority": _whole(self.priority) if self.priority else None,
+            "repeat": _whole(self.repeat) if self.repeat else None,
+            "needs": _whole(self.needs) if self.needs else 1,
         }
 
 
@@ -84,8 +84,8 @@ class Sheet:
         count = min(max(_number(form.get("levels", ""), 1), 0), MOST_LEVELS)
         rungs = [_rung(form, number) for number in range(count)]
         do, _colon, which = form.get("do", "").partition(":")
-        if do == "remove" and which.isdecimal() and int(which) < len(rungs):
-            del rungs[int(which)]
+        if do == "remove" and _number(which, len(rungs)) < len(rungs):
+            del rungs[_number(which, 0)]
         elif do == "add" and len(rungs) < MOST_LEVELS:
             rungs.append(Rung(to=["role:administrator+grade:A"], says="escalated"))
         version = _number(form.get("version", ""), 0)
@@ -102,7 +102,7 @@ class Sheet:
         return {
             "levels": [one.values() for one in self.rungs],
             "clock": self.clock,
-            "lapses": int(self.lapses) if self.lapses.isdecimal() else None,
+            "lapses": _whole(self.lapses) if self.lapses else None,
         }
 
     def shown(self, people: list[Any]) -> list[dict[str, Any]]:
@@ -172,5 +172,14 @@ def _repeats(chosen: str) -> list[dict[str, Any]]:
     return known
 
 
+def _whole(text: str) -> int | str:
+    """A whole number; what is none comes back as it was typed, which the ladder refuses."""
+    return int(text) if _is_number(text.strip()) else text
+
+
 def _number(text: str, default: int) -> int:
-    return int(text) if text.isdecimal() and len(text) < 10 else default
+    return int(text) if _is_number(text) else default
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 10

@@ -26,10 +26,11 @@ __all__ = ["AHEAD", "Uncovered", "coming", "put", "remove", "uncovered"]
 AHEAD = timedelta(days=14)  # how far gaps are looked for
 LONGEST = timedelta(days=366)
 COMING = """
-    SELECT a.id, a.person_id, a.substitute_id, a.starts_at, a.ends_at, p.name, s.name AS substitute
+    SELECT a.id, a.person_id, s.id AS substitute_id, a.starts_at, a.ends_at, p.name, s.name AS substitute
     FROM absence a
     JOIN person p ON p.organisation_id = a.organisation_id AND p.id = a.person_id
     LEFT JOIN person s ON s.organisation_id = a.organisation_id AND s.id = a.substitute_id
+     AND s.left_at IS NULL
     WHERE a.organisation_id = :org AND a.ends_at > :now AND (CAST(:person AS uuid) IS NULL OR a.person_id = :person)
     ORDER BY a.starts_at, a.id LIMIT 500
 """

@@ -33,7 +33,9 @@ __all__ = [
     "acknowledge",
     "choose",
     "fires_of",
+    "give_back",
     "hasten",
+    "is_on",
     "needed",
     "next_of",
     "read_rules",
@@ -119,6 +121,7 @@ def fires_of(step: Step, ids: Sequence[UUID]) -> dict[UUID, list[Fire]]:
 
 # --- the switch ----------------------------------------------------------------------------------------------------
 
+IS_ON = "SELECT coalesce((settings ->> 'escalations_on')::boolean, false) AS is_on FROM organisation WHERE id = :org"
 PAUSE = "UPDATE task SET next_level_at = NULL WHERE organisation_id = :org AND next_level_at IS NOT NULL"
 WAITING = """
     SELECT id, name, kind, item_id, hours, opened_at, ladder, resumed_at, hastened_at, acknowledged_at FROM task
@@ -129,6 +132,13 @@ RESUME = """
     FROM json_populate_recordset(NULL::task, CAST(:rows AS json)) r
     WHERE t.organisation_id = :org AND t.id = r.id AND t.closed_at IS NULL
 """
+
+
+def is_on(step: Step, *, lock: bool = False) -> bool:
+    """Whether the organisation escalates; with `lock`, nobody switches it before this step has ended. Before any task is
+    written: whoever switches has this first, and then the tasks."""
+    row = step.one(f"{IS_ON} FOR SHARE" if lock else IS_ON)
+    return bool(row.is_on)
 
 
 def switch(step: Step, settings: OfficeSettings, zone: str) -> int:
@@ -186,7 +196,7 @@ NOTED = """
 # the time is that of having the task's lock: a level that was told before it has an earlier one
 STOPPED = """
     UPDATE task SET acknowledged_at = hub_now(), acknowledged_by = :person, hastened_at = NULL,
-           next_level_at = CASE WHEN next_level_at IS NOT NULL THEN hub_now() + make_interval(mins => :lapses) END
+           next_level_at = CASE WHEN :on THEN hub_now() + make_interval(mins => :lapses) END
     WHERE organisation_id = :org AND id = :id
 """
 # what was to tell others of it, and has not left, does not leave any more
@@ -226,7 +236,7 @@ def acknowledge(step: Step, task_id: UUID, person_id: UUID) -> bool:
     step.news.append(Changed(step.organisation_id, "work", (str(row.item_id),)))
     if said < needed(ladder, row.level):
         return False
-    step.run(STOPPED, id=task_id, person=person_id, lapses=ladder.lapses if ladder else None)
+    step.run(STOPPED, id=task_id, person=person_id, lapses=ladder.lapses if ladder else None, on=is_on(step))
     groups = [str(one.event_id) for one in step.all(GROUPS, id=task_id)]
     if groups:
         step.run(UNSENT, groups=groups, reason=Reason.acknowledged.value, now=step.now)
@@ -238,6 +248,31 @@ def needed(ladder: Ladder | None, level: int) -> int:
     if ladder is None or level < 1:
         return 1
     return ladder.levels[min(level, len(ladder.levels)) - 1].needs
+
+
+# Whose acknowledgement it was has it no more. Who has it now gets the first level's time, then whoever was told last is
+# told again
+GIVEN_BACK = """
+    UPDATE task t SET acknowledged_at = NULL, acknowledged_by = NULL,
+           resumed_at = :now + make_interval(mins => coalesce((t.ladder -> 'levels' -> 0 ->> 'after')::int, 0)),
+           next_level_at = CASE WHEN :on AND jsonb_array_length(t.ladder -> 'levels') > 0
+               THEN :now + make_interval(mins => (t.ladder -> 'levels' -> 0 ->> 'after')::int) END
+    WHERE t.organisation_id = :org AND t.closed_at IS NULL AND t.acknowledged_by = :person
+      AND (CAST(:ids AS uuid[]) IS NULL OR t.id = ANY(:ids))
+    RETURNING t.id
+"""
+FORGOTTEN = """
+    DELETE FROM task_acknowledgement WHERE organisation_id = :org AND person_id = :person AND task_id = ANY(:ids)
+"""
+
+
+def give_back(step: Step, person_id: UUID, ids: Sequence[UUID] | None = None) -> None:
+    """What somebody saw to is not theirs any more (these tasks; None: they have left, and all of them)."""
+    rows = step.all(
+        GIVEN_BACK, person=person_id, ids=list(ids) if ids else None, now=step.now, on=is_on(step)
+    )
+    if rows:
+        step.run(FORGOTTEN, person=person_id, ids=[row.id for row in rows])
 
 
 # --- a message that did not arrive ---------------------------------------------------------------------------------

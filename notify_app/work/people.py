@@ -71,7 +71,7 @@ READ = """
     LEFT JOIN preference f ON f.organisation_id = p.organisation_id AND f.person_id = p.id
     LEFT JOIN LATERAL (
         SELECT substitute_id, ends_at FROM absence WHERE organisation_id = p.organisation_id AND person_id = p.id
-        AND ends_at > (SELECT hub_now()) AND starts_at <= (SELECT hub_now()) ORDER BY starts_at DESC, id LIMIT 1
+        AND ends_at > (SELECT hub_now()) AND starts_at <= (SELECT hub_now()) ORDER BY starts_at DESC, id DESC LIMIT 1
     ) b ON true
     WHERE p.organisation_id = :org
 """

@@ -44,7 +44,7 @@ def follow(known: World, kind: WorkKind, item: Item, verb: str, by: UUID | None)
             continue
         after[name] = replace(mine, assignee_id=assignee)
         if mine.assignee_id != assignee:
-            rows.append(_row(after[name]))
+            rows.append(_row(after[name]) | {"handed_from": mine.assignee_id})
     if rows:
         known.keep_tasks(item, after, rows)
 
@@ -73,7 +73,9 @@ def _opened(
         "rule_id": chosen.rule.id if chosen.rule else None,
         "rule_version": chosen.rule.version if chosen.rule else None,
         "level": 0,
-        "next_level_at": due if first and known.words.settings.escalations_on else None,
+        "next_level_at": due
+        if first
+        else None,  # none while escalations are off, which is asked when it is written
     }
     return task, row
 

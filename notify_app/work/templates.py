@@ -94,7 +94,7 @@ def _save(step: Step, event: str, columns: Mapping[str, Any]) -> None:
 def set_office(step: Step, values: Mapping[str, Any], by: By) -> dict[str, Any]:
     """Set settings and branding by name; returns all of them. What the ladders go by moves them at once. Raises Invalid,
     naming each field."""
-    row = step.one("SELECT zone, settings, branding FROM organisation WHERE id = :org FOR UPDATE")
+    row = step.one("SELECT zone, settings, branding FROM organisation WHERE id = :org FOR NO KEY UPDATE")
     settings, branding = dict(row.settings), dict(row.branding)
     known = _shown(read(OfficeSettings, settings), read(Branding, branding))
     for name, value in values.items():
