@@ -204,7 +204,9 @@ WAITING_INVITATION = """
     WHERE i.settled_at IS NULL
 """
 FIND_INVITATION = text(f"{WAITING_INVITATION} AND i.token_hash = :hash")
-FIND_INVITATIONS = text(f"{WAITING_INVITATION} AND lower(i.email) = lower(:email) ORDER BY o.name, i.id")
+FIND_INVITATIONS = text(
+    f"{WAITING_INVITATION} AND lower(i.email) = lower(:email) AND i.expires_at > hub_now() ORDER BY o.name, i.id"
+)
 
 # who of the organisation signs in with an address: said to its administrators, and nothing of any other organisation
 FIND_HOLDER = text(

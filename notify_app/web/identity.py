@@ -125,7 +125,7 @@ LOAD = text(
                 WHEN NOT coalesce((o.settings ->> 'notifications_on')::boolean, true) THEN 'organisation'
                 ELSE '' END AS switched_off,
            (SELECT string_agg(b.name, ', ' ORDER BY b.name) FROM invitation i JOIN organisation b ON b.id = i.organisation_id
-            WHERE lower(i.email) = lower(a.email) AND i.settled_at IS NULL) AS invited_by
+            WHERE lower(i.email) = lower(a.email) AND i.settled_at IS NULL AND i.expires_at > (SELECT hub_now())) AS invited_by
     FROM account_session s
     JOIN account a ON a.id = s.account_id AND a.disabled_at IS NULL
     JOIN person p ON p.account_id = a.id AND p.left_at IS NULL

@@ -1,11 +1,15 @@
 """Invitations that wait for the account that is signed in: which organisation asks, as what, who has invited; to accept or
-to decline. Nothing of the organisation is theirs before, and of a no it learns only that."""
+to decline. Nothing of the organisation is theirs before, and of a no it learns only that.
+
+Only the link accepts: an account may have been made by whoever invited its address first, so that it is signed in does not
+prove that its holder reads that address. Which links were opened is kept in the signed session.
+"""
 
 from __future__ import annotations
 
 from uuid import UUID
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
@@ -18,9 +22,18 @@ from notify_app.web.reader import Reader
 from notify_app.web.words import role_title
 from notify_app.work import joining
 
-__all__ = ["blueprint"]
+__all__ = ["blueprint", "opened"]
 
 blueprint = Blueprint("invited", __name__)
+
+OPENED = "invitations"  # of the session: those whose link was opened in it
+MOST = 20
+
+
+def opened(invitation_id: UUID) -> None:
+    """The link of this invitation was opened by whoever is signed in."""
+    kept = [one for one in session.get(OPENED, []) if one != str(invitation_id)]
+    session[OPENED] = [*kept[1 - MOST :], str(invitation_id)]
 
 
 @blueprint.get("/invitations")
@@ -35,6 +48,7 @@ def show() -> ResponseReturnValue:
         invitations=[
             {
                 "id": str(one.id),
+                "opened": str(one.id) in session.get(OPENED, []),
                 "organisation": one.organisation,
                 "role": role_title(one.role),
                 "name": one.name,
@@ -49,11 +63,15 @@ def show() -> ResponseReturnValue:
 @blueprint.post("/invitations/<uuid:id>")
 @allow("member")
 def decide(id: UUID) -> ResponseReturnValue:
-    """Accept (`do=accept`) or decline (`do=decline`) one of one's own. Raises NotFound for anything else."""
+    """Accept (`do=accept`) or decline (`do=decline`) one of one's own. Accepting needs its link to have been opened
+    in this session. Raises NotFound for anything else."""
     who, do = viewer(), request.form.get("do")
     found = next((one for one in invitations.waiting(who.email) if one.id == id), None)
     if found is None or do not in ("accept", "decline"):
         raise NotFound(_("There is no such invitation for you."))
+    if do == "accept" and str(id) not in session.get(OPENED, []):
+        flash(_("Open the link of the invitation first: only with it can you accept."), "error")
+        return redirect(url_for(".show"), 303)
     try:
         with step(found.organisation_id) as work:
             if do == "accept":

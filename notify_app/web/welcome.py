@@ -16,6 +16,7 @@ from notify_app.web import identity, invitations
 from notify_app.web.extensions import limiter
 from notify_app.web.guard import allow
 from notify_app.web.invitations import LONGEST, SHORTEST
+from notify_app.web.invited import opened
 from notify_app.web.sign_in import FOR_AN_ADDRESS, TRIES, address_key
 from notify_app.web.words import role_title
 from notify_app.work import joining
@@ -74,7 +75,8 @@ def _said(error: HubError) -> str:
 
 def _page(token: str, error: str = "") -> ResponseReturnValue:
     found, who = invitations.find(token), identity.viewer_or_none()
-    if found and who and who.email.lower() == found.email.lower():
+    if found and found.good and who and who.email.lower() == found.email.lower():
+        opened(found.id)
         return redirect(url_for("invited.show"), 303)
     good = bool(found and found.good)
     page = render_template(

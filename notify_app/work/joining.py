@@ -36,6 +36,7 @@ OPEN = """
 WAITS = """
     SELECT person_id FROM invitation
     WHERE organisation_id = :org AND id = :id AND lower(email) = lower(:email) AND settled_at IS NULL
+      AND expires_at > hub_now()
 """
 SETTLE = """
     UPDATE invitation SET settled_at = :now, outcome = :outcome, email = NULL, token_hash = NULL

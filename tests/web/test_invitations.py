@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -15,12 +15,18 @@ pytestmark = pytest.mark.proves("C5", "F4", "S9")
 CLEO = "cleo@harbor.example.com"
 
 
+class Asked(NamedTuple):
+    """An invitation that waits: the path of its person's page, and its link."""
+
+    path: str
+    link: str
+
+
 @pytest.fixture
-def asked(shop, ada) -> str:  # noqa: F811
-    """Cleo of Harbor Glass is invited by the shop; the path of her person there."""
+def asked(shop, ada) -> Asked:  # noqa: F811
+    """Cleo of Harbor Glass is invited by the shop."""
     where = added(shop, ada, name="Cleo P.", role="technician", phone="+12025550177")
-    invited(ada, where, CLEO.upper())
-    return where
+    return Asked(where, link_of(invited(ada, where, CLEO.upper())))
 
 
 def decide(browser, do: str) -> Any:
@@ -53,6 +59,7 @@ def test_who_signs_in_elsewhere_sees_nothing_before_they_accept_and_everything_a
     page = cleo.get("/invitations")
     for said in ("Evergreen Auto Glass", "Technician", "Invited by Ada Quist", "Cleo P."):
         assert said in page.text
+    cleo.get(asked.link)
     page = decide(cleo, "accept")
     assert "Evergreen Auto Glass is among your organisations now." in page.text
     assert "asks you to join" not in page.text and page.offers("/organisation")
@@ -66,7 +73,7 @@ def test_who_signs_in_elsewhere_sees_nothing_before_they_accept_and_everything_a
 def test_a_no_leaves_nothing_of_the_holder_but_the_word(shop, ada, asked):  # noqa: F811
     page = decide(shop.cleo, "decline")
     assert "You have declined" in page.text and "asks you to join" not in page.text
-    page = ada.get(asked)
+    page = ada.get(asked.path)
     assert "Declined" in page.text and "cleo@" not in page.html.lower()
     assert "Invitation" not in shop.cleo.get("/inbox").text and row(shop, "Cleo P.").account_id is None
     kept = shop.hub.build.one("SELECT * FROM invitation")
@@ -92,15 +99,35 @@ def test_only_who_has_the_address_decides_and_only_while_it_waits(shop, asked):
 
 
 def test_an_invitation_is_taken_back_by_the_inviter_and_ends_with_who_has_left(shop, ada, asked):  # noqa: F811
-    assert "Invited" in ada.get(asked).text
-    ada.submit(asked, f"{asked}/sign-in", do="part")
+    assert "Invited" in ada.get(asked.path).text
+    ada.submit(asked.path, f"{asked.path}/sign-in", do="part")
     assert "asks you to join" not in shop.cleo.get("/inbox").text
-    invited(ada, asked, CLEO)
+    invited(ada, asked.path, CLEO)
     assert "asks you to join" in shop.cleo.get("/inbox").text
-    ada.submit(asked, f"{asked}/left")
+    ada.submit(asked.path, f"{asked.path}/left")
     assert "asks you to join" not in shop.cleo.get("/inbox").text
     outcomes = [one.outcome for one in shop.hub.build.all("SELECT outcome FROM invitation")]
     assert outcomes == ["withdrawn", "withdrawn"]
+
+
+def test_without_its_link_it_can_be_declined_and_not_accepted(shop, asked):
+    """Whoever made an address's account need not be who reads it: only what was handed over proves that."""
+    (waiting,) = shop.hub.build.all("SELECT id FROM invitation")
+    cleo = shop.cleo
+    page = cleo.get("/invitations")
+    assert "To accept, open the link that Evergreen Auto Glass has given you" in page.text
+    assert 'value="accept"' not in page.html and 'value="decline"' in page.html
+    page = decide(cleo, "accept")
+    assert "only with it can you accept" in page.text
+    assert row(shop, "Cleo P.").account_id is None
+    cleo.get(asked.link)
+    assert 'value="accept"' in cleo.get("/invitations").html
+    shop.hub.build.run("UPDATE invitation SET expires_at = hub_now() - interval '1 second'")
+    assert "No invitation waits" in cleo.get("/invitations").text
+    assert "asks you to join" not in cleo.get("/inbox").text
+    token = cleo.get("/preferences").form("/preferences").fields["csrf_token"][0]
+    assert cleo.post(f"/invitations/{waiting.id}", do="accept", csrf_token=token).status == 404
+    assert row(shop, "Cleo P.").account_id is None
 
 
 # --- the link ------------------------------------------------------------------------------------------------------
@@ -172,6 +199,7 @@ def test_the_passwords_of_an_address_are_tried_no_oftener_than_at_the_door(shop,
 def test_an_address_waits_for_one_person_of_an_organisation(shop, ada, asked):  # noqa: F811
     page = invited(ada, added(shop, ada), CLEO)
     assert page.status == 422 and "invited as Cleo P. here already" in page.text
+    shop.cleo.get(asked.link)
     decide(shop.cleo, "accept")
     page = invited(ada, path(shop, "bob"), "bob2@example.com")
     assert page.status == 422 and "signs in already" in page.text
