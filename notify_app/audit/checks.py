@@ -48,7 +48,7 @@ CHECKS = (
         "A message should have left more than a minute ago",
         "{n} messages should have left more than a minute ago",
         "Emails and SMS leave late. Inboxes and open pages have them already.",
-        f"Many at once may only take their time. {WORKERS}",
+        f"Nothing of their priority has left for a minute, or they are pressing and five minutes late. {WORKERS}",
     ),
     Check(
         "held_late",

@@ -143,6 +143,7 @@ class EventType:
     (beside `item`), whether a happening brings them or `notification.send` gives them as text: before an event is
     written, its payload goes through `inputs.typed`. `admin_only`: among people, only an administrator may trigger it
     (C6); sources may. `in_bursts`: whether it may wait for the rest of its burst (A14); left out, all may but what is URGENT.
+    `in_digests`: whether its email may be kept for a digest (A12); what says that something stands still may not.
     `sample` is one believable payload, used by the demo, the previews, the documentation and the test that renders
     every event on every channel.
     """
@@ -163,6 +164,7 @@ class EventType:
     except_actor: bool = False
     admin_only: bool = False
     in_bursts: bool | None = None
+    in_digests: bool = True
     answers: tuple[Answer, ...] = ()
 
     @property

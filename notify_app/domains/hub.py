@@ -38,6 +38,7 @@ NOT_REACHED = EventType(
         "why": "no phone number and no email address",
     },
     channels=("email",),
+    in_digests=False,
 )
 
 GENERAL = EventType(
@@ -166,6 +167,7 @@ HUB_UNWELL = EventType(
     ("first", "matters"),
     MATTERS,
     channels=("email",),
+    in_digests=False,
 )
 HUB_WELL = EventType(
     "hub_well",
@@ -176,6 +178,7 @@ HUB_WELL = EventType(
     ("first", "matters"),
     MATTERS,
     channels=("email",),
+    in_digests=False,
 )
 
 # its audience is asked for, not declared (`pipeline.crowd`). Its words name no reader, so that all emails of one language

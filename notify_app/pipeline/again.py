@@ -26,10 +26,12 @@ from notify_app.policy.routing import Choice, Matter, switched_off
 __all__ = ["COLLECTED", "WAITING", "Refusal", "about_held", "question", "refusal"]
 
 PRIORITIES = dict(enumerate(Priority, 1))
+OFF_SECONDS = 300.0  # so often is asked whether the office tells people again
 COLLECTED = "collected"  # the purpose of a delivery that carries what was held
 WAITING = ("notification", COLLECTED)  # the purposes of what may be put off; a test is wanted now
 FACTS = """
-    SELECT CAST(d.id AS text) AS id, p.left_at IS NOT NULL AS gone, coalesce(p.zone, o.zone) AS zone, f.quiet_from, f.quiet_until, f.quiet_days,
+    SELECT CAST(d.id AS text) AS id, p.left_at IS NOT NULL AS gone,
+           p.account_id IS NOT NULL AS signs_in, coalesce(p.zone, o.zone) AS zone, f.quiet_from, f.quiet_until, f.quiet_days,
            EXISTS (SELECT FROM address a WHERE a.organisation_id = d.organisation_id AND a.person_id = d.person_id
                       AND a.channel = d.channel AND a.value = d.address) AS theirs,
            (SELECT s.reason FROM suppression s WHERE s.organisation_id = d.organisation_id
@@ -102,6 +104,8 @@ def refusal(row: Any, fact: Any, now: datetime) -> Refusal | None:
 def _not_any_more(row: Any, fact: Any, now: datetime) -> Refusal | None:
     urgent = row.priority == 1
     if fact.off and fact.carried:
+        if row.purpose == DIGEST:  # what it carries is in no other one
+            return Refusal("queued", Reason.notifications_off, OFF_SECONDS)
         return Refusal("skipped", Reason.notifications_off)
     if fact.blocked:
         return Refusal("suppressed", Reason.suppressed, detail=fact.blocked)

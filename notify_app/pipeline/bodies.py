@@ -165,10 +165,9 @@ def look(work: Step, rows: Sequence[Any], facts: Mapping[str, Any]) -> list[Unwr
         if isinstance(words, str):
             found.append((row, words))
         else:
-            action = (
-                collected.leads_to(row.channel, lines, reader) if len(lines) > 1 else one.action_url or ""
-            )
-            found.append(Unwritten(row, words, reader, action, facts[row.id].stands_in_for))
+            action = collected.leads_to(reader) if len(lines) > 1 else one.action_url or ""
+            absent = one.stands_in_for if len(lines) < 2 else None  # of many, each line says it
+            found.append(Unwritten(row, words, reader, action, absent))
     return found
 
 

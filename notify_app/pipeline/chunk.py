@@ -120,7 +120,9 @@ class _Chunk:
     def __init__(self, step: Step, broadcast: Any, says: wording.Wording) -> None:
         self.rows = _Rows()
         self._step, self._broadcast, self._says = step, broadcast, says
-        self._matter = Matter(broadcast.name, says.category, says.priority, says.type.channels)
+        self._matter = Matter(
+            broadcast.name, says.category, says.priority, says.type.channels, says.type.in_digests
+        )
         self._record: dict[UUID, tuple[Plan, int]] = {}
         self._numbers: dict[tuple[str, str, str, str], int] = {}
         self._action = broadcast.action_url or says.action_url()

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from notify_app import domains
 from notify_app.domains.base import Draft
@@ -29,10 +31,13 @@ __all__ = ["block", "instead"]
 URGENT = 1
 GIVING_UP = "giving_up"
 HOPEFUL = ("queued", "held", "sending", "sent", "delivered")
-# whether the same still reaches somebody
+# whether an event still reaches somebody
 ARRIVING = """
-    SELECT 1 FROM delivery WHERE organisation_id = :org AND group_key = :group AND id <> :id
-    AND state IN ('queued', 'held', 'sending', 'sent', 'delivered') AND reason IS DISTINCT FROM 'giving_up' LIMIT 1
+    SELECT 1 FROM notification n
+    JOIN delivery_item i ON i.organisation_id = n.organisation_id AND i.notification_id = n.id
+    JOIN delivery d ON d.organisation_id = i.organisation_id AND d.id = i.delivery_id
+    WHERE n.organisation_id = :org AND n.event_id = :event AND d.id <> :id
+      AND d.state IN ('queued', 'held', 'sending', 'sent', 'delivered') AND d.reason IS DISTINCT FROM 'giving_up' LIMIT 1
 """
 NOTE = """
     INSERT INTO decision (organisation_id, event_id, person_id, outcome, reason)
@@ -40,7 +45,7 @@ NOTE = """
         SELECT FROM decision WHERE organisation_id = :org AND event_id = :event AND person_id = :person)
 """
 CARRIED = """
-    SELECT n.id, n.event_id, n.title, n.name, n.category, n.item_id, e.payload FROM delivery_item i
+    SELECT n.id, n.event_id, n.title, n.name, n.category, n.priority, n.item_id, e.payload FROM delivery_item i
     JOIN notification n ON n.organisation_id = i.organisation_id AND n.id = i.notification_id
     JOIN event e ON e.organisation_id = n.organisation_id AND e.id = n.event_id
     WHERE i.organisation_id = :org AND i.delivery_id = :id ORDER BY n.priority, n.id
@@ -87,68 +92,81 @@ def instead(work: Step, delivery: Any, reason: str, *, blocked: bool = False) ->
     if delivery.purpose == DIGEST:
         _tell_of_digest(work, delivery, reason)
         return
-    lost, tried = _lost(work, delivery)
+    lost = _lost(work, delivery)
     if not lost:
         return
     member = members(work, [delivery.person_id])[delivery.person_id]
-    urgent = delivery.priority == URGENT
-    others: defaultdict[tuple[str, str] | None, list[Any]] = defaultdict(list)
-    for one in lost:
-        others[_next(member, tried, one, urgent=urgent)].append(one)
-    nowhere = others.pop(None, [])
+    nowhere: list[Any] = []
+    others: defaultdict[_Way, list[Any]] = defaultdict(list)
+    for one, tried in lost:
+        way = _next(work, member, tried, one)
+        if way is None:
+            nowhere.append(one)
+        else:
+            others[way].append(one)
     # the task before anybody's counter, as whoever acknowledges takes them
-    if urgent and nowhere and not work.one(ARRIVING, group=delivery.group_key, id=delivery.id):
-        for one in nowhere:
+    for one in nowhere:
+        if one.priority == URGENT and not work.one(ARRIVING, event=one.event_id, id=delivery.id):
             ladders.hasten(work, one.event_id)
     for one in nowhere:
         _tell_office(work, delivery, member, one, reason)
-    # it may be night by now
-    quiet = None if urgent else release_at(member.choice.quiet, member.zone, work.now)
-    outbox.put(work, [_copy(delivery, those, *way, not_before=quiet) for way, those in others.items() if way])
+    outbox.put(work, [_copy(delivery, those, way) for way, those in others.items()])
 
 
-def _lost(work: Step, delivery: Any) -> tuple[list[Any], set[str]]:
-    """The lines that nothing else carries any more, the most pressing first, and the channels that were tried. That
-    somebody was not reached is no reason to tell of it again."""
-    siblings = work.all(SIBLINGS, id=delivery.id)
-    hoped = {one.notification_id for one in siblings if one.state in HOPEFUL and one.reason != GIVING_UP}
-    carried = work.all(CARRIED, id=delivery.id)
-    lost = [one for one in carried if one.id not in hoped and one.name != NOT_REACHED.name]
-    of_lost = {one.id for one in lost}
-    tried = {one.channel for one in siblings if one.notification_id in of_lost}
-    return lost, {delivery.channel, *tried}
+@dataclass(frozen=True)
+class _Way:
+    """By what a line goes instead. Lines of one way leave as one message."""
+
+    channel: str
+    address: str
+    not_before: datetime | None
 
 
-def _next(member: Member, tried: set[str], carried: Any, *, urgent: bool) -> tuple[str, str] | None:
+def _lost(work: Step, delivery: Any) -> list[tuple[Any, set[str]]]:
+    """The lines that nothing else carries any more, the most pressing first, each with the channels that were tried for
+    it. That somebody was not reached is no reason to tell of it again."""
+    tried: defaultdict[UUID, set[str]] = defaultdict(lambda: {delivery.channel})
+    hoped = set()
+    for one in work.all(SIBLINGS, id=delivery.id):
+        tried[one.notification_id].add(one.channel)
+        if one.state in HOPEFUL and one.reason != GIVING_UP:
+            hoped.add(one.notification_id)
+    return [
+        (one, tried[one.id])
+        for one in work.all(CARRIED, id=delivery.id)
+        if one.id not in hoped and one.name != NOT_REACHED.name
+    ]
+
+
+def _next(work: Step, member: Member, tried: set[str], carried: Any) -> _Way | None:
+    """The next usable channel that they want this line by; an urgent one passes their choices and their quiet hours."""
+    urgent = carried.priority == URGENT
     for channel in OUTWARD:
         if channel in tried:
             continue
-        scopes = (f"event:{carried.name}", f"category:{carried.category}")
-        on = next(
-            (
-                member.choice.switches[scope, channel]
-                for scope in scopes
-                if (scope, channel) in member.choice.switches
-            ),
-            True,
-        )
         usable = next((one for one in member.reaches if one.channel == channel and not one.blocked), None)
-        if (on or urgent) and usable:
-            return channel, usable.address
+        if usable and (urgent or _wanted(member, carried, channel)):
+            # it may be night by now
+            quiet = None if urgent else release_at(member.choice.quiet, member.zone, work.now)
+            return _Way(channel, usable.address, quiet)
     return None
 
 
-def _copy(
-    delivery: Any, carried: Sequence[Any], channel: str, address: str, *, not_before: datetime | None
-) -> outbox.Row:
+def _wanted(member: Member, carried: Any, channel: str) -> bool:
+    chosen = member.choice.switches
+    by_event = chosen.get((f"event:{carried.name}", channel))
+    return chosen.get((f"category:{carried.category}", channel), True) if by_event is None else by_event
+
+
+def _copy(delivery: Any, carried: Sequence[Any], way: _Way) -> outbox.Row:
     return outbox.Row(
         id=new_id(),
         person_id=delivery.person_id,
-        channel=channel,
-        address=address,
+        channel=way.channel,
+        address=way.address,
         group_key=delivery.group_key,
-        priority=delivery.priority,
-        not_before=not_before,
+        priority=min(one.priority for one in carried),
+        not_before=way.not_before,
         notification_id=carried[0].id,
         more=tuple(one.id for one in carried[1:]),
         purpose=delivery.purpose,

@@ -79,7 +79,10 @@ def _may_wait(row: Any, fact: Any) -> bool:
 
 
 def _in_bursts(row: Any, fact: Any) -> bool:
-    """Whether it may wait for others: as its event says, or everything but what is urgent."""
+    """Whether it may wait for others: as its event says, or everything but what is urgent. An SMS has room for one link, and
+    who has no inbox finds the others nowhere."""
+    if row.channel == "sms" and fact.action_url and not fact.signs_in:
+        return False
     type_ = domains.event(fact.name)
     said = type_.in_bursts if type_ else None
     return row.priority != URGENT if said is None else said

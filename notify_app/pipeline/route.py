@@ -240,7 +240,7 @@ def _person(
     covered_by: Member | None,
     absent: Sequence[UUID],
 ) -> list[Draft]:
-    matter = Matter(draft.event, says.category, says.priority, says.type.channels)
+    matter = Matter(draft.event, says.category, says.priority, says.type.channels, says.type.in_digests)
     decided: Plan = plan(
         matter,
         member.reaches,

@@ -128,14 +128,15 @@ SETTLED = """
     FROM json_to_recordset(CAST(:rows AS json)) AS r(id uuid, state text, error text)
     WHERE i.organisation_id = :org AND i.id = r.id
 """
-# the name, zone and locale that were not given stay as they are; who is named again has come back
+# the name, zone and locale that were not given stay as they are; so does that somebody has left, which is the
+# office's to say: with it their sign-in came back
 PEOPLE = """
     INSERT INTO person (organisation_id, id, source_id, external_id, name, role, zone, locale)
     SELECT :org, id, source_id, external_id, name, role, zone, locale
     FROM json_populate_recordset(NULL::person, CAST(:rows AS json)) ORDER BY id
     ON CONFLICT (organisation_id, id) DO UPDATE
     SET name = excluded.name, zone = coalesce(excluded.zone, person.zone),
-        locale = coalesce(excluded.locale, person.locale), left_at = NULL
+        locale = coalesce(excluded.locale, person.locale)
 """
 GIVEN = "SELECT person_id, channel, value FROM json_populate_recordset(NULL::address, CAST(:rows AS json))"
 # the source's address replaces the one that it gave before and becomes the first; what the person added stays

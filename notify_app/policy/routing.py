@@ -96,6 +96,7 @@ class Matter:
     category: str
     priority: Priority
     channels: tuple[str, ...] | None = None
+    in_digests: bool = True
 
 
 def plan(
@@ -173,8 +174,8 @@ def switched_off(matter: Matter, choice: Choice, channel: str) -> Told | None:
 
 def in_digest(matter: Matter, choice: Choice) -> bool:
     """Whether email about this is to come in the person's digest: its category is, and they want this event no other way.
-    URGENT is not asked."""
-    if matter.priority is Priority.urgent or choice.digest_at is None:
+    URGENT is not asked, nor an event that no digest may keep."""
+    if matter.priority is Priority.urgent or not matter.in_digests or choice.digest_at is None:
         return False
     if choice.switches.get((f"event:{matter.name}", "email")):
         return False

@@ -139,13 +139,14 @@ class _Batch:
             self._alone(rows[0])
             return
         wanted = [row for row in rows if self._wanted(row, facts[str(row.id)])]
-        # what was tried before may have arrived: it is tried again as it is
-        together = [row for row in wanted if not row.attempts]
+        together = [row for row in wanted if _may_join(row, facts[str(row.id)])]
+        alone = [row for row in wanted if not _may_join(row, facts[str(row.id)])]
         if len(together) > 1:
             self._collect(together)
-        for row in wanted:
-            if row.attempts or len(together) == 1:
-                self._alone(row)
+        else:
+            alone += together
+        for row in alone:
+            self._alone(row)
 
     def _wanted(self, row: Any, fact: Any) -> bool:
         refusal = again.refusal(row, fact, self._now)
@@ -194,3 +195,11 @@ class _Batch:
         until: datetime | None = None,
     ) -> None:
         self._moves.append({"id": row.id, "state": state, "reason": reason, "detail": detail, "until": until})
+
+
+def _may_join(row: Any, fact: Any) -> bool:
+    # what was tried before may have arrived: it is tried again as it is
+    if row.attempts:
+        return False
+    # an SMS has room for one link: who has no inbox would find the others nowhere
+    return not (row.channel == "sms" and fact.action_url and not fact.signs_in)

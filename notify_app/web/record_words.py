@@ -14,6 +14,7 @@ from flask import url_for
 from flask_babel import gettext as _
 
 from notify_app.models import Who
+from notify_app.policy.routing import DIGEST
 from notify_app.web.ladder_view import scope_title
 from notify_app.web.reader import Reader
 from notify_app.web.words import category_title, channel_title, event_title, role_title
@@ -173,6 +174,8 @@ def _choice(name: str, on: bool | None) -> str:
         "what": category_title(which) if what == "category" else event_title(which),
         "channel": channel_title(channel),
     }
+    if channel == DIGEST:  # which is off for whoever has chosen nothing, the channels are on
+        return (_("%(what)s in the digest") if on else _("%(what)s not in the digest")) % values
     if on is None:
         usual = (
             _("%(what)s by %(channel)s on")

@@ -86,7 +86,7 @@ def mail(known: World, draft: Draft, reader: UUID, priority: Priority | None) ->
 
 def _count(known: World, found: Forecast, writer: _Writer, member: Member) -> None:
     says = writer.says
-    matter = Matter(says.type.name, says.category, says.priority, says.type.channels)
+    matter = Matter(says.type.name, says.category, says.priority, says.type.channels, says.type.in_digests)
     decided = plan(
         matter, member.reaches, member.choice, signs_in=member.signs_in, zone=member.zone, now=known.step.now
     )

@@ -20,9 +20,7 @@ from notify_app.work.record import LINK, By, What
 
 __all__ = ["accept", "decline", "invite", "latest", "withdraw"]
 
-PERSON = (
-    "SELECT id, name, left_at, account_id FROM person WHERE organisation_id = :org AND id = :id FOR UPDATE"
-)
+PERSON = "SELECT id, name, left_at, account_id FROM person WHERE organisation_id = :org AND id = :id FOR NO KEY UPDATE"
 # another person of the organisation for whom the address waits
 TAKEN = """
     SELECT p.name FROM invitation i

@@ -204,6 +204,17 @@ UNSENT = """
     UPDATE delivery SET state = 'skipped', reason = :reason, settled_at = :now
     WHERE organisation_id = :org AND state IN ('queued', 'held') AND group_key = ANY(:groups)
 """
+# nor what was collected of nothing else
+UNSENT_TOGETHER = """
+    UPDATE delivery d SET state = 'skipped', reason = :reason, settled_at = :now
+    WHERE d.organisation_id = :org AND d.purpose = 'collected' AND d.state IN ('queued', 'held') AND d.id IN (
+        SELECT i.delivery_id FROM notification n
+        JOIN delivery_item i ON i.organisation_id = n.organisation_id AND i.notification_id = n.id
+        WHERE n.organisation_id = :org AND n.event_id = ANY(:events))
+      AND NOT EXISTS (
+        SELECT FROM delivery_item o JOIN notification m ON m.organisation_id = o.organisation_id AND m.id = o.notification_id
+        WHERE o.organisation_id = :org AND o.delivery_id = d.id AND m.event_id <> ALL(:events))
+"""
 GROUPS = (
     "SELECT event_id FROM escalation WHERE organisation_id = :org AND task_id = :id AND event_id IS NOT NULL"
 )
@@ -237,9 +248,11 @@ def acknowledge(step: Step, task_id: UUID, person_id: UUID) -> bool:
     if said < needed(ladder, row.level):
         return False
     step.run(STOPPED, id=task_id, person=person_id, lapses=ladder.lapses if ladder else None, on=is_on(step))
-    groups = [str(one.event_id) for one in step.all(GROUPS, id=task_id)]
-    if groups:
-        step.run(UNSENT, groups=groups, reason=Reason.acknowledged.value, now=step.now)
+    events = [one.event_id for one in step.all(GROUPS, id=task_id)]
+    if events:
+        why = {"reason": Reason.acknowledged.value, "now": step.now}
+        step.run(UNSENT, groups=[str(one) for one in events], **why)
+        step.run(UNSENT_TOGETHER, events=events, **why)
     return True
 
 

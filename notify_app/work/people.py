@@ -148,7 +148,6 @@ def resolve(world: World, source_id: UUID, given: PersonIn, role: str) -> Person
             name=given.name or known.name,
             zone=given.zone or known.zone,
             locale=given.locale or known.locale,
-            left=False,
         )
     moved = {
         channel: value

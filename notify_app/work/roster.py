@@ -26,11 +26,11 @@ from notify_app.work.record import By, What
 
 __all__ = ["add", "change", "come_back", "leave", "part"]
 
-ONE = "SELECT * FROM person WHERE organisation_id = :org AND id = :id FOR UPDATE"
+ONE = "SELECT * FROM person WHERE organisation_id = :org AND id = :id FOR NO KEY UPDATE"
 # locked in the order of ids: of two administrators who demote each other the second is refused
 ADMINISTRATORS = """
     SELECT id FROM person WHERE organisation_id = :org AND role = 'administrator' AND left_at IS NULL AND account_id IS NOT NULL
-    ORDER BY id FOR UPDATE
+    ORDER BY id FOR NO KEY UPDATE
 """
 ADDRESSES = (("email", "email"), ("sms", "phone"))
 

@@ -134,7 +134,7 @@ def _numbers(known: World, person_id: UUID, task: TaskType, level: Level) -> lis
     own = task.overdue if level.says == "overdue" else task.escalated
     type_ = known.words.event(own or (TASK_OVERDUE if level.says == "overdue" else TASK_ESCALATED).name)
     priority = Priority.of(level.priority) if level.priority else type_.priority
-    matter = Matter(type_.name, type_.category, priority, type_.channels)
+    matter = Matter(type_.name, type_.category, priority, type_.channels, type_.in_digests)
     decided = plan(
         matter, member.reaches, member.choice, signs_in=member.signs_in, zone=member.zone, now=known.step.now
     )

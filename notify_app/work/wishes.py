@@ -101,10 +101,12 @@ def keep_quiet(
     """Quiet from the first to the second, on windows that begin on `days` (Monday = 0); None is never. Their next digest
     follows, and what quiet hours hold by now is timed anew."""
     start, end = hours or (None, None)
+    # the person before their preferences, as whoever edits people takes them
+    moved = step.one(MOVE_ZONE, me=person_id, zone=zone)
     known = step.one(KEEP_QUIET, me=person_id, start=start, end=end, days=list(days))
     before = _window(known.quiet_from, known.quiet_until, known.quiet_days)
     after = _window(start, end, days)
-    if moved := step.one(MOVE_ZONE, me=person_id, zone=zone):
+    if moved:
         before, after = {**before, "zone": moved.zone}, {**after, "zone": zone}
     if before != after:
         record.note(step, by, What.quiet_hours, person_id, before=before, after=after)

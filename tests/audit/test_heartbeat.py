@@ -24,6 +24,7 @@ from notify_app.audit.watch import Watch, this_process
 from notify_app.config import Settings, SettingsError
 from notify_app.queue import QUEUES
 from tests.auditing import Auditor
+from tests.stories.test_everything_runs import attempts
 
 URL = "https://watch.example.com/ping/42"
 
@@ -84,6 +85,16 @@ def test_it_is_not_sent_while_anything_is_wrong(hub: Any, auditor: Auditor) -> N
     assert outside.calls == []
     auditor.alive()
     auditor.look()
+    beat(auditor, outside)
+    assert outside.calls == [URL]
+
+
+def test_what_is_one_offices_own_matter_does_not_stop_it(hub: Any, auditor: Auditor) -> None:
+    outside = Outside()
+    hub.person("marco")
+    attempts(hub, 20, 20)
+    auditor.look()
+    assert set(auditor.known(hub)) == {"channel_failing"}
     beat(auditor, outside)
     assert outside.calls == [URL]
 

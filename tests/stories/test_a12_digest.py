@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from notify_app.domains.hub import HUB_UNWELL, HUB_WELL, NOT_REACHED
 from notify_app.pipeline.step import step
 from notify_app.sweeps import digest
 from notify_app.work import why
@@ -361,6 +362,39 @@ def test_one_that_cannot_be_delivered_is_told_to_the_office_and_not_sent_as_an_s
     nell.mail(OFFICE_MAIL).says("Nell Quist", "Their digest")
     nell.inbox("olga").has("not_reached", "Nell Quist")
     nell.silence()
+
+
+@pytest.mark.proves("A16", "B6")
+def test_that_somebody_was_not_reached_or_something_stands_still_never_waits_for_it(shop):
+    choose(shop, "olga", "weekly")
+    shop.repair("R-1").pending()  # there is no customer
+    shop.mail(OFFICE_MAIL).says("Not reached: the customer")
+    assert not any(one.in_digests for one in (HUB_UNWELL, HUB_WELL, NOT_REACHED))
+    shop.forget()
+
+
+@pytest.mark.proves("D6")
+def test_one_that_was_made_waits_while_the_office_tells_nobody(nell):
+    choose(nell)
+    tell(nell, "Free wiper blades")
+    nell.world.move(2 * HOUR)
+    assert sweep(nell) == 1
+    notifications(nell, "off")
+    nell.wait(HOUR)
+    assert nell.delivery("nell", "email").state == "queued"
+    notifications(nell, "on")
+    nell.wait(HOUR)
+    nell.mail(MAIL).says("Free wiper blades")
+    nell.silence()
+
+
+def notifications(shop, on):
+    shop.build.run(
+        "UPDATE organisation SET settings = settings || jsonb_build_object('notifications_on', CAST(:on AS boolean)) "
+        "WHERE id = :id",
+        on=on == "on",
+        id=shop.organisation.id,
+    )
 
 
 # --- once ----------------------------------------------------------------------------------------------------------

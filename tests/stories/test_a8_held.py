@@ -209,17 +209,35 @@ def test_each_address_and_each_person_has_a_message_of_its_own(shop, nell):
     shop.forget()
 
 
-def test_who_does_not_sign_in_is_led_to_each_item_by_mail_and_to_the_first_by_sms(shop):
+def test_who_does_not_sign_in_is_led_to_each_item_by_one_mail_and_by_an_sms_each(shop):
     shop.customer("gus", name="Gus Lind", sms="+12025550109", email="gus@example.com", zone="UTC")
     shop.build.quiet(shop.people["gus"], "22:00", "07:00")
     shop.at(NIGHT)
     for number in ("R-1", "R-2"):
         shop.repair(number, customer="gus").pending()  # high: an SMS
+    for number in ("R-3", "R-4"):
         shop.repair(number, customer="gus").in_progress()  # medium: an email
     shop.wait(MORNING)
-    links = [word for word in shop.mail("gus@example.com").says("2 messages").text.split() if "/l/" in word]
-    assert len(set(links)) == 2
+    mail = links(shop.mail("gus@example.com").says("2 messages"))
+    assert len(set(mail)) == 2
+    first, second = shop.sms("+12025550109").says("R-1"), shop.sms("+12025550109").says("R-2")
+    assert len({*links(first), *links(second)}) == 2, "each can be answered"
     shop.forget()
+
+
+def test_who_does_not_sign_in_can_answer_each_of_a_burst(shop):
+    shop.customer("gus", name="Gus Lind", sms="+12025550109", zone="UTC")
+    numbers = [f"R-{number}" for number in range(1, 6)]
+    for number in numbers:
+        shop.repair(number, customer="gus").pending()
+    sent = [link for number in numbers for link in links(shop.sms("+12025550109").says(number))]
+    assert len(set(sent)) == len(numbers)
+    shop.sms("+12025550109").nothing()
+    shop.forget()
+
+
+def links(message):
+    return [word for word in message.text.split() if "/l/" in word]
 
 
 # --- when the hours change --------------------------------------------------------------------------------------------

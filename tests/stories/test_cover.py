@@ -42,6 +42,19 @@ def test_what_reaches_somebody_away_goes_to_whoever_stands_in_and_says_for_whom(
     assert ("told", "stands_in") in shop.decisions("priya", "repair_approved").values()
 
 
+def test_what_was_collected_says_for_whom_as_well(shop):
+    shop.build.quiet(shop.people["priya"], "00:00", "23:59")
+    away(shop, "marco", "priya")
+    for number in ("R-1", "R-2"):
+        shop.repair(number, technician="marco").saved(status="in_progress")
+    line = shop.inbox("priya").has("repair_assigned", "R-2")
+    shop.build.run("DELETE FROM absence")
+    shop.wait(DAY)
+    shop.sms(PRIYA_PHONE).says("2 messages", "For Marco Reyes: ")
+    assert line.for_person_id
+    shop.forget()
+
+
 def test_before_and_after_their_absence_they_are_told_themselves(shop):
     away(shop, "marco", "priya", starts=DAY, ends=2 * DAY)
     shop.repair("R-1", technician="marco").approved()

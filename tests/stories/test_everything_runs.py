@@ -251,6 +251,24 @@ def test_what_is_due_for_less_than_a_minute_is_not_found(shop, auditor, plant):
 
 
 @pytest.mark.proves("B6")
+def test_many_at_once_are_not_late_while_they_leave_and_what_is_pressing_is_after_five_minutes(shop, auditor):
+    delivery_late(shop)  # a high one, and an announcement to many
+    shop.build.run("UPDATE delivery SET state = 'sent'")
+    attempts(shop, 0, 1)  # of priority 3, just now
+    shop.build.run("UPDATE delivery SET state = 'queued' WHERE priority = 2")
+    assert auditor.finds(shop) == {"delivery_late": 1}, "nothing of its priority leaves"
+    shop.build.run("UPDATE delivery SET priority = 3")
+    assert auditor.finds(shop) == {}, "it takes its time"
+    shop.build.run("UPDATE delivery SET priority = 2")
+    assert auditor.finds(shop) == {}
+    shop.world.move(5 * MINUTE)
+    shop.build.run("UPDATE attempt SET started_at = hub_now()")
+    assert auditor.finds(shop) == {"delivery_late": 1}
+    shop.build.run("UPDATE delivery SET priority = 4")
+    assert auditor.finds(shop) == {}
+
+
+@pytest.mark.proves("B6")
 def test_a_message_that_waits_behind_an_earlier_one_of_its_item_is_found_as_well(shop, auditor):
     first = shop.post("repair.upsert", {"id": "R-1", "status": "pending"}, settle=False)
     shop.post("repair.upsert", {"id": "R-1", "status": "approved"}, settle=False)

@@ -127,6 +127,17 @@ def test_who_has_left_is_told_nothing_and_cannot_sign_in_and_comes_back(shop, ad
     assert shop.bob.get("/inbox").status == 200
 
 
+def test_who_has_left_stays_so_when_an_old_job_names_them_again(shop, ada):
+    shop.hub.repair("R-1", technician="bob").in_progress()
+    where, bob = path(shop, "bob"), shop.bob
+    ada.submit(where, f"{where}/left")
+    shop.hub.post("repair.upsert", {"id": "R-1", "status": "approved", "technician": {"id": "bob"}})
+    assert bob.get("/inbox", follow=False).status == 303, "their sign-in would be back"
+    assert "has left" in ada.get(where).text
+    assert shop.hub.decisions("bob", "repair_approved") == {"": ("not_told", "person_left")}
+    shop.hub.forget()
+
+
 def test_the_last_administrator_neither_leaves_nor_becomes_something_else(shop, ada):
     where = path(shop, "ada")
     page = ada.submit(where, where, role="manager")

@@ -80,6 +80,16 @@ def test_what_people_choose_for_themselves_is_on_record_and_what_they_leave_as_i
     assert "Quiet hours switched off." in shop.bob.get("/preferences").text and off.after is None
 
 
+def test_what_somebody_takes_into_their_digest_and_out_of_it_is_said_so(shop):
+    form = {"digest_rhythm": "daily", "digest_of": ["approval", "assignment"]}
+    shop.bob.submit("/preferences", "/preferences/digest", **form)
+    assert "Approvals in the digest" in shop.bob.get("/preferences").text
+    shop.bob.submit("/preferences", "/preferences/digest", **{**form, "digest_of": ["assignment"]})
+    said = shop.bob.get("/preferences").text
+    assert "Chosen: Approvals not in the digest." in said
+    assert "Digest on" not in said
+
+
 def test_addresses_are_on_record_masked_and_nowhere_whole(shop, ada):  # noqa: F811
     where = path(shop, "bob")
     ada.submit(where, f"{where}/addresses", channel="email", address="robert@example.com")
