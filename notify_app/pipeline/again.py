@@ -76,12 +76,13 @@ READ_HELD = text(FACTS.format(more="", which="d.state = 'held'"))
 @dataclass(frozen=True)
 class Refusal:
     """Not now, or not any more: the state and reason to settle with; `wait` in seconds where it is held, `detail` what
-    stands with the reason."""
+    stands with the reason. `too_long`: another way is taken where there is one, for so late it would be of no use."""
 
     state: str
     reason: Reason
     wait: float | None = None
     detail: str | None = None
+    too_long: bool = False
 
 
 def question(rows: Sequence[Any]) -> tuple[TextClause, dict[str, Any]]:

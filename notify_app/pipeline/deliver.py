@@ -33,6 +33,7 @@ from notify_app.pipeline.line import AWAY, Line
 from notify_app.pipeline.pool import Job, Pool
 from notify_app.pipeline.ready import NotSent, make_ready
 from notify_app.pipeline.step import hub, step
+from notify_app.policy.reasons import Reason
 from notify_app.queue import BULK, URGENT, connect, wake
 
 __all__ = ["Deliverer"]
@@ -50,6 +51,17 @@ AWAY_SECONDS = 0.2  # between two tries to settle while the database is away
 GRACE_SECONDS = 120.0  # the longest time-outs of a provider's library, and some more
 
 
+@dataclass(frozen=True)
+class _Instead:
+    """What will not leave by its channel, or so late that another is better (`or_wait`), and why; `blocked`: the address
+    is to blame."""
+
+    row: Any
+    reason: str
+    blocked: bool = False
+    or_wait: bool = False
+
+
 @dataclass
 class _Run:
     """What one drain, or one lane of it, has in hand."""
@@ -64,8 +76,7 @@ class _Run:
     token: UUID = field(default_factory=uuid4)  # of the last claim
     sent: list[Job] = field(default_factory=list)
     results: list[settle.Result] = field(default_factory=list)
-    # what will not leave by its channel: row, reason, whether the address is to blame
-    instead: list[tuple[Any, str, bool]] = field(default_factory=list)
+    instead: list[_Instead] = field(default_factory=list)
     done: int = 0
     dry: bool = False
     renewed_at: float = field(default_factory=time.monotonic)
@@ -186,7 +197,7 @@ class Deliverer:
     def _begin(self, run: _Run, one: Job | NotSent) -> None:
         if isinstance(one, NotSent):
             if one.instead:
-                run.instead.append((one.row, one.instead, False))
+                run.instead.append(_Instead(one.row, one.instead, or_wait=one.or_wait))
             run.results.append(
                 settle.not_tried(one.row, one.state, one.reason, wait=one.wait, detail=one.detail)
             )
@@ -223,7 +234,7 @@ class Deliverer:
         result = settle.came_of(job.row, job.answer, self._rng, doubts=job.doubts)
         if result["state"] == "failed":
             to_blame = isinstance(job.answer, GiveUp) and job.answer.suppress
-            run.instead.append((job.row, result["error"], to_blame))
+            run.instead.append(_Instead(job.row, result["error"], blocked=to_blame))
         return result
 
     def _settle(self, run: _Run) -> None:
@@ -252,14 +263,18 @@ class Deliverer:
         """What has not left by its channel goes by the next, or the office hears of it (A16). Before the row is
         settled, so that a crash between the two only does this again, which changes nothing."""
         while run.instead:
-            row, reason, blocked = run.instead[0]
+            one = run.instead[0]
             try:
-                with step(UUID(row.organisation_id)) as work:
-                    fallback.instead(work, row, reason, blocked=blocked)
+                with step(UUID(one.row.organisation_id)) as work:
+                    gone = fallback.instead(
+                        work, one.row, one.reason, blocked=one.blocked, or_wait=one.or_wait
+                    )
+                if gone and one.or_wait:
+                    run.results = [_given_up(result, one.row) for result in run.results]
             except AWAY:
                 raise
             except Exception:
-                log.exception("delivery %s: no other way was found", row.id)
+                log.exception("delivery %s: no other way was found", one.row.id)
             run.instead.pop(0)
 
     def _renew(self, run: _Run) -> None:
@@ -272,6 +287,12 @@ class Deliverer:
         except AWAY as error:
             log.warning("leases not renewed: %s", type(error).__name__)
         run.renewed_at = time.monotonic()
+
+
+def _given_up(result: settle.Result, row: Any) -> settle.Result:
+    if result["id"] != row.id:
+        return result
+    return settle.not_tried(row, "skipped", Reason.too_old)
 
 
 def _written(run: _Run) -> settle.Settled:

@@ -70,11 +70,12 @@ def block(work: Step, channel: str, address: str, reason: str) -> None:
     )
 
 
-def instead(work: Step, delivery: Any, reason: str, *, blocked: bool = False) -> None:
+def instead(work: Step, delivery: Any, reason: str, *, blocked: bool = False, or_wait: bool = False) -> bool:
     """Take the next usable channel for what this delivery carried; where there is none, tell the office.
 
-    `blocked`: the address is to blame, and is written to no more. Does nothing when the delivery is not this
-    worker's any more: what another one has made of it stands.
+    `blocked`: the address is to blame, and is written to no more. `or_wait`: it is only that this one would be late, so
+    nothing is done unless all of it has another way. Returns whether it is given up here. Does nothing when the delivery
+    is not this worker's any more: what another one has made of it stands.
     """
     # two deliveries of one line may fail at once: the later one sees that the earlier is no hope any more
     work.one("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))", key=f"instead/{delivery.person_id}")
@@ -86,24 +87,19 @@ def instead(work: Step, delivery: Any, reason: str, *, blocked: bool = False) ->
         token=delivery.token,
     )
     if not mine:
-        return
+        return False
     if blocked:
         block(work, delivery.channel, delivery.address, reason)
     if delivery.purpose == DIGEST:
         _tell_of_digest(work, delivery, reason)
-        return
+        return True
     lost = _lost(work, delivery)
     if not lost:
-        return
+        return True
     member = members(work, [delivery.person_id])[delivery.person_id]
-    nowhere: list[Any] = []
-    others: defaultdict[_Way, list[Any]] = defaultdict(list)
-    for one, tried in lost:
-        way = _next(work, member, tried, one)
-        if way is None:
-            nowhere.append(one)
-        else:
-            others[way].append(one)
+    others, nowhere = _ways(work, member, lost)
+    if nowhere and or_wait:
+        return False
     # the task before anybody's counter, as whoever acknowledges takes them
     for one in nowhere:
         if one.priority == URGENT and not work.one(ARRIVING, event=one.event_id, id=delivery.id):
@@ -111,6 +107,19 @@ def instead(work: Step, delivery: Any, reason: str, *, blocked: bool = False) ->
     for one in nowhere:
         _tell_office(work, delivery, member, one, reason)
     outbox.put(work, [_copy(delivery, those, way) for way, those in others.items()])
+    return True
+
+
+def _ways(
+    work: Step, member: Member, lost: Sequence[tuple[Any, set[str]]]
+) -> tuple[dict[_Way, list[Any]], list[Any]]:
+    """The lines by the way that each takes, and those for which there is none."""
+    nowhere: list[Any] = []
+    others: defaultdict[_Way, list[Any]] = defaultdict(list)
+    for one, tried in lost:
+        way = _next(work, member, tried, one)
+        (others[way] if way else nowhere).append(one)
+    return others, nowhere
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,15 @@
 
 Asked of the rows of a claim that would leave now, in their order; whoever routes pays nothing. `again` has read when
 something has last left to a row's person and channel. Only where that was lately, what has left is counted: in one
-question for all of them. What is held leaves with what else is held for that address (`sweeps.collect`). URGENT never waits for a limit, and for a burst only where its event says so. Deciding is pure.
+question for all of them. What is held leaves with what else is held for that address (`sweeps.collect`). What is pressing and would wait so
+long that it is of no use any more takes another channel, if there is one. URGENT never waits for a limit, and for a burst only where its event says so. Deciding is pure.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -19,10 +20,11 @@ from notify_app import domains
 from notify_app.pipeline.again import COLLECTED, WAITING, Refusal
 from notify_app.policy.limits import LONGEST, Pace, burst_until, limit_until
 from notify_app.policy.reasons import Reason
+from notify_app.policy.retry import SCHEDULES
 
 __all__ = ["Tally", "question"]
 
-URGENT = 1
+URGENT, HIGH = 1, 2
 SPARE = 200  # what has left beyond the highest limit of all can be left uncounted
 # What has left to these people by these channels before this claim, or is leaving by another one, the newest first; of
 # what may have begun a burst, the categories too.
@@ -88,6 +90,12 @@ def _in_bursts(row: Any, fact: Any) -> bool:
     return row.priority != URGENT if said is None else said
 
 
+def _too_long(row: Any, until: datetime) -> bool:
+    """Whether what is pressing would be too old by then to be of use by this channel."""
+    late: timedelta = until - row.due_at
+    return row.priority == HIGH and late > SCHEDULES[row.channel].oldest("high")
+
+
 class Tally:
     """What has left to whom, and what of this claim is leaving now. One for the rows that are decided on together."""
 
@@ -109,7 +117,9 @@ class Tally:
         if _may_wait(row, fact):
             reason, until = self._until(row, fact, who)
             if until is not None:
-                return Refusal("held", reason, (until - self._now).total_seconds())
+                return Refusal(
+                    "held", reason, (until - self._now).total_seconds(), too_long=_too_long(row, until)
+                )
         if row.purpose in WAITING:
             self._count(who, self._now, [fact.category] if fact.category else [])
         return None

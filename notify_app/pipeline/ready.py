@@ -35,7 +35,7 @@ ANOTHER_WAY = (Reason.suppressed, Reason.too_old, Reason.no_address)
 @dataclass(frozen=True)
 class NotSent:
     """A claimed row that does not leave now: the state and reason to settle with; `wait` in seconds where it is put off.
-    `instead` says why another way to its reader is to be found, where that is so."""
+    `instead` says why another way to its reader is to be found, where that is so; `or_wait`: what has none waits."""
 
     row: Any
     state: str
@@ -43,6 +43,7 @@ class NotSent:
     wait: float | None = None
     detail: str | None = None
     instead: str | None = None
+    or_wait: bool = False
 
 
 def make_ready(line: Line, organisation_id: UUID, rows: Sequence[Any]) -> Iterator[Job | NotSent]:
@@ -129,9 +130,13 @@ def _look(line: Line, organisation_id: UUID, rows: Sequence[Any]) -> _Looked:
 
 def _refused(row: Any, refusal: again.Refusal) -> NotSent:
     instead = None
-    if refusal.reason in ANOTHER_WAY:
+    if refusal.too_long:
+        instead = sentence(Reason.too_old, {})
+    elif refusal.reason in ANOTHER_WAY:
         instead = refusal.detail or sentence(refusal.reason, {"channel": row.channel})
-    return NotSent(row, refusal.state, refusal.reason, refusal.wait, refusal.detail, instead)
+    return NotSent(
+        row, refusal.state, refusal.reason, refusal.wait, refusal.detail, instead, refusal.too_long
+    )
 
 
 def _broken(row: Any, why: str) -> NotSent:

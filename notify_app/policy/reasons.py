@@ -79,7 +79,7 @@ SENTENCES = {
     Reason.read_meanwhile: "It was read before the message left.",
     Reason.withdrawn: "It was withdrawn before the message left.",
     Reason.acknowledged: "Somebody saw to it before the message left.",
-    Reason.too_old: "It had become too old to be of use.",
+    Reason.too_old: "It was too old to be of use, or would have been before it could leave.",
     Reason.bad_address: "The address cannot be used.",
     Reason.provider_refused: "The provider refused it for good.",
     Reason.attempts_used_up: "All attempts were used up.",

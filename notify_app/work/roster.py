@@ -21,7 +21,7 @@ from notify_app.live.announce import Changed
 from notify_app.pipeline import digest
 from notify_app.pipeline.retime import retime
 from notify_app.pipeline.step import Step
-from notify_app.work import joining, record, wishes
+from notify_app.work import joining, ladders, record, wishes
 from notify_app.work.record import By, What
 
 __all__ = ["add", "change", "come_back", "leave", "part"]
@@ -84,7 +84,7 @@ def _note_changes(
 
 
 def leave(step: Step, person_id: UUID, by: By) -> str:
-    """From now on they are told nothing and cannot sign in here; the name. Raises NotFound, Refused."""
+    """From now on they are told nothing, cannot sign in here, and see to nothing; the name. Raises NotFound, Refused."""
     _not_the_last(step, person_id)
     row = _one(step, person_id)
     left = step.run(
@@ -94,6 +94,7 @@ def leave(step: Step, person_id: UUID, by: By) -> str:
     )
     if left:
         joining.withdraw(step, person_id, by)
+        ladders.give_back(step, person_id)
         record.note(step, by, What.person_left, person_id)
     _changed(step)
     return str(row.name)

@@ -197,8 +197,25 @@ def test_what_is_over_a_limit_is_kept_and_leaves_together_when_the_limit_allows(
     shop.forget()
 
 
-def test_a_day_has_a_limit_too(shop):
+@pytest.mark.proves("A16")
+def test_what_is_pressing_takes_another_way_where_a_limit_would_keep_it_for_too_long(shop):
     pace(shop, burst_seconds=0, sms_an_hour=0, sms_a_day=2)
+    jobs(shop, "R-1", "R-2", "R-3")
+    shop.sms(MARCO_PHONE).says("R-1")
+    shop.sms(MARCO_PHONE).says("R-2")
+    shop.mail(MARCO_MAIL).says("R-3")
+    (late,) = [row for row in deliveries(shop, "marco", "sms") if row.state == "skipped"]
+    assert late.reason == "too_old"
+    shop.wait(25 * HOUR)
+    shop.sms(MARCO_PHONE).nothing()
+    shop.mail(MARCO_MAIL).nothing()
+    assert all("Marco" not in mail.subject for _, mail in shop.world.mails()), "the office hears of no loss"
+    shop.forget()
+
+
+def test_a_day_has_a_limit_too_and_what_has_no_other_way_waits(shop):
+    pace(shop, burst_seconds=0, sms_an_hour=0, sms_a_day=2)
+    shop.build.run("DELETE FROM address WHERE channel = 'email' AND value = :mail", mail=MARCO_MAIL)
     jobs(shop, "R-1", "R-2", "R-3", "R-4")
     shop.sms(MARCO_PHONE).says("R-1")
     shop.sms(MARCO_PHONE).says("R-2")

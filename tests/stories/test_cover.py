@@ -98,6 +98,31 @@ def test_who_is_told_anyway_is_told_once(shop):
     shop.forget()
 
 
+def test_who_has_it_themselves_is_not_told_for_somebody_else_and_one_who_covers_two_once(shop):
+    shop.person("nils", name="Nils Bach", sms="+12025550117")
+    away(shop, "priya", "marco")
+    send(shop, "Gate code 17", "marco", "priya")
+    assert shop.inbox("marco").has("general", "Gate code 17").for_person_id is None
+    away(shop, "marco", "nils")
+    shop.build.run("UPDATE absence SET substitute_id = :nils", nils=shop.people["nils"].id)
+    send(shop, "Gate code 18", "marco", "priya")
+    assert shop.inbox("nils").has("general", "Gate code 18").for_person_id in {
+        shop.people["marco"].id,
+        shop.people["priya"].id,
+    }
+    assert len(shop.build.all("SELECT 1 FROM notification WHERE title LIKE '%Gate code 18%'")) == 3
+    shop.forget()
+
+
+def send(shop, headline, *to):
+    data = {
+        "template": "general",
+        "recipients": [{"id": one} for one in to],
+        "context": {"headline": headline, "known": []},
+    }
+    assert shop.post("notification.send", data).status_code == 202
+
+
 def test_a_secret_is_handed_on_to_nobody(shop):
     away(shop, "marco", "priya")
     data = {

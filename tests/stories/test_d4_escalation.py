@@ -335,6 +335,62 @@ def test_one_that_lapses_tells_the_same_again_and_goes_on_from_there(site):
     assert reasons == ["", "lapsed", ""]
 
 
+def test_one_that_lapses_after_the_last_level_tells_that_again(site):
+    rule(site, {"after": 30, "tell": ["assignee"], "repeat": None}, kind="permit", lapses=120)
+    submitted(site)
+    site.wait(31 * MINUTE)
+    site.forget()
+    assert task(site).next_level_at is None, "it has told all that it had"
+    acknowledge(site, "vera")
+    site.wait(121 * MINUTE)
+    site.inbox("vera").has("permit_overdue", "PTW-1")
+    site.sms(VERA_PHONE).says("PTW-1")
+    site.silence()
+
+
+@pytest.mark.parametrize("how", ["handed on", "left"])
+def test_what_somebody_saw_to_is_not_seen_to_any_more_when_it_is_theirs_no_more(site, how):
+    site.person("nils", name="Nils Bach", sms="+12025550117")
+    rule(site, {"after": 30, "tell": ["assignee"], "repeat": None}, kind="permit")
+    submitted(site)
+    site.wait(31 * MINUTE)
+    acknowledge(site, "vera")
+    site.forget()
+    if how == "left":
+        vera = f"/people/{site.people['vera'].id}"
+        assert "has left" in site.browser("ada").submit(vera, f"{vera}/left").text
+    else:
+        permit(site, verifier={"id": "nils"})
+        site.forget()
+    row = task(site)
+    assert (row.acknowledged_at, row.acknowledged_by) == (None, None)
+    assert not site.build.all("SELECT 1 FROM task_acknowledgement")
+    site.wait(29 * MINUTE)
+    site.silence()
+    site.wait(2 * MINUTE)
+    if how == "handed on":
+        site.sms("+12025550117").says("PTW-1")
+    assert len(climbed(site)) == 2
+    site.forget()
+
+
+def test_two_tasks_of_one_round_and_step_are_two_matters(site):
+    """What is told of the one is no repetition of what was told of the other (D3)."""
+    rule(site, {"after": 30, "tell": ["assignee"], "repeat": None}, kind="permit")
+    submitted(site)
+    site.wait(31 * MINUTE)
+    site.forget()
+    site.build.run("UPDATE task SET closed_at = hub_now(), outcome = 'done', next_level_at = NULL")
+    site.build.run(
+        "INSERT INTO task (organisation_id, id, item_id, kind, name, step, assignee_id, round, hours, opened_at, due_at, ladder, "
+        "next_level_at) SELECT organisation_id, gen_random_uuid(), item_id, kind, name, step, assignee_id, round, hours, "
+        "hub_now(), due_at, ladder, hub_now() + interval '30 minutes' FROM task"
+    )
+    site.wait(31 * MINUTE)
+    site.sms(VERA_PHONE).says("PTW-1")
+    site.forget()
+
+
 def test_as_many_as_the_level_asks_for_have_to_acknowledge(site):
     rule(
         site, {"after": 30, "tell": ["office"], "needs": 2}, {"after": 30, "tell": ["grade:A"]}, kind="permit"
