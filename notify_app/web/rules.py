@@ -211,7 +211,7 @@ def _editor(
             if tried:
                 errors |= {one.field: one.message for one in error.fields}
         names = _names(work, [ladder] if ladder else [])
-        would = _would(work, sheet, ladder, scope, read, row) if ladder else None
+        would = _would(work, sheet, ladder, scope, read, row, tried=tried) if ladder else None
         rungs = ladder_view.rungs(ladder, read, names) if ladder else []
     return render_template(
         "rule.html",
@@ -240,8 +240,10 @@ def _editor(
 # --- the simulator -------------------------------------------------------------------------------------------------
 
 
-def _would(work: Step, sheet: Sheet, ladder: Ladder, scope: Scope, read: Reader, row: Any) -> dict[str, Any]:
-    """What it would do: to a task that opens at a time, and to those of the last thirty days."""
+def _would(
+    work: Step, sheet: Sheet, ladder: Ladder, scope: Scope, read: Reader, row: Any, *, tried: bool
+) -> dict[str, Any]:
+    """What it would do: to a task that opens at a time; and, once somebody asks, to those of the last thirty days."""
     known = world.of(work)
     opened, problem = _opened(sheet.opened, read)
     fires = play(ladder, opened, opened + AHEAD, known.working_time)
@@ -261,7 +263,7 @@ def _would(work: Step, sheet: Sheet, ladder: Ladder, scope: Scope, read: Reader,
             for fire in fires[:MOST_SHOWN]
         ],
         "more": max(0, len(fires) - MOST_SHOWN),
-        "past": _past(work, ladder, scope, row),
+        "past": _past(work, ladder, scope, row) if tried else None,
     }
 
 
@@ -277,16 +279,15 @@ def _opened(typed: str, read: Reader) -> tuple[datetime, str]:
 
 
 def _past(work: Step, ladder: Ladder, scope: Scope, row: Any) -> dict[str, Any]:
-    """Before and after, for the tasks that would come under it."""
+    """As it was and as it would have been, for the tasks that would come under it."""
     kind, sort, name = scope
     mine = Rule(row.id if row else NEW, kind, sort, name, ladder, 0)
     others = [one for one in ladders.read_rules(work) if one.id != mine.id]
-    tasks = [
-        one
-        for one in simulate.tasks_since(work, work.now - PAST, kind, name)
-        if mine.fits(one.kind.name, one.sort, one.declared.step)
-    ]
-    before, after = simulate.replay(work, tasks), simulate.replay(work, tasks, [*others, mine])
+    found, more_tasks = simulate.tasks_since(work, work.now - PAST, kind, name)
+    tasks = [one for one in found if mine.fits(one.kind.name, one.sort, one.declared.step)]
+    after = simulate.replay(work, tasks, [*others, mine])
+    # of the same tasks, where not all of them were played
+    before = simulate.happened(work, tasks[: after.tasks])
     people = {*before.by_person, *after.by_person}
     names = simulate.names_of(world.of(work), people)
     rows: list[dict[str, Any]] = [
@@ -297,6 +298,7 @@ def _past(work: Step, ladder: Ladder, scope: Scope, row: Any) -> dict[str, Any]:
     rows.sort(key=lambda one: (-abs(one["after"] - one["before"]), one["name"]))
     return {
         "tasks": len(tasks),
+        "cut": _cut(len(tasks), after.tasks, more_tasks=more_tasks),
         "before": before.told,
         "after": after.told,
         "sms_before": before.sms,
@@ -306,6 +308,27 @@ def _past(work: Step, ladder: Ladder, scope: Scope, row: Any) -> dict[str, Any]:
         "people": rows[:MOST_SHOWN],
         "more": max(0, len(rows) - MOST_SHOWN),
     }
+
+
+def _cut(tasks: int, played: int, *, more_tasks: bool) -> list[str]:
+    """What was left out of the replay, in words."""
+    said = []
+    if more_tasks:
+        said.append(
+            _(
+                "Only the newest %(count)s tasks were looked at: there are more.",
+                count=f"{simulate.MOST_TASKS:,}",
+            )
+        )
+    if played < tasks:
+        said.append(
+            _(
+                "Played over the newest %(played)s of these tasks only: all of them would be told of more than %(most)s times.",
+                played=f"{played:,}",
+                most=f"{simulate.MOST_FIRES:,}",
+            )
+        )
+    return said
 
 
 # --- working hours -------------------------------------------------------------------------------------------------

@@ -166,12 +166,104 @@ def test_it_says_what_the_rule_would_have_done_in_the_last_thirty_days(shop, ada
         "/rules/new?scope=permit/verification", "/rules/new", do="try", **{"after-0": "1", "repeat-0": "60"}
     )
     assert "3 tasks would come under this rule" in page.text
-    # before: overdue after four hours to Bob, after eight to Ada; with the rule: eight times to Bob, once to Ada
-    assert "Messages 6 27" in page.text
-    assert "Bob Marsh 3 24" in page.text
-    assert "Ada Quist 3 3" in page.text
-    quiet = ada.get("/rules/new?scope=work_order/acknowledgement")
+    # escalations were off; with the rule: eight times to Bob, once to Ada
+    assert "As it was With this rule" in page.text
+    assert "Messages 0 27 SMS 0 27" in page.text and "Cost of SMS $0 $0.17415" in page.text
+    assert "Bob Marsh 0 24" in page.text
+    assert "Ada Quist 0 3" in page.text
+    quiet = ada.submit("/rules/new?scope=work_order/acknowledgement", "/rules/new", do="try")
     assert "No task of the last 30 days" in quiet.text
+
+
+def test_as_it_was_is_what_was_told(shop, ada):
+    escalations(shop, on=True)
+    permit(shop, "P-1")
+    shop.hub.wait(4.5 * HOUR)
+    escalations(shop, on=False)
+    permit(shop, "P-2")
+    shop.hub.wait(8.5 * HOUR)
+    page = ada.submit("/rules/new?scope=permit/verification", "/rules/new", do="try", **{"priority-0": "4"})
+    # the first permit was overdue once, and paid for; nothing else was told before they were switched off
+    sent = shop.hub.build.one(
+        "SELECT count(*) AS n, sum(d.cost_usd) AS cost FROM delivery d JOIN escalation e ON d.group_key = e.event_id::text "
+        "WHERE d.channel = 'sms'"
+    )
+    assert sent.n == 1
+    assert "2 tasks would come under this rule" in page.text
+    assert "Messages 1 4" in page.text
+    assert "SMS 1 2" in page.text, "what is low has no SMS; those above have theirs as before"
+    assert f"Cost of SMS ${sent.cost.normalize():f} $0.0129" in page.text
+    assert "Bob Marsh 1 2" in page.text and "Ada Quist 0 2" in page.text
+
+
+def test_the_past_is_played_only_for_somebody_who_asks(shop, ada, counted):
+    row = made(shop, ada)
+    for path in ("/rules/new?scope=permit/verification", f"/rules/{row.id}"):
+        with counted() as count:
+            page = ada.get(path)
+        assert "See what it would have done in the last 30 days" in page.text
+        assert "after 4 hr" in page.text, "the ladder and one task are there"
+        assert not any(simulate.PAST.split("WHERE")[0].strip() in one for one in count.statements)
+        with counted() as count:
+            asked = ada.submit(page, path.partition("?")[0], do="try")
+        assert "No task of the last 30 days" in asked.text
+        assert any(simulate.PAST.split("WHERE")[0].strip() in one for one in count.statements)
+    assert "See what it would" not in shop.alice.get(f"/rules/{row.id}").text, "who may not send the form"
+
+
+def past_tasks(shop, count: int, *, open_for: timedelta = HOUR) -> None:
+    """One verification that was done at once, and so many more that took so long."""
+    if not shop.hub.build.all("SELECT 1 FROM task"):
+        permit(shop, "P-1")
+        permit(shop, "P-1", status="verified")
+    shop.hub.build.run(
+        "INSERT INTO task (organisation_id, id, item_id, kind, name, step, round, assignee_id, hours, opened_at, due_at, "
+        "closed_at, outcome) SELECT t.organisation_id, gen_random_uuid(), t.item_id, t.kind, t.name, t.step, t.round, "
+        "t.assignee_id, t.hours, t.closed_at - CAST(:long AS interval), t.due_at, t.closed_at, t.outcome FROM "
+        "(SELECT * FROM task WHERE name = 'permit_verification' ORDER BY opened_at DESC LIMIT 1) t, generate_series(1, :count)",
+        count=count,
+        long=open_for,
+    )
+
+
+def test_who_would_be_told_is_asked_once_for_all_tasks_that_ask_for_the_same(shop, ada, counted):
+    statements = []
+    for count in (1, 30):
+        past_tasks(shop, count, open_for=20 * HOUR)
+        with counted() as one:
+            page = ada.submit("/rules/new?scope=permit/verification", "/rules/new", do="try")
+        statements.append(len(one.statements))
+    assert "32 tasks would come under this rule" in page.text and "Bob Marsh 0 31" in page.text
+    assert statements[0] == statements[1]
+
+
+def test_of_very_many_tasks_the_newest_are_played_and_it_says_so(shop, ada):
+    past_tasks(shop, 1_999)
+    page = ada.submit("/rules/new?scope=permit/verification", "/rules/new", do="try")
+    assert "2000 tasks would come under this rule" in page.text and "Only the newest" not in page.text
+    past_tasks(shop, 1)
+    page = ada.submit("/rules/new?scope=permit/verification", "/rules/new", do="try")
+    assert "2000 tasks would come under this rule" in page.text
+    assert "Only the newest 2,000 tasks were looked at: there are more." in page.text
+
+
+def test_of_what_would_tell_too_often_the_newest_tasks_are_played_and_it_says_so(shop, ada):
+    rule = {"levels": [{"after": 5, "tell": ["assignee"], "repeat": 5}]}
+    shop.hub.build.insert(
+        "escalation_rule",
+        organisation_id=shop.hub.organisation.id,
+        kind="permit",
+        step="verification",
+        ladder=json.dumps(rule),
+    )
+    past_tasks(shop, 8, open_for=timedelta(days=20))
+    path = f"/rules/{rules(shop)[0].id}"
+    page = ada.submit(path, path, do="try")
+    assert "9 tasks would come under this rule" in page.text
+    # 3,000 times is what one task is played for; the newest was done at once
+    assert "Played over the newest 7 of these tasks only" in page.text
+    assert "more than 20,000 times" in page.text
+    assert "Messages 0 18000" in page.text
 
 
 def test_played_again_the_unchanged_rule_does_what_happened(shop, ada):
@@ -203,7 +295,7 @@ def test_played_again_the_unchanged_rule_does_what_happened(shop, ada):
 
         played = {
             (one.id, fire.level, fire.repetition, fire.due_at)
-            for one in simulate.tasks_since(work, work.now - 30 * 24 * HOUR)
+            for one in simulate.tasks_since(work, work.now - 30 * 24 * HOUR)[0]
             for fire in simulate.fires(world.of(work), one, one.ladder)
         }
     assert len(happened) > 5
