@@ -3,13 +3,14 @@ working hours. The office looks, administrators change."""
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from pydantic import ValidationError
 
 from notify_app import domains
 from notify_app.errors import Conflict, FieldError, Invalid
@@ -35,9 +36,14 @@ blueprint = Blueprint("rules", __name__)
 PAST = timedelta(days=30)
 AHEAD = timedelta(days=14)
 MOST_SHOWN = 8
+FARTHEST = timedelta(days=3652)  # from now, of what is tried
+# the first two hundred, and whoever is named already, left or not: a name that is not on the form is lost when it is saved
 PEOPLE = """
-    SELECT id, name FROM person WHERE organisation_id = :org AND left_at IS NULL AND role <> 'contact'
-    ORDER BY lower(name), id LIMIT 200
+    SELECT id, name, left_at IS NOT NULL AS has_left FROM person
+    WHERE organisation_id = :org AND (id = ANY(:chosen) OR id IN (
+        SELECT id FROM person WHERE organisation_id = :org AND left_at IS NULL AND role <> 'contact'
+        ORDER BY lower(name), id LIMIT 200))
+    ORDER BY lower(name), id
 """
 NEW = UUID(int=0)
 Scope = tuple[str | None, str | None, str | None]
@@ -200,16 +206,11 @@ def _editor(
     tried: bool = False,
 ) -> str:
     who = viewer()
-    errors = {one.field: one.message for one in problems}
     with step(who.organisation_id) as work:
         read = reader(work.now)
-        people = work.all(PEOPLE)
-        ladder: Ladder | None = None
-        try:
-            ladder = rules.ladder_of(work, sheet.values())
-        except Invalid as error:
-            if tried:
-                errors |= {one.field: one.message for one in error.fields}
+        people = work.all(PEOPLE, chosen=list({one for rung in sheet.rungs for one in rung.people}))
+        ladder = _drawn(sheet)
+        errors = _wrong(work, sheet) | {one.field: one.message for one in problems}
         names = _names(work, [ladder] if ladder else [])
         would = _would(work, sheet, ladder, scope, read, row, tried=tried) if ladder else None
         rungs = ladder_view.rungs(ladder, read, names) if ladder else []
@@ -233,8 +234,27 @@ def _editor(
         rungs=rungs,
         would=would,
         errors=errors,
+        refused=bool(problems),
         may_change=who.role == "administrator",
     )
+
+
+def _drawn(sheet: Sheet) -> Ladder | None:
+    """The ladder as far as it is one, whoever it names."""
+    try:
+        ladder = Ladder.model_validate(sheet.values())
+    except ValidationError:
+        return None
+    return ladder if ladder.levels else None
+
+
+def _wrong(work: Step, sheet: Sheet) -> dict[str, str]:
+    """Why it could not be saved as it is, by field: of a rule that is opened, whom it names and who has left."""
+    try:
+        rules.ladder_of(work, sheet.values())
+    except Invalid as error:
+        return {one.field: one.message for one in error.fields}
+    return {}
 
 
 # --- the simulator -------------------------------------------------------------------------------------------------
@@ -271,6 +291,10 @@ def _opened(typed: str, read: Reader) -> tuple[datetime, str]:
     if not typed:
         return read.now, ""
     try:
+        # before its zone is asked, which knows no time beyond the ends of the calendar
+        far = abs(datetime.fromisoformat(typed).replace(tzinfo=UTC) - read.now) > FARTHEST
+        if far:
+            return read.now, _("That is too far; now is taken instead.")
         return instant_of(typed, read.zone), ""
     except NoSuchTime:
         return read.now, _("The clocks jump over that time; now is taken instead.")

@@ -139,6 +139,58 @@ def test_who_saves_over_a_change_of_somebody_else_is_told(shop, ada):
     assert rules(shop)[0].ladder["levels"][0]["after"] == 60
 
 
+# --- people by name ------------------------------------------------------------------------------------------------
+
+
+def naming(shop, *people: Any) -> str:
+    """The editor's path of a rule whose second level tells these people."""
+    rule = {
+        "levels": [
+            {"after": 60, "tell": ["assignee"]},
+            {"after": 60, "tell": ["office", *(f"person:{one}" for one in people)], "says": "escalated"},
+        ]
+    }
+    shop.hub.build.insert(
+        "escalation_rule", organisation_id=shop.hub.organisation.id, kind="permit", ladder=json.dumps(rule)
+    )
+    return f"/rules/{rules(shop)[0].id}"
+
+
+def test_somebody_named_is_kept_however_many_people_there_are(shop, ada):
+    zoe = shop.hub.person("zoe", name="Zoe Zimmer").id
+    shop.hub.build.run(
+        "INSERT INTO person (organisation_id, id, name, role) SELECT :org, gen_random_uuid(), 'Crew ' || n, 'technician' "
+        "FROM generate_series(1, 210) n",
+        org=shop.hub.organisation.id,
+    )
+    path = naming(shop, zoe)
+    page = ada.get(path)
+    assert page.form(path).fields["person-1"] == [str(zoe)]
+    assert "Zoe Zimmer" not in ada.get("/rules/new").text, "she is not among the first two hundred"
+    ada.submit(page, path, do="save", **{"after-0": "2"})
+    saved = Ladder.model_validate(rules(shop)[0].ladder)
+    assert saved.levels[0].after == 120 and saved.levels[1].tell == ("office", f"person:{zoe}")
+
+
+def test_somebody_named_who_has_left_is_said_beside_the_level_and_the_ladder_is_drawn(shop, ada):
+    tess = shop.hub.people["tess"].id
+    path = naming(shop, tess)
+    assert "has left" not in ada.get(path).text
+    shop.hub.build.run("UPDATE person SET left_at = hub_now() WHERE id = :id", id=tess)
+    page = ada.get(path)
+    assert page.status == 200 and "Tess Okoro has left the organisation." in page.text
+    assert "The rule cannot be saved as it is" in page.text and "The rule was not saved" not in page.text
+    assert "Tess Okoro (has left)" in page.text and page.text.count("(has left)") == 1
+    assert "The office, Tess Okoro" in page.text, "drawn as it is"
+    assert page.form(path).fields["person-1"] == [str(tess)]
+    page = ada.submit(page, path, do="save", **{"after-0": "2"})
+    assert page.status == 422 and "The rule was not saved" in page.text
+    assert "Tess Okoro has left the organisation." in page.text
+    assert rules(shop)[0].version == 1, "she is not dropped in silence"
+    assert "The rule is saved" in ada.submit(page, path, do="save", **{"person-1": None}).text
+    assert Ladder.model_validate(rules(shop)[0].ladder).levels[1].tell == ("office",)
+
+
 # --- the simulator -------------------------------------------------------------------------------------------------
 
 
@@ -154,6 +206,21 @@ def test_it_says_what_would_happen_to_a_task_that_begins_then(shop, ada):
     assert "1 December 2026, 15:00" in page.text, "and four hours later those above"
     odd = ada.submit("/rules/new", "/rules/new", do="try", opened="yesterday")
     assert "That is no time" in odd.text
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["0001-01-01T00:00", "0001-06-01T09:00", "2016-01-01T09:00", "2037-01-01T09:00", "9999-12-31T23:59"],
+)
+def test_a_time_too_far_away_is_not_tried(shop, ada, typed):
+    page = ada.submit("/rules/new", "/rules/new", do="try", opened=typed)
+    assert page.status == 200 and "That is too far; now is taken instead." in page.text
+
+
+@pytest.mark.parametrize("typed", ["2017-06-01T09:00", "2036-06-01T09:00"])
+def test_a_time_within_ten_years_is_tried(shop, ada, typed):
+    page = ada.submit("/rules/new", "/rules/new", do="try", opened=typed)
+    assert "too far" not in page.text and f"1 June {typed[:4]}" in page.text
 
 
 def test_it_says_what_the_rule_would_have_done_in_the_last_thirty_days(shop, ada):
