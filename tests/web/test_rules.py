@@ -396,6 +396,74 @@ def test_a_task_shows_its_ladder_and_whoever_has_it_sees_to_it(shop, ada):
     assert not shop.hub.build.all("SELECT 1 FROM escalation WHERE level = 1")
 
 
+def told(shop, *people: str, priority: int = 2) -> Any:
+    """The task of a permit that waits for Bob, whose second level, an hour after the first, tells these people too."""
+    escalations(shop, on=True)
+    words = [f"person:{shop.hub.people[one].id}" for one in people]
+    levels = [
+        {"after": 60, "tell": ["assignee"]},
+        {"after": 60, "tell": words, "says": "escalated", "priority": priority},
+    ]
+    shop.hub.build.insert(
+        "escalation_rule",
+        organisation_id=shop.hub.organisation.id,
+        kind="permit",
+        ladder=json.dumps({"levels": levels}),
+    )
+    permit(shop)
+    return shop.hub.build.one("SELECT id, item_id FROM task WHERE name = 'permit_verification'")
+
+
+def seen_to_by(shop) -> Any:
+    return shop.hub.build.one("SELECT acknowledged_by FROM task").acknowledged_by
+
+
+@pytest.mark.parametrize("page", ["job", "message"])
+def test_a_technician_told_by_the_second_level_sees_to_it_and_one_who_was_not_cannot(shop, ada, page):
+    shop.hub.person("nils", name="Nils Bach")
+    task = told(shop, "tess")
+    shop.hub.wait(HOUR + timedelta(minutes=1))
+    path = f"/tasks/{task.id}/acknowledge"
+    assert shop.tess.post(path, csrf_token=token(shop.tess)).status == 404, "she is not told yet"
+    shop.hub.wait(HOUR)
+    nils = shop.hub.browser("nils")
+    assert nils.post(path, csrf_token=token(nils)).status == 404
+    assert shop.charlie.post(path, csrf_token=token(shop.charlie)).status == 404
+    assert seen_to_by(shop) is None
+    where = f"/jobs/{task.item_id}" if page == "job" else f"/inbox/{shop.line('tess', 'permit_escalated').id}"
+    after = shop.tess.submit(where, path)
+    assert "You see to it. Nobody else is told." in after.text and not after.offers(path)
+    assert seen_to_by(shop) == shop.hub.people["tess"].id
+
+
+def test_who_stands_in_for_somebody_told_sees_to_it(shop, ada):
+    shop.hub.person("nils", name="Nils Bach")
+    shop.hub.build.insert(
+        "absence",
+        organisation_id=shop.hub.organisation.id,
+        person_id=shop.hub.people["tess"].id,
+        substitute_id=shop.hub.people["nils"].id,
+        starts_at=shop.hub.now() - HOUR,
+        ends_at=shop.hub.now() + 24 * HOUR,
+    )
+    task = told(shop, "tess")
+    shop.hub.wait(2 * HOUR + timedelta(minutes=1))
+    nils = shop.hub.browser("nils")
+    line = shop.line("nils", "permit_escalated")
+    assert line.for_person_id == shop.hub.people["tess"].id
+    nils.submit(f"/inbox/{line.id}", f"/tasks/{task.id}/acknowledge")
+    assert seen_to_by(shop) == shop.hub.people["nils"].id
+
+
+def test_an_urgent_level_is_acknowledged_as_the_alert_that_it_is(shop, ada):
+    told(shop, "tess", priority=1)
+    shop.hub.wait(2 * HOUR + timedelta(minutes=1))
+    line = shop.line("tess", "permit_escalated")
+    after = shop.tess.submit(f"/inbox/{line.id}", f"/alerts/{line.event_id}/acknowledge")
+    assert seen_to_by(shop) == shop.hub.people["tess"].id
+    assert not after.offers("/acknowledge")
+
+
 def test_to_acknowledge_the_message_is_to_see_to_the_task(shop, ada):
     escalations(shop, on=True)
     permit(shop)
