@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from notify_app.pipeline import world
 from notify_app.pipeline.step import step
-from notify_app.policy.ladder import Ladder
+from notify_app.policy.ladder import Ladder, Level
 from notify_app.work import simulate, templates
 from notify_app.work.record import COMMAND
 
@@ -293,7 +295,21 @@ def past_tasks(shop, count: int, *, open_for: timedelta = HOUR) -> None:
     )
 
 
-def test_who_would_be_told_is_asked_once_for_all_tasks_that_ask_for_the_same(shop, ada, counted):
+def test_who_would_be_told_is_asked_once_for_all_tasks_that_ask_for_the_same(shop, ada):
+    past_tasks(shop, 2)
+    level, urgent = Level(after=60, tell=("assignee",)), Level(after=60, tell=("assignee",), priority=1)
+    with shop.hub.world.app.app_context(), step(shop.hub.organisation.id) as work:
+        tasks, _more = simulate.tasks_since(work, work.now - 30 * 24 * HOUR, "permit", "verification")
+        calls = simulate._Calls(world.of(work))
+        first = calls.of(tasks[0], level)
+        assert len(tasks) == 3 and first.people == (shop.hub.people["bob"].id,)
+        assert all(calls.of(one, level) is first for one in tasks)
+        assert calls.of(tasks[0], urgent) is not first
+        others = replace(tasks[0], assignee_id=shop.hub.people["tess"].id)
+        assert calls.of(others, level).people == (shop.hub.people["tess"].id,)
+
+
+def test_more_tasks_are_played_with_no_more_statements(shop, ada, counted):
     statements = []
     for count in (1, 30):
         past_tasks(shop, count, open_for=20 * HOUR)
@@ -358,8 +374,6 @@ def test_played_again_the_unchanged_rule_does_what_happened(shop, ada):
         for row in shop.hub.build.all("SELECT task_id, level, repetition, due_at FROM escalation")
     }
     with shop.hub.world.app.app_context(), step(shop.hub.organisation.id) as work:
-        from notify_app.pipeline import world
-
         played = {
             (one.id, fire.level, fire.repetition, fire.due_at)
             for one in simulate.tasks_since(work, work.now - 30 * 24 * HOUR)[0]
