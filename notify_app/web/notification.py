@@ -47,7 +47,12 @@ __all__ = ["blueprint"]
 blueprint = Blueprint("notification", __name__)
 
 ONE = """
-    SELECT n.*, p.name AS person_name, p.role AS person_role, w.number, w.title AS item_title, w.kind, w.status
+    SELECT n.*, p.name AS person_name, p.role AS person_role, w.number, w.title AS item_title, w.kind, w.status,
+           (SELECT t.id FROM escalation e JOIN task t ON t.organisation_id = e.organisation_id AND t.id = e.task_id
+             WHERE e.organisation_id = n.organisation_id AND e.event_id = n.event_id
+               AND t.closed_at IS NULL AND t.acknowledged_at IS NULL
+               AND NOT EXISTS (SELECT FROM task_acknowledgement k WHERE k.organisation_id = t.organisation_id
+                                AND k.task_id = t.id AND k.person_id = :me) LIMIT 1) AS waiting_task_id
     FROM notification n
     JOIN person p ON p.organisation_id = n.organisation_id AND p.id = n.person_id
     LEFT JOIN work_item w ON w.organisation_id = n.organisation_id AND w.id = n.item_id
@@ -85,7 +90,7 @@ def show(id: UUID) -> ResponseReturnValue:
     who = viewer()
     hold_inbox_state(who)
     with step(member.organisation_id) as work:
-        row = work.one(ONE, id=id)
+        row = work.one(ONE, id=id, me=member.person_id)
         read = reader(work.now)
         said = why.Said(who.zone, work.now, you=mine, locale=who.locale)
         story = why.explain(work, row.event_id, row.person_id, said)
@@ -160,9 +165,12 @@ def _office_here(member: Membership) -> bool:
 
 
 def _acknowledge_url(row: Any) -> str | None:
-    """Where to take notice of what is on the office's list of alerts."""
+    """Where to take notice of what is on the office's list of alerts; else where to see to the task whose ladder told it,
+    while that waits for somebody to."""
     alert = row.priority == 1 or row.name == NOT_REACHED.name
-    return url_for("alert.acknowledge", id=row.event_id) if alert and row.acknowledged_at is None else None
+    if alert and row.acknowledged_at is None:
+        return url_for("alert.acknowledge", id=row.event_id)
+    return url_for("tasks.acknowledge", id=row.waiting_task_id) if row.waiting_task_id else None
 
 
 def _line(line: why.Line, read: Reader) -> dict[str, Any]:

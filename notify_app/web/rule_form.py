@@ -120,7 +120,10 @@ class Sheet:
             ],
             "groups": [{"value": word, "title": word_title(word), "on": word in one.to} for word in WORDS],
             "people": [
-                {"value": str(row.id), "title": row.name, "on": row.id in one.people} for row in people
+                {"value": str(row.id), "title": _person(row), "on": row.id in one.people}
+                for row in people
+                # who has left is on the level that names them, to be taken off it
+                if not row.has_left or row.id in one.people
             ],
             "named": len(one.people),
             "says": [
@@ -155,6 +158,10 @@ def _rung(form: MultiDict[str, str], number: int) -> Rung:
         value("repeat"),
         value("needs", "1"),
     )
+
+
+def _person(row: Any) -> str:
+    return _("%(name)s (has left)", name=row.name) if row.has_left else str(row.name)
 
 
 def _repeats(chosen: str) -> list[dict[str, Any]]:

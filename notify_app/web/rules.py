@@ -3,13 +3,14 @@ working hours. The office looks, administrators change."""
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from pydantic import ValidationError
 
 from notify_app import domains
 from notify_app.errors import Conflict, FieldError, Invalid
@@ -35,9 +36,14 @@ blueprint = Blueprint("rules", __name__)
 PAST = timedelta(days=30)
 AHEAD = timedelta(days=14)
 MOST_SHOWN = 8
+FARTHEST = timedelta(days=3652)  # from now, of what is tried
+# the first two hundred, and whoever is named already, left or not: a name that is not on the form is lost when it is saved
 PEOPLE = """
-    SELECT id, name FROM person WHERE organisation_id = :org AND left_at IS NULL AND role <> 'contact'
-    ORDER BY lower(name), id LIMIT 200
+    SELECT id, name, left_at IS NOT NULL AS has_left FROM person
+    WHERE organisation_id = :org AND (id = ANY(:chosen) OR id IN (
+        SELECT id FROM person WHERE organisation_id = :org AND left_at IS NULL AND role <> 'contact'
+        ORDER BY lower(name), id LIMIT 200))
+    ORDER BY lower(name), id
 """
 NEW = UUID(int=0)
 Scope = tuple[str | None, str | None, str | None]
@@ -200,18 +206,13 @@ def _editor(
     tried: bool = False,
 ) -> str:
     who = viewer()
-    errors = {one.field: one.message for one in problems}
     with step(who.organisation_id) as work:
         read = reader(work.now)
-        people = work.all(PEOPLE)
-        ladder: Ladder | None = None
-        try:
-            ladder = rules.ladder_of(work, sheet.values())
-        except Invalid as error:
-            if tried:
-                errors |= {one.field: one.message for one in error.fields}
+        people = work.all(PEOPLE, chosen=list({one for rung in sheet.rungs for one in rung.people}))
+        ladder = _drawn(sheet)
+        errors = _wrong(work, sheet) | {one.field: one.message for one in problems}
         names = _names(work, [ladder] if ladder else [])
-        would = _would(work, sheet, ladder, scope, read, row) if ladder else None
+        would = _would(work, sheet, ladder, scope, read, row, tried=tried) if ladder else None
         rungs = ladder_view.rungs(ladder, read, names) if ladder else []
     return render_template(
         "rule.html",
@@ -233,15 +234,36 @@ def _editor(
         rungs=rungs,
         would=would,
         errors=errors,
+        refused=bool(problems),
         may_change=who.role == "administrator",
     )
+
+
+def _drawn(sheet: Sheet) -> Ladder | None:
+    """The ladder as far as it is one, whoever it names."""
+    try:
+        ladder = Ladder.model_validate(sheet.values())
+    except ValidationError:
+        return None
+    return ladder if ladder.levels else None
+
+
+def _wrong(work: Step, sheet: Sheet) -> dict[str, str]:
+    """Why it could not be saved as it is, by field: of a rule that is opened, whom it names and who has left."""
+    try:
+        rules.ladder_of(work, sheet.values())
+    except Invalid as error:
+        return {one.field: one.message for one in error.fields}
+    return {}
 
 
 # --- the simulator -------------------------------------------------------------------------------------------------
 
 
-def _would(work: Step, sheet: Sheet, ladder: Ladder, scope: Scope, read: Reader, row: Any) -> dict[str, Any]:
-    """What it would do: to a task that opens at a time, and to those of the last thirty days."""
+def _would(
+    work: Step, sheet: Sheet, ladder: Ladder, scope: Scope, read: Reader, row: Any, *, tried: bool
+) -> dict[str, Any]:
+    """What it would do: to a task that opens at a time; and, once somebody asks, to those of the last thirty days."""
     known = world.of(work)
     opened, problem = _opened(sheet.opened, read)
     fires = play(ladder, opened, opened + AHEAD, known.working_time)
@@ -261,7 +283,7 @@ def _would(work: Step, sheet: Sheet, ladder: Ladder, scope: Scope, read: Reader,
             for fire in fires[:MOST_SHOWN]
         ],
         "more": max(0, len(fires) - MOST_SHOWN),
-        "past": _past(work, ladder, scope, row),
+        "past": _past(work, ladder, scope, row) if tried else None,
     }
 
 
@@ -269,6 +291,10 @@ def _opened(typed: str, read: Reader) -> tuple[datetime, str]:
     if not typed:
         return read.now, ""
     try:
+        # before its zone is asked, which knows no time beyond the ends of the calendar
+        far = abs(datetime.fromisoformat(typed).replace(tzinfo=UTC) - read.now) > FARTHEST
+        if far:
+            return read.now, _("That is too far; now is taken instead.")
         return instant_of(typed, read.zone), ""
     except NoSuchTime:
         return read.now, _("The clocks jump over that time; now is taken instead.")
@@ -277,16 +303,15 @@ def _opened(typed: str, read: Reader) -> tuple[datetime, str]:
 
 
 def _past(work: Step, ladder: Ladder, scope: Scope, row: Any) -> dict[str, Any]:
-    """Before and after, for the tasks that would come under it."""
+    """As it was and as it would have been, for the tasks that would come under it."""
     kind, sort, name = scope
     mine = Rule(row.id if row else NEW, kind, sort, name, ladder, 0)
     others = [one for one in ladders.read_rules(work) if one.id != mine.id]
-    tasks = [
-        one
-        for one in simulate.tasks_since(work, work.now - PAST, kind, name)
-        if mine.fits(one.kind.name, one.sort, one.declared.step)
-    ]
-    before, after = simulate.replay(work, tasks), simulate.replay(work, tasks, [*others, mine])
+    found, more_tasks = simulate.tasks_since(work, work.now - PAST, kind, name)
+    tasks = [one for one in found if mine.fits(one.kind.name, one.sort, one.declared.step)]
+    after = simulate.replay(work, tasks, [*others, mine])
+    # of the same tasks, where not all of them were played
+    before = simulate.happened(work, tasks[: after.tasks])
     people = {*before.by_person, *after.by_person}
     names = simulate.names_of(world.of(work), people)
     rows: list[dict[str, Any]] = [
@@ -297,6 +322,7 @@ def _past(work: Step, ladder: Ladder, scope: Scope, row: Any) -> dict[str, Any]:
     rows.sort(key=lambda one: (-abs(one["after"] - one["before"]), one["name"]))
     return {
         "tasks": len(tasks),
+        "cut": _cut(len(tasks), after.tasks, more_tasks=more_tasks),
         "before": before.told,
         "after": after.told,
         "sms_before": before.sms,
@@ -306,6 +332,27 @@ def _past(work: Step, ladder: Ladder, scope: Scope, row: Any) -> dict[str, Any]:
         "people": rows[:MOST_SHOWN],
         "more": max(0, len(rows) - MOST_SHOWN),
     }
+
+
+def _cut(tasks: int, played: int, *, more_tasks: bool) -> list[str]:
+    """What was left out of the replay, in words."""
+    said = []
+    if more_tasks:
+        said.append(
+            _(
+                "Only the newest %(count)s tasks were looked at: there are more.",
+                count=f"{simulate.MOST_TASKS:,}",
+            )
+        )
+    if played < tasks:
+        said.append(
+            _(
+                "Played over the newest %(played)s of these tasks only: all of them would be told of more than %(most)s times.",
+                played=f"{played:,}",
+                most=f"{simulate.MOST_FIRES:,}",
+            )
+        )
+    return said
 
 
 # --- working hours -------------------------------------------------------------------------------------------------

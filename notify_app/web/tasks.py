@@ -1,4 +1,4 @@
-"""Seeing to a task: whoever has it, and the office, stop its ladder (D4)."""
+"""Seeing to a task: whoever has it, whoever was told that it waits, and the office stop its ladder (D4)."""
 
 from __future__ import annotations
 
@@ -20,13 +20,16 @@ __all__ = ["blueprint"]
 
 blueprint = Blueprint("tasks", __name__)
 
-THEIRS = "SELECT 1 FROM task WHERE organisation_id = :org AND id = :id AND (:office OR assignee_id = :person)"
+THEIRS = f"""
+    SELECT 1 FROM task t WHERE t.organisation_id = :org AND t.id = :id
+       AND (:office OR t.assignee_id = :me OR {ladders.WAS_TOLD})
+"""  # noqa: S608  (constants of this program)
 
 
 @blueprint.post("/tasks/<uuid:id>/acknowledge")
 @allow("member")
 def acknowledge(id: UUID) -> ResponseReturnValue:
-    """Say that one sees to it: 404 where it is neither one's own nor one's office's."""
+    """Say that one sees to it: 404 where it is neither one's own nor one's office's, and one was not told of it."""
     stopped = _acknowledge(id)
     flash(
         _("You see to it. Nobody else is told.") if stopped else _("You see to it. Others still have to."),
@@ -39,7 +42,7 @@ def _acknowledge(id: UUID) -> bool:
     """In the organisation whose task it is, of those that the account belongs to. Done already is as good."""
     for one in viewer().memberships:
         with step(one.organisation_id) as work:
-            if work.one(THEIRS, id=id, office=is_office(one), person=one.person_id):
+            if work.one(THEIRS, id=id, office=is_office(one), me=one.person_id):
                 try:
                     return ladders.acknowledge(work, id, one.person_id)
                 except Refused:

@@ -21,17 +21,18 @@ from notify_app.work import addressees, ladders
 
 __all__ = ["planned", "task_title", "tasks"]
 
-OPEN = """
+OPEN = f"""
     SELECT t.id, t.name, t.step, t.assignee_id, t.opened_at, t.due_at, p.name AS assignee, t.ladder, t.level, t.next_level_at,
            t.resumed_at, t.hastened_at, t.acknowledged_at, a.name AS acknowledged_by, t.ladder_error,
            (SELECT count(*) FROM task_acknowledgement k WHERE k.organisation_id = t.organisation_id AND k.task_id = t.id) AS seen_to,
            EXISTS (SELECT FROM task_acknowledgement k WHERE k.organisation_id = t.organisation_id AND k.task_id = t.id
-                    AND k.person_id = :me) AS by_me
+                    AND k.person_id = :me) AS by_me,
+           {ladders.WAS_TOLD} AS was_told
     FROM task t
     LEFT JOIN person p ON p.organisation_id = t.organisation_id AND p.id = t.assignee_id
     LEFT JOIN person a ON a.organisation_id = t.organisation_id AND a.id = t.acknowledged_by
     WHERE t.organisation_id = :org AND t.item_id = :item AND t.closed_at IS NULL ORDER BY t.due_at, t.id
-"""
+"""  # noqa: S608  (constants of this program)
 # what went is on the timeline
 PLANNED = """
     SELECT key, event, verb, due_at, state, error FROM reminder
@@ -67,7 +68,7 @@ def _task(
     chosen = [one for level in ladder.levels for one in addressees.named(level.tell)] if ladder else []
     names = {one: member.name for one, member in known.members(chosen).items()}
     needs = ladders.needed(ladder, row.level)
-    theirs = office or row.assignee_id == me
+    theirs = office or row.assignee_id == me or row.was_told
     return {
         "title": task_title(kind, row.name),
         "mine": row.assignee_id == me,

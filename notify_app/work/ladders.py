@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from notify_app.pipeline.world import World
 
 __all__ = [
+    "WAS_TOLD",
     "Chosen",
     "Rule",
     "acknowledge",
@@ -181,6 +182,12 @@ def _without_rule(row: Any) -> Ladder | None:
 
 # --- acknowledging -------------------------------------------------------------------------------------------------
 
+# whether :me has a line of a level of task t's ladder, their own or of whom they stand in for: then they may see to it
+WAS_TOLD = """
+    EXISTS (SELECT FROM escalation e
+        JOIN notification n ON n.organisation_id = e.organisation_id AND n.event_id = e.event_id AND n.person_id = :me
+        WHERE e.organisation_id = t.organisation_id AND e.task_id = t.id)
+"""
 OF_EVENT = """
     SELECT e.task_id FROM escalation e JOIN task t ON t.organisation_id = e.organisation_id AND t.id = e.task_id
     WHERE e.organisation_id = :org AND e.event_id = :event AND t.closed_at IS NULL

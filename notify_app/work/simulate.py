@@ -28,9 +28,20 @@ from notify_app.work import ladders
 from notify_app.work.called import people_of
 from notify_app.work.ladders import Rule
 
-__all__ = ["Outcome", "Task", "fires", "names_of", "replay", "tasks_since"]
+__all__ = [
+    "MOST_FIRES",
+    "MOST_TASKS",
+    "Outcome",
+    "Task",
+    "fires",
+    "happened",
+    "names_of",
+    "replay",
+    "tasks_since",
+]
 
 MOST_TASKS = 2_000
+MOST_FIRES = 20_000  # of one replay, all its tasks together
 PAST = """
     SELECT t.id, t.kind, t.name, t.step, t.assignee_id, t.opened_at, coalesce(t.closed_at, hub_now()) AS until,
            coalesce(t.acknowledged_at, t.resumed_at - make_interval(mins => (t.ladder ->> 'lapses')::int)) AS acknowledged_at,
@@ -38,7 +49,26 @@ PAST = """
     FROM task t JOIN work_item w ON w.organisation_id = t.organisation_id AND w.id = t.item_id
     WHERE t.organisation_id = :org AND t.opened_at >= :since AND (CAST(:kind AS text) IS NULL OR t.kind = :kind)
       AND (CAST(:step AS text) IS NULL OR t.step = :step)
-    ORDER BY t.opened_at DESC LIMIT :most
+    ORDER BY t.opened_at DESC, t.id DESC LIMIT :most
+"""
+FIRED = """
+    SELECT level, count(*) AS times, sum(told) AS told FROM escalation
+    WHERE organisation_id = :org AND task_id = ANY(:ids) GROUP BY level
+"""
+HEARD = """
+    SELECT n.person_id, count(*) AS times FROM escalation e
+    JOIN notification n ON n.organisation_id = e.organisation_id AND n.event_id = e.event_id
+    WHERE e.organisation_id = :org AND e.task_id = ANY(:ids) GROUP BY n.person_id
+"""
+# what left; one that was collected is one, whatever else it carried
+LEFT = """
+    SELECT count(*) AS sms, coalesce(sum(d.cost_usd), 0) AS cost FROM delivery d
+    WHERE d.organisation_id = :org AND d.channel = 'sms' AND d.state IN ('sent', 'delivered', 'bounced', 'unknown')
+      AND d.id IN (
+        SELECT i.delivery_id FROM escalation e
+        JOIN notification n ON n.organisation_id = e.organisation_id AND n.event_id = e.event_id
+        JOIN delivery_item i ON i.organisation_id = n.organisation_id AND i.notification_id = n.id
+        WHERE e.organisation_id = :org AND e.task_id = ANY(:ids))
 """
 
 
@@ -59,7 +89,7 @@ class Task:
 
 @dataclass
 class Outcome:
-    """What a rule would have made of `tasks`: messages by person, levels by number, SMS and what they would cost."""
+    """What was made of so many `tasks`: messages by person, levels by number, SMS and what they cost."""
 
     tasks: int = 0
     told: int = 0
@@ -69,10 +99,13 @@ class Outcome:
     sms_cost: Decimal = Decimal(0)
 
 
-def tasks_since(step: Step, since: datetime, kind: str | None = None, name: str | None = None) -> list[Task]:
-    """Those that were opened since, the newest first, 2,000 at the most."""
-    rows = step.all(PAST, since=since, kind=kind, step=name, most=MOST_TASKS)
-    return [task for row in rows if (task := _task(row)) is not None]
+def tasks_since(
+    step: Step, since: datetime, kind: str | None = None, name: str | None = None
+) -> tuple[list[Task], bool]:
+    """Those that were opened since, the newest first, 2,000 at the most; and whether there are more."""
+    rows = step.all(PAST, since=since, kind=kind, step=name, most=MOST_TASKS + 1)
+    found = [task for row in rows[:MOST_TASKS] if (task := _task(row)) is not None]
+    return found, len(rows) > MOST_TASKS
 
 
 def _task(row: Any) -> Task | None:
@@ -99,15 +132,32 @@ def fires(known: World, task: Task, ladder: Ladder) -> list[Fire]:
     return play(ladder, task.opened_at, task.until, known.working_time, acknowledged_at=task.acknowledged_at)
 
 
-def replay(step: Step, tasks: Iterable[Task], rules: Sequence[Rule] | None = None) -> Outcome:
-    """What would have happened to these tasks under `rules`; None: under the ladders that they had."""
+def happened(step: Step, tasks: Sequence[Task]) -> Outcome:
+    """What in truth was told of these tasks: whatever rules and switches there were, and whoever stood in for whom."""
+    ids = [one.id for one in tasks]
+    outcome = Outcome(tasks=len(ids))
+    for row in step.all(FIRED, ids=ids):
+        outcome.levels[row.level] = row.times
+        outcome.told += row.told
+    outcome.by_person.update({row.person_id: row.times for row in step.all(HEARD, ids=ids)})
+    left = step.one(LEFT, ids=ids)
+    outcome.sms, outcome.sms_cost = left.sms, left.cost
+    return outcome
+
+
+def replay(step: Step, tasks: Iterable[Task], rules: Sequence[Rule]) -> Outcome:
+    """What would have happened to these tasks under `rules`. Of what would have told more than 20,000 times the first
+    tasks, each one whole: `Outcome.tasks` says how many."""
     known = world.of(step)
-    outcome = Outcome()
+    outcome, calls = Outcome(), _Calls(known)
     for task in tasks:
-        ladder = task.ladder if rules is None else _under(rules, task)
+        ladder = _under(rules, task)
+        played = fires(known, task, ladder)
+        if outcome.levels.total() + len(played) > MOST_FIRES:
+            break
         outcome.tasks += 1
-        for fire in fires(known, task, ladder):
-            _count(known, outcome, task, ladder.levels[fire.level], fire)
+        for fire in played:
+            _count(outcome, calls.of(task, ladder.levels[fire.level]), fire)
     return outcome
 
 
@@ -116,14 +166,41 @@ def _under(rules: Sequence[Rule], task: Task) -> Ladder:
     return ladders.choose(rules, task.kind, like, task.declared).ladder
 
 
-def _count(known: World, outcome: Outcome, task: Task, level: Level, fire: Fire) -> None:
+def _count(outcome: Outcome, call: _Call, fire: Fire) -> None:
     outcome.levels[fire.level] += 1
-    for person_id in people_of(known, task.declared, task.assignee_id, level):
-        outcome.told += 1
-        outcome.by_person[person_id] += 1
-        for number in _numbers(known, person_id, task.declared, level):
-            outcome.sms += 1
-            outcome.sms_cost += sms.price(number)
+    outcome.told += len(call.people)
+    outcome.by_person.update(call.people)
+    outcome.sms += call.sms
+    outcome.sms_cost += call.sms_cost
+
+
+@dataclass(frozen=True)
+class _Call:
+    """Whom one telling of a level reaches, and what it costs."""
+
+    people: tuple[UUID, ...]
+    sms: int
+    sms_cost: Decimal
+
+
+class _Calls:
+    """The calls of one replay, each asked for once: they are those of today's people, whenever the level comes."""
+
+    def __init__(self, known: World) -> None:
+        self.known = known
+        self._found: dict[tuple[str, str, UUID | None, Level], _Call] = {}
+
+    def of(self, task: Task, level: Level) -> _Call:
+        """That of a level of a task."""
+        key = (task.kind.name, task.declared.name, task.assignee_id, level)
+        if key not in self._found:
+            self._found[key] = self._asked(task, level)
+        return self._found[key]
+
+    def _asked(self, task: Task, level: Level) -> _Call:
+        people = people_of(self.known, task.declared, task.assignee_id, level)
+        numbers = [number for one in people for number in _numbers(self.known, one, task.declared, level)]
+        return _Call(tuple(people), len(numbers), sum(map(sms.price, numbers), Decimal(0)))
 
 
 def _numbers(known: World, person_id: UUID, task: TaskType, level: Level) -> list[str]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from notify_app.pipeline import world
 from notify_app.pipeline.step import step
-from notify_app.policy.ladder import Ladder
+from notify_app.policy.ladder import Ladder, Level
 from notify_app.work import simulate, templates
 from notify_app.work.record import COMMAND
 
@@ -139,6 +141,58 @@ def test_who_saves_over_a_change_of_somebody_else_is_told(shop, ada):
     assert rules(shop)[0].ladder["levels"][0]["after"] == 60
 
 
+# --- people by name ------------------------------------------------------------------------------------------------
+
+
+def naming(shop, *people: Any) -> str:
+    """The editor's path of a rule whose second level tells these people."""
+    rule = {
+        "levels": [
+            {"after": 60, "tell": ["assignee"]},
+            {"after": 60, "tell": ["office", *(f"person:{one}" for one in people)], "says": "escalated"},
+        ]
+    }
+    shop.hub.build.insert(
+        "escalation_rule", organisation_id=shop.hub.organisation.id, kind="permit", ladder=json.dumps(rule)
+    )
+    return f"/rules/{rules(shop)[0].id}"
+
+
+def test_somebody_named_is_kept_however_many_people_there_are(shop, ada):
+    zoe = shop.hub.person("zoe", name="Zoe Zimmer").id
+    shop.hub.build.run(
+        "INSERT INTO person (organisation_id, id, name, role) SELECT :org, gen_random_uuid(), 'Crew ' || n, 'technician' "
+        "FROM generate_series(1, 210) n",
+        org=shop.hub.organisation.id,
+    )
+    path = naming(shop, zoe)
+    page = ada.get(path)
+    assert page.form(path).fields["person-1"] == [str(zoe)]
+    assert "Zoe Zimmer" not in ada.get("/rules/new").text, "she is not among the first two hundred"
+    ada.submit(page, path, do="save", **{"after-0": "2"})
+    saved = Ladder.model_validate(rules(shop)[0].ladder)
+    assert saved.levels[0].after == 120 and saved.levels[1].tell == ("office", f"person:{zoe}")
+
+
+def test_somebody_named_who_has_left_is_said_beside_the_level_and_the_ladder_is_drawn(shop, ada):
+    tess = shop.hub.people["tess"].id
+    path = naming(shop, tess)
+    assert "has left" not in ada.get(path).text
+    shop.hub.build.run("UPDATE person SET left_at = hub_now() WHERE id = :id", id=tess)
+    page = ada.get(path)
+    assert page.status == 200 and "Tess Okoro has left the organisation." in page.text
+    assert "The rule cannot be saved as it is" in page.text and "The rule was not saved" not in page.text
+    assert "Tess Okoro (has left)" in page.text and page.text.count("(has left)") == 1
+    assert "The office, Tess Okoro" in page.text, "drawn as it is"
+    assert page.form(path).fields["person-1"] == [str(tess)]
+    page = ada.submit(page, path, do="save", **{"after-0": "2"})
+    assert page.status == 422 and "The rule was not saved" in page.text
+    assert "Tess Okoro has left the organisation." in page.text
+    assert rules(shop)[0].version == 1, "she is not dropped in silence"
+    assert "The rule is saved" in ada.submit(page, path, do="save", **{"person-1": None}).text
+    assert Ladder.model_validate(rules(shop)[0].ladder).levels[1].tell == ("office",)
+
+
 # --- the simulator -------------------------------------------------------------------------------------------------
 
 
@@ -156,6 +210,21 @@ def test_it_says_what_would_happen_to_a_task_that_begins_then(shop, ada):
     assert "That is no time" in odd.text
 
 
+@pytest.mark.parametrize(
+    "typed",
+    ["0001-01-01T00:00", "0001-06-01T09:00", "2016-01-01T09:00", "2037-01-01T09:00", "9999-12-31T23:59"],
+)
+def test_a_time_too_far_away_is_not_tried(shop, ada, typed):
+    page = ada.submit("/rules/new", "/rules/new", do="try", opened=typed)
+    assert page.status == 200 and "That is too far; now is taken instead." in page.text
+
+
+@pytest.mark.parametrize("typed", ["2017-06-01T09:00", "2036-06-01T09:00"])
+def test_a_time_within_ten_years_is_tried(shop, ada, typed):
+    page = ada.submit("/rules/new", "/rules/new", do="try", opened=typed)
+    assert "too far" not in page.text and f"1 June {typed[:4]}" in page.text
+
+
 def test_it_says_what_the_rule_would_have_done_in_the_last_thirty_days(shop, ada):
     for number in range(3):
         permit(shop, f"P-{number}")
@@ -166,12 +235,118 @@ def test_it_says_what_the_rule_would_have_done_in_the_last_thirty_days(shop, ada
         "/rules/new?scope=permit/verification", "/rules/new", do="try", **{"after-0": "1", "repeat-0": "60"}
     )
     assert "3 tasks would come under this rule" in page.text
-    # before: overdue after four hours to Bob, after eight to Ada; with the rule: eight times to Bob, once to Ada
-    assert "Messages 6 27" in page.text
-    assert "Bob Marsh 3 24" in page.text
-    assert "Ada Quist 3 3" in page.text
-    quiet = ada.get("/rules/new?scope=work_order/acknowledgement")
+    # escalations were off; with the rule: eight times to Bob, once to Ada
+    assert "As it was With this rule" in page.text
+    assert "Messages 0 27 SMS 0 27" in page.text and "Cost of SMS $0 $0.17415" in page.text
+    assert "Bob Marsh 0 24" in page.text
+    assert "Ada Quist 0 3" in page.text
+    quiet = ada.submit("/rules/new?scope=work_order/acknowledgement", "/rules/new", do="try")
     assert "No task of the last 30 days" in quiet.text
+
+
+def test_as_it_was_is_what_was_told(shop, ada):
+    escalations(shop, on=True)
+    permit(shop, "P-1")
+    shop.hub.wait(4.5 * HOUR)
+    escalations(shop, on=False)
+    permit(shop, "P-2")
+    shop.hub.wait(8.5 * HOUR)
+    page = ada.submit("/rules/new?scope=permit/verification", "/rules/new", do="try", **{"priority-0": "4"})
+    # the first permit was overdue once, and paid for; nothing else was told before they were switched off
+    sent = shop.hub.build.one(
+        "SELECT count(*) AS n, sum(d.cost_usd) AS cost FROM delivery d JOIN escalation e ON d.group_key = e.event_id::text "
+        "WHERE d.channel = 'sms'"
+    )
+    assert sent.n == 1
+    assert "2 tasks would come under this rule" in page.text
+    assert "Messages 1 4" in page.text
+    assert "SMS 1 2" in page.text, "what is low has no SMS; those above have theirs as before"
+    assert f"Cost of SMS ${sent.cost.normalize():f} $0.0129" in page.text
+    assert "Bob Marsh 1 2" in page.text and "Ada Quist 0 2" in page.text
+
+
+def test_the_past_is_played_only_for_somebody_who_asks(shop, ada, counted):
+    row = made(shop, ada)
+    for path in ("/rules/new?scope=permit/verification", f"/rules/{row.id}"):
+        with counted() as count:
+            page = ada.get(path)
+        assert "See what it would have done in the last 30 days" in page.text
+        assert "after 4 hr" in page.text, "the ladder and one task are there"
+        assert not any(simulate.PAST.split("WHERE")[0].strip() in one for one in count.statements)
+        with counted() as count:
+            asked = ada.submit(page, path.partition("?")[0], do="try")
+        assert "No task of the last 30 days" in asked.text
+        assert any(simulate.PAST.split("WHERE")[0].strip() in one for one in count.statements)
+    assert "See what it would" not in shop.alice.get(f"/rules/{row.id}").text, "who may not send the form"
+
+
+def past_tasks(shop, count: int, *, open_for: timedelta = HOUR) -> None:
+    """One verification that was done at once, and so many more that took so long."""
+    if not shop.hub.build.all("SELECT 1 FROM task"):
+        permit(shop, "P-1")
+        permit(shop, "P-1", status="verified")
+    shop.hub.build.run(
+        "INSERT INTO task (organisation_id, id, item_id, kind, name, step, round, assignee_id, hours, opened_at, due_at, "
+        "closed_at, outcome) SELECT t.organisation_id, gen_random_uuid(), t.item_id, t.kind, t.name, t.step, t.round, "
+        "t.assignee_id, t.hours, t.closed_at - CAST(:long AS interval), t.due_at, t.closed_at, t.outcome FROM "
+        "(SELECT * FROM task WHERE name = 'permit_verification' ORDER BY opened_at DESC LIMIT 1) t, generate_series(1, :count)",
+        count=count,
+        long=open_for,
+    )
+
+
+def test_who_would_be_told_is_asked_once_for_all_tasks_that_ask_for_the_same(shop, ada):
+    past_tasks(shop, 2)
+    level, urgent = Level(after=60, tell=("assignee",)), Level(after=60, tell=("assignee",), priority=1)
+    with shop.hub.world.app.app_context(), step(shop.hub.organisation.id) as work:
+        tasks, _more = simulate.tasks_since(work, work.now - 30 * 24 * HOUR, "permit", "verification")
+        calls = simulate._Calls(world.of(work))
+        first = calls.of(tasks[0], level)
+        assert len(tasks) == 3 and first.people == (shop.hub.people["bob"].id,)
+        assert all(calls.of(one, level) is first for one in tasks)
+        assert calls.of(tasks[0], urgent) is not first
+        others = replace(tasks[0], assignee_id=shop.hub.people["tess"].id)
+        assert calls.of(others, level).people == (shop.hub.people["tess"].id,)
+
+
+def test_more_tasks_are_played_with_no_more_statements(shop, ada, counted):
+    statements = []
+    for count in (1, 30):
+        past_tasks(shop, count, open_for=20 * HOUR)
+        with counted() as one:
+            page = ada.submit("/rules/new?scope=permit/verification", "/rules/new", do="try")
+        statements.append(len(one.statements))
+    assert "32 tasks would come under this rule" in page.text and "Bob Marsh 0 31" in page.text
+    assert statements[0] == statements[1]
+
+
+def test_of_very_many_tasks_the_newest_are_played_and_it_says_so(shop, ada):
+    past_tasks(shop, 1_999)
+    page = ada.submit("/rules/new?scope=permit/verification", "/rules/new", do="try")
+    assert "2000 tasks would come under this rule" in page.text and "Only the newest" not in page.text
+    past_tasks(shop, 1)
+    page = ada.submit("/rules/new?scope=permit/verification", "/rules/new", do="try")
+    assert "2000 tasks would come under this rule" in page.text
+    assert "Only the newest 2,000 tasks were looked at: there are more." in page.text
+
+
+def test_of_what_would_tell_too_often_the_newest_tasks_are_played_and_it_says_so(shop, ada):
+    rule = {"levels": [{"after": 5, "tell": ["assignee"], "repeat": 5}]}
+    shop.hub.build.insert(
+        "escalation_rule",
+        organisation_id=shop.hub.organisation.id,
+        kind="permit",
+        step="verification",
+        ladder=json.dumps(rule),
+    )
+    past_tasks(shop, 8, open_for=timedelta(days=20))
+    path = f"/rules/{rules(shop)[0].id}"
+    page = ada.submit(path, path, do="try")
+    assert "9 tasks would come under this rule" in page.text
+    # 3,000 times is what one task is played for; the newest was done at once
+    assert "Played over the newest 7 of these tasks only" in page.text
+    assert "more than 20,000 times" in page.text
+    assert "Messages 0 18000" in page.text
 
 
 def test_played_again_the_unchanged_rule_does_what_happened(shop, ada):
@@ -199,11 +374,9 @@ def test_played_again_the_unchanged_rule_does_what_happened(shop, ada):
         for row in shop.hub.build.all("SELECT task_id, level, repetition, due_at FROM escalation")
     }
     with shop.hub.world.app.app_context(), step(shop.hub.organisation.id) as work:
-        from notify_app.pipeline import world
-
         played = {
             (one.id, fire.level, fire.repetition, fire.due_at)
-            for one in simulate.tasks_since(work, work.now - 30 * 24 * HOUR)
+            for one in simulate.tasks_since(work, work.now - 30 * 24 * HOUR)[0]
             for fire in simulate.fires(world.of(work), one, one.ladder)
         }
     assert len(happened) > 5
@@ -235,6 +408,74 @@ def test_a_task_shows_its_ladder_and_whoever_has_it_sees_to_it(shop, ada):
     assert not any(form.path.startswith("/tasks/") for form in after.forms)
     shop.hub.wait(24 * HOUR)
     assert not shop.hub.build.all("SELECT 1 FROM escalation WHERE level = 1")
+
+
+def told(shop, *people: str, priority: int = 2) -> Any:
+    """The task of a permit that waits for Bob, whose second level, an hour after the first, tells these people too."""
+    escalations(shop, on=True)
+    words = [f"person:{shop.hub.people[one].id}" for one in people]
+    levels = [
+        {"after": 60, "tell": ["assignee"]},
+        {"after": 60, "tell": words, "says": "escalated", "priority": priority},
+    ]
+    shop.hub.build.insert(
+        "escalation_rule",
+        organisation_id=shop.hub.organisation.id,
+        kind="permit",
+        ladder=json.dumps({"levels": levels}),
+    )
+    permit(shop)
+    return shop.hub.build.one("SELECT id, item_id FROM task WHERE name = 'permit_verification'")
+
+
+def seen_to_by(shop) -> Any:
+    return shop.hub.build.one("SELECT acknowledged_by FROM task").acknowledged_by
+
+
+@pytest.mark.parametrize("page", ["job", "message"])
+def test_a_technician_told_by_the_second_level_sees_to_it_and_one_who_was_not_cannot(shop, ada, page):
+    shop.hub.person("nils", name="Nils Bach")
+    task = told(shop, "tess")
+    shop.hub.wait(HOUR + timedelta(minutes=1))
+    path = f"/tasks/{task.id}/acknowledge"
+    assert shop.tess.post(path, csrf_token=token(shop.tess)).status == 404, "she is not told yet"
+    shop.hub.wait(HOUR)
+    nils = shop.hub.browser("nils")
+    assert nils.post(path, csrf_token=token(nils)).status == 404
+    assert shop.charlie.post(path, csrf_token=token(shop.charlie)).status == 404
+    assert seen_to_by(shop) is None
+    where = f"/jobs/{task.item_id}" if page == "job" else f"/inbox/{shop.line('tess', 'permit_escalated').id}"
+    after = shop.tess.submit(where, path)
+    assert "You see to it. Nobody else is told." in after.text and not after.offers(path)
+    assert seen_to_by(shop) == shop.hub.people["tess"].id
+
+
+def test_who_stands_in_for_somebody_told_sees_to_it(shop, ada):
+    shop.hub.person("nils", name="Nils Bach")
+    shop.hub.build.insert(
+        "absence",
+        organisation_id=shop.hub.organisation.id,
+        person_id=shop.hub.people["tess"].id,
+        substitute_id=shop.hub.people["nils"].id,
+        starts_at=shop.hub.now() - HOUR,
+        ends_at=shop.hub.now() + 24 * HOUR,
+    )
+    task = told(shop, "tess")
+    shop.hub.wait(2 * HOUR + timedelta(minutes=1))
+    nils = shop.hub.browser("nils")
+    line = shop.line("nils", "permit_escalated")
+    assert line.for_person_id == shop.hub.people["tess"].id
+    nils.submit(f"/inbox/{line.id}", f"/tasks/{task.id}/acknowledge")
+    assert seen_to_by(shop) == shop.hub.people["nils"].id
+
+
+def test_an_urgent_level_is_acknowledged_as_the_alert_that_it_is(shop, ada):
+    told(shop, "tess", priority=1)
+    shop.hub.wait(2 * HOUR + timedelta(minutes=1))
+    line = shop.line("tess", "permit_escalated")
+    after = shop.tess.submit(f"/inbox/{line.id}", f"/alerts/{line.event_id}/acknowledge")
+    assert seen_to_by(shop) == shop.hub.people["tess"].id
+    assert not after.offers("/acknowledge")
 
 
 def test_to_acknowledge_the_message_is_to_see_to_the_task(shop, ada):
