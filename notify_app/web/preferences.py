@@ -74,6 +74,7 @@ def save_digest() -> ResponseReturnValue:
     if asked is None:
         return _page(Typed(errors, digest=request.form)), 422
     with step(viewer().organisation_id) as work:
+        unread = digests.kept(work, viewer().person_id).unread
         last = digests.choose(
             work, viewer().person_id, asked.schedule, asked.categories, asked.offered, viewer().by
         )
@@ -81,6 +82,13 @@ def save_digest() -> ResponseReturnValue:
         flash(_("Your digest is saved."), "ok")
     elif last:
         flash(_("The digest is off. What was kept for it comes now, in a last one."), "ok")
+    elif unread:
+        flash(
+            _(
+                "The digest is off. No email address of yours can be used: what was kept for it is in your inbox."
+            ),
+            "ok",
+        )
     else:
         flash(_("The digest is off."), "ok")
     return redirect(url_for(".show", _anchor="digest"), 303)

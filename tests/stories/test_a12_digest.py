@@ -539,6 +539,15 @@ def test_who_gives_it_up_has_what_was_kept_at_once_as_a_last_one(nell):
     nell.silence()
 
 
+def test_who_gives_it_up_without_an_address_is_told_where_it_is(nell):
+    choose(nell)
+    tell(nell, "Free wiper blades")
+    nell.build.suppress(nell.organisation, "email", MAIL, "it bounced")
+    assert "what was kept for it is in your inbox" in choose(nell, rhythm="off").text
+    assert "Free wiper blades" in nell.browser("nell").get("/inbox").text
+    nell.silence()
+
+
 def test_who_takes_it_up_again_is_not_told_the_same_again(nell):
     choose(nell)
     tell(nell, "Free wiper blades")
