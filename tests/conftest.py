@@ -6,6 +6,7 @@ emptied and Valkey is flushed. Nothing connects beyond this machine. What is sta
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import logging
 import random
@@ -191,14 +192,24 @@ def _admin(engines: Engines, database: Settings) -> Iterator[psycopg.Connection[
 
 
 @pytest.fixture(scope="session")
-def _emptied(_admin: psycopg.Connection[Any]) -> sql.Composable:
-    """One statement that empties every table and puts the clock right."""
+def emptied(_admin: psycopg.Connection[Any]) -> Callable[[], None]:
+    """Empties every table and puts the clock right. Where a stream of the test before still asks its last question, one of
+    the two waits in a circle and PostgreSQL ends it; if it is we, the other one has gone on."""
     rows = _admin.execute(
         "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT IN ('alembic_version', 'hub_clock')"
     ).fetchall()
-    return sql.SQL("TRUNCATE {}; UPDATE hub_clock SET ahead = interval '0'").format(
+    statement = sql.SQL("TRUNCATE {}; UPDATE hub_clock SET ahead = interval '0'").format(
         sql.SQL(", ").join(sql.Identifier(name) for (name,) in rows)
     )
+
+    def empty() -> None:
+        for _again in range(5):
+            with contextlib.suppress(psycopg.errors.DeadlockDetected):
+                _admin.execute(statement)
+                return
+        raise AssertionError("somebody keeps asking")
+
+    return empty
 
 
 # --- the application and the providers -----------------------------------------------------------------------------
@@ -251,14 +262,13 @@ def valkey(engines: Engines) -> Iterator[redis.Redis]:
 
 @pytest.fixture
 def clean(
-    _admin: psycopg.Connection[Any],
-    _emptied: sql.Composable,
+    emptied: Callable[[], None],
     valkey: redis.Redis,
     smtp: SmtpSink,
     aws: AwsStub,
 ) -> None:
     """Nothing is left of the test before."""
-    _admin.execute(_emptied)
+    emptied()
     valkey.flushall()
     smtp.reset()
     aws.reset()

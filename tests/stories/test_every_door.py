@@ -16,11 +16,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import psycopg
 import pytest
 import redis
 from flask import Flask
-from psycopg import sql
 from sqlalchemy import Engine
 
 from notify_app import domains, process
@@ -108,11 +106,10 @@ def stage(
     smtp: SmtpSink,
     aws: AwsStub,
     _workers: Any,
-    _admin: psycopg.Connection[Any],
-    _emptied: sql.Composable,
+    emptied: Callable[[], None],
 ) -> Iterator[Stage]:
     """Built once: who signs in, and that nobody is there before, is the same for all cases."""
-    _admin.execute(_emptied)
+    emptied()
     valkey.flushall()
     process.install(_workers["smtp"])
     world = World(app=app, owner=owner, valkey=valkey, smtp=smtp, aws=aws, workers=_workers)
