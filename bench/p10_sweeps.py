@@ -141,8 +141,26 @@ SWEEPS = (
             "audience": "ARRAY['office']",
             "due_at": "now()",
         },
-        {"state": "'sent'"},
+        {"state": "'cancelled'"},
         {"state": "'scheduled'"},
+    ),
+    Sweep(
+        "collect: what was held until now",
+        "delivery",
+        sql.DUE_HELD,
+        _plain(**NOW, **LIMIT),
+        DELIVERY,
+        SENT,
+        {"state": "'held'", "reason": "'quiet_hours'"},
+    ),
+    Sweep(
+        "digest: whose is due",
+        "preference",
+        sql.DUE_DIGESTS,
+        _plain(**NOW, **LIMIT),
+        {"person_id": "uuidv7()"},
+        {},
+        {"digest_rhythm": "'daily'", "digest_due_at": "now()", "digest_since": "now()", "digest_seq": "0"},
     ),
 )  # fmt: skip
 
@@ -181,7 +199,7 @@ def _insert(connection: Any, here: Stand, sweep: Sweep, more: dict[str, str], fi
     columns = sweep.columns | more
     connection.execute(
         f"INSERT INTO {sweep.table} (organisation_id, {', '.join(columns)}) "
-        f"SELECT %(org)s, {', '.join(columns.values())} FROM generate_series(%(first)s, %(last)s) AS n",
+        f"SELECT %(org)s, {', '.join(columns.values())} FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n",
         {"org": here.organisation.id, "first": first, "last": last},
     )
 
