@@ -172,7 +172,15 @@ class Stream:
         self._reader.start()
 
     def next(self, event: str = "", seconds: float = HEARD_SECONDS) -> Frame:
-        """The next frame; when `event` is named, the next one must be that."""
+        """The next frame; when `event` is named, the next one must be that. A late hint that a page has changed may stand
+        before any line of the inbox, and is passed over there."""
+        frame = self._frame(event, seconds)
+        while event == "notification" and frame.event == "changed":
+            frame = self._frame(event, seconds)
+        assert not event or frame.event == event, f"{frame} came, not {event}"
+        return frame
+
+    def _frame(self, event: str, seconds: float) -> Frame:
         try:
             frame = self._frames.get(timeout=seconds)
         except queue.Empty:
@@ -180,7 +188,6 @@ class Stream:
                 f"no {event or 'frame'} came within {seconds} s; so far {self.frames}"
             ) from None
         assert frame is not None, f"the stream ended while {event or 'a frame'} was waited for"
-        assert not event or frame.event == event, f"{frame} came, not {event}"
         return frame
 
     def until(self, wanted: Callable[[Frame], bool], seconds: float = HEARD_SECONDS) -> Frame:

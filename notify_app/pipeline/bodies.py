@@ -50,7 +50,8 @@ KEPT = text(
 )
 EVENTS = "SELECT id, name, payload FROM event WHERE organisation_id = :org AND id = ANY(:ids)"
 # Of one hash there is one row, which many messages share and nobody writes twice; they are inserted in one order, so
-# that two workers cannot wait for each other in a circle. A delivery that is under another token by now does not come
+# that two workers cannot wait for each other in a circle; and no column of a key is set, which would lock the row against
+# those whose deliveries begin to point at it. A delivery that is under another token by now does not come
 # back, and is not sent.
 KEEP = text(
     """
@@ -64,7 +65,7 @@ KEEP = text(
         INSERT INTO content (organisation_id, id, hash, body)
         SELECT DISTINCT ON (hash) CAST(:org AS uuid), content, hash, body FROM given
         WHERE hash NOT IN (SELECT hash FROM there) ORDER BY hash
-        ON CONFLICT ON CONSTRAINT uq_content_hash DO UPDATE SET hash = excluded.hash RETURNING id, hash
+        ON CONFLICT ON CONSTRAINT uq_content_hash DO UPDATE SET created_at = content.created_at RETURNING id, hash
     )
     UPDATE delivery d SET content_id = c.id
     FROM given g JOIN (SELECT id, hash FROM there UNION ALL SELECT id, hash FROM made) c ON c.hash = g.hash
