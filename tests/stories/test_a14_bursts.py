@@ -10,7 +10,7 @@ import pytest
 
 from notify_app.pipeline.step import step
 from notify_app.work import why
-from tests.stories.conftest import DANA_MAIL, MARCO_MAIL, MARCO_PHONE, PRIYA_PHONE
+from tests.stories.conftest import DANA_MAIL, MARCO_MAIL, MARCO_PHONE, OFFICE_MAIL, PRIYA_PHONE
 
 pytestmark = pytest.mark.proves("A14")
 
@@ -177,6 +177,34 @@ def test_what_is_tried_again_is_not_held(shop):
     assert all(row.state == "sent" for row in deliveries(shop, "dana", "email"))
     assert all("messages" not in mail.subject for _, mail in shop.world.mails())
     shop.forget()
+
+
+@pytest.mark.proves("A7", "A16")
+def test_each_line_of_what_cannot_be_delivered_goes_by_its_own_priority(shop, busy):
+    """An urgent one passes what its reader has switched off; what shared its message does not."""
+    shop.build.suppress(shop.organisation, "sms", MARCO_PHONE)
+    shop.build.choose(shop.people["marco"], "category:message", "sms", False)
+    for number, words in enumerate(("The gate code is 17.", "The keys are in bay 2.")):
+        busy[number].approved()
+        write(shop, words)
+    assert len([row for row in deliveries(shop, "marco", "email") if row.state == "held"]) == 2
+    shop.build.run("DELETE FROM suppression")
+    shop.world.smtp.fail(MARCO_MAIL, "550 5.1.1 nobody here")
+    shop.wait(2 * MINUTE)
+    shop.sms(MARCO_PHONE).says("R-1 is approved")
+    shop.sms(MARCO_PHONE).nothing()
+    shop.mail(OFFICE_MAIL).says("Not reached: Marco Reyes", "Message")
+    shop.forget()
+
+
+def write(shop, words):
+    """The office writes to Marco: medium, so an email."""
+    sender, marco = shop.browser("olga"), str(shop.people["marco"].id)
+    looked = sender.submit(
+        "/compose", "/compose", do="preview", person=marco, message=words, priority="medium"
+    )
+    sender.submit(looked, "/compose", do="send", confirm="1")
+    shop.settle()
 
 
 # --- limits ------------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import pytest
 from notify_app.errors import Refused
 from notify_app.pipeline.step import step
 from notify_app.policy.office import OfficeSettings
-from notify_app.sweeps import escalate
+from notify_app.sweeps import collect, escalate
 from notify_app.work import ladders, templates
 from notify_app.work.record import COMMAND
 
@@ -416,6 +416,27 @@ def test_what_was_to_be_told_and_has_not_left_stays(site):
     row = site.delivery_of("vera", "sms", "permit_overdue")
     assert (row.state, row.reason) == ("skipped", "acknowledged")
     site.silence()
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_what_was_collected_of_nothing_else_stays_too(site, others):
+    rule(site, {"after": 30, "tell": ["assignee"], "priority": 2, "repeat": 30}, kind="permit")
+    site.build.quiet(site.people["vera"], "00:00", "23:59")
+    submitted(site)
+    mine = task(site).id
+    if others:
+        submitted(site, number="PTW-2")
+    site.wait(62 * MINUTE)
+    held = site.build.one("SELECT max(next_attempt_at) AS until FROM delivery WHERE state = 'held'")
+    site.world.move(held.until - site.now() + MINUTE)
+    with site.world.app.app_context():
+        assert collect.run(site.now()) > 1
+        with step(site.organisation.id) as work:
+            assert ladders.acknowledge(work, mine, site.people["vera"].id)
+    (carrier,) = site.build.all("SELECT * FROM delivery WHERE purpose = 'collected'")
+    expected = ("queued", "quiet_hours") if others else ("skipped", "acknowledged")
+    assert (carrier.state, carrier.reason) == expected
+    site.forget()
 
 
 @pytest.mark.proves("R5")
