@@ -421,14 +421,14 @@ def test_what_was_to_be_told_and_has_not_left_stays(site):
 @pytest.mark.parametrize("others", [0, 1])
 def test_what_was_collected_of_nothing_else_stays_too(site, others):
     rule(site, {"after": 30, "tell": ["assignee"], "priority": 2, "repeat": 30}, kind="permit")
-    site.build.quiet(site.people["vera"], "00:00", "23:59")
     submitted(site)
     mine = task(site).id
     if others:
         submitted(site, number="PTW-2")
+    site.build.quiet(site.people["vera"], "00:00", "23:59")
     site.wait(62 * MINUTE)
     held = site.build.one("SELECT max(next_attempt_at) AS until FROM delivery WHERE state = 'held'")
-    site.world.move(held.until - site.now() + MINUTE)
+    site.world.move(held.until - site.now() + timedelta(seconds=5))
     with site.world.app.app_context():
         assert collect.run(site.now()) > 1
         with step(site.organisation.id) as work:
