@@ -6,7 +6,17 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from notify_app.domains.base import Category, Dedupe, DomainPack, Draft, EventType, Field, FieldKind, Priority
+from notify_app.domains.base import (
+    Category,
+    Dedupe,
+    DomainPack,
+    Draft,
+    EventType,
+    Field,
+    FieldKind,
+    Priority,
+    TaskType,
+)
 
 __all__ = [
     "ANNOUNCEMENT",
@@ -23,6 +33,7 @@ __all__ = [
     "TASK_OVERDUE",
     "TEST_MESSAGE",
     "announcement",
+    "late_event",
 ]
 
 NOT_REACHED = EventType(
@@ -282,6 +293,13 @@ COLLECTED = EventType(
         ],
     },
 )
+
+
+def late_event(task: TaskType, says: str) -> str:
+    """The event by which a level of this step's ladder says that it is `overdue`, or `escalated`: its own, or the hub's."""
+    if says == "overdue":
+        return task.overdue or TASK_OVERDUE.name
+    return task.escalated or TASK_ESCALATED.name
 
 
 def announcement(title: str, message: str) -> Draft:

@@ -19,7 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from notify_app import domains
 from notify_app.domains.base import Draft, Item, Priority, WorkKind
-from notify_app.domains.hub import TASK_ESCALATED, TASK_OVERDUE
+from notify_app.domains.hub import late_event
 from notify_app.extensions import db
 from notify_app.ids import new_id
 from notify_app.pipeline import sql, world
@@ -50,8 +50,8 @@ DUE = """
     FOR UPDATE OF t SKIP LOCKED
 """
 MOVED = """
-    UPDATE task t SET level = r.level, next_level_at = r.next_level_at, resumed_at = r.resumed_at, hastened_at = r.hastened_at, awaits_since = r.awaits_since,
-           acknowledged_at = r.acknowledged_at, acknowledged_by = CASE WHEN r.acknowledged_at IS NULL THEN NULL ELSE t.acknowledged_by END,
+    UPDATE task t SET level = r.level, next_level_at = r.next_level_at, resumed_at = r.resumed_at,
+           hastened_at = r.hastened_at, awaits_since = r.awaits_since, acknowledged_at = r.acknowledged_at, acknowledged_by = CASE WHEN r.acknowledged_at IS NULL THEN NULL ELSE t.acknowledged_by END,
            ladder_error = r.ladder_error
     FROM json_populate_recordset(NULL::task, CAST(:rows AS json)) r WHERE t.organisation_id = :org AND t.id = r.id
 """
@@ -210,8 +210,7 @@ def _tell(known: World, row: Any, level: Level, one: Next) -> tuple[UUID, int, b
     task = next((one for one in kind.tasks if one.name == row.name), None) if kind else None
     if kind is None or task is None:
         raise LookupError(f"This release does not know {row.name} of {row.kind}.")
-    own = task.overdue if level.says == "overdue" else task.escalated
-    name = own or (TASK_OVERDUE if level.says == "overdue" else TASK_ESCALATED).name
+    name = late_event(task, level.says)
     people = people_of(known, task, row.assignee_id, level)
     written = len(known.writes.lines)
     draft = Draft(

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from notify_app import domains
 from notify_app.domains.base import Item, Priority, TaskType, WorkKind
-from notify_app.domains.hub import TASK_ESCALATED, TASK_OVERDUE
+from notify_app.domains.hub import late_event
 from notify_app.pipeline import world
 from notify_app.pipeline.step import Step
 from notify_app.pipeline.world import World
@@ -208,8 +208,7 @@ def _numbers(known: World, person_id: UUID, task: TaskType, level: Level) -> lis
     member = known.member(person_id)
     if member is None:
         return []
-    own = task.overdue if level.says == "overdue" else task.escalated
-    type_ = known.words.event(own or (TASK_OVERDUE if level.says == "overdue" else TASK_ESCALATED).name)
+    type_ = known.words.event(late_event(task, level.says))
     priority = Priority.of(level.priority) if level.priority else type_.priority
     matter = Matter(type_.name, type_.category, priority, type_.channels, type_.in_digests)
     decided = plan(

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from notify_app.domains import moves
 from notify_app.domains.base import Item, TaskType, WorkKind
-from notify_app.domains.hub import TASK_ESCALATED, TASK_OVERDUE
+from notify_app.domains.hub import late_event
 from notify_app.ids import new_id
 from notify_app.pipeline.world import OpenTask, World
 from notify_app.work import ladders
@@ -98,10 +98,7 @@ def _not_late_any_more(known: World, kind: WorkKind, item: Item, name: str, stay
 
 def _late_events(kind: WorkKind, names: Collection[str]) -> set[str]:
     return {
-        event or usual.name
-        for one in kind.tasks
-        if one.name in names
-        for event, usual in ((one.overdue, TASK_OVERDUE), (one.escalated, TASK_ESCALATED))
+        late_event(one, says) for one in kind.tasks if one.name in names for says in ("overdue", "escalated")
     }
 
 
