@@ -29,7 +29,7 @@ from notify_app.web.guard import allow
 from notify_app.web.identity import viewer
 from notify_app.web.record import recent
 from notify_app.web.tonight import sentences
-from notify_app.web.words import channel_title, flash_undo, option, person
+from notify_app.web.words import channel_title, flash_undo, option, person, weekdays
 from notify_app.work import digests, trial, wishes
 
 __all__ = ["blueprint", "zone_options"]
@@ -219,7 +219,7 @@ def _page(typed: Typed) -> str:
         categories=categories,
         channels=channel_rows(reachable),
         overrides=event_rows(me),
-        digest=digest.shown(me, kept, categories, _days(), now, typed.digest),
+        digest=digest.shown(me, kept, categories, weekdays(), now, typed.digest),
         quiet=_quiet(quiet, me, typed),
         addresses=_addresses(addresses),
         sentences=sentences(me, now, [one["key"] for one in categories]),
@@ -242,21 +242,9 @@ def _quiet(row: Any, me: Member, typed: Typed) -> dict[str, Any]:
     shown |= typed.values.get("quiet", {})
     days = [
         {"key": key, "title": title, "short": title[:3], "on": number in shown["days"]}
-        for number, (key, title) in enumerate(zip(DAYS, _days(), strict=True))
+        for number, (key, title) in enumerate(zip(DAYS, weekdays(), strict=True))
     ]
     return {**shown, "days": days, "zone": me.zone, "zones": zone_options(me.zone)}
-
-
-def _days() -> tuple[str, ...]:
-    return (
-        _("Monday"),
-        _("Tuesday"),
-        _("Wednesday"),
-        _("Thursday"),
-        _("Friday"),
-        _("Saturday"),
-        _("Sunday"),
-    )
 
 
 def zone_options(chosen: str) -> list[dict[str, Any]]:

@@ -25,7 +25,7 @@ from notify_app.web.identity import viewer
 from notify_app.web.ladder_view import scope_title
 from notify_app.web.reader import Reader, reader
 from notify_app.web.rule_form import Sheet
-from notify_app.web.words import option, price
+from notify_app.web.words import option, price, weekdays
 from notify_app.work import addressees, ladders, rules, simulate, templates
 from notify_app.work.ladders import Rule
 
@@ -397,17 +397,8 @@ def _dates(text: str) -> tuple[list[str], str]:
 
 
 def _hours(settings: OfficeSettings, typed: dict[str, str]) -> dict[str, Any]:
-    titles = (
-        _("Monday"),
-        _("Tuesday"),
-        _("Wednesday"),
-        _("Thursday"),
-        _("Friday"),
-        _("Saturday"),
-        _("Sunday"),
-    )
     days = []
-    for number, title in enumerate(titles):
+    for number, title in enumerate(weekdays()):
         mine = settings.working_days.get(number)
         days.append(
             {

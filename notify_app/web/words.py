@@ -44,6 +44,7 @@ __all__ = [
     "safe_action",
     "uuid_or_none",
     "wants_json",
+    "weekdays",
 ]
 
 PRIORITIES = {1: "urgent", 2: "high", 3: "medium", 4: "low"}
@@ -160,6 +161,19 @@ def delivery_title(state: str) -> str:
         "unread": _("Unread"),
     }
     return titles.get(state, state.capitalize())
+
+
+def weekdays() -> tuple[str, ...]:
+    """The names of the days, from Monday."""
+    return (
+        _("Monday"),
+        _("Tuesday"),
+        _("Wednesday"),
+        _("Thursday"),
+        _("Friday"),
+        _("Saturday"),
+        _("Sunday"),
+    )
 
 
 def price(value: Decimal | None) -> str:
