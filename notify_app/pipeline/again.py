@@ -1,7 +1,7 @@
 """Decide again before a message leaves (invariant 6): what has changed since it was queued, for its reader and for us.
 
-Read meanwhile, withdrawn, blocked, too old, left, another address, switched off (by them, or for all), quiet hours. Read for a whole claim
-in one statement, in the transaction right before the sending; a row that is under this worker's token no more is not
+Read meanwhile, withdrawn, blocked, too old, left, another address, switched off (by them, or for all), quiet hours. Read
+for a whole claim in one statement, in the transaction right before the sending; a row that is under this worker's token no more is not
 among what is read, and so is not sent. What was held is decided on by the same facts before it is collected. Deciding is
 pure. How often somebody is written to is asked after this (`pace`).
 """
@@ -23,7 +23,7 @@ from notify_app.policy.reasons import Reason
 from notify_app.policy.retry import SCHEDULES
 from notify_app.policy.routing import Choice, Matter, switched_off
 
-__all__ = ["COLLECTED", "WAITING", "Refusal", "about_held", "question", "refusal"]
+__all__ = ["COLLECTED", "PRIORITIES", "WAITING", "Refusal", "about_held", "question", "refusal"]
 
 PRIORITIES = dict(enumerate(Priority, 1))
 OFF_SECONDS = 300.0  # so often is asked whether the office tells people again

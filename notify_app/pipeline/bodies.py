@@ -19,7 +19,7 @@ from typing import Any
 from sqlalchemy import text
 
 from notify_app.channels.base import Message, Sender
-from notify_app.domains.base import Draft, Priority
+from notify_app.domains.base import Draft
 from notify_app.ids import new_id
 from notify_app.pipeline import again, collected, digest_words
 from notify_app.pipeline.audience import Member, members
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 Body = Mapping[str, str | None]  # subject, html and text of an email; the text of an SMS
 LONGEST_ERROR = 500
-PRIORITIES = dict(enumerate(Priority, 1))
+PRIORITIES = again.PRIORITIES
 
 OFFICE = text("SELECT name, branding, settings, hub_now() AS now FROM organisation WHERE id = :org")
 # as three texts: to read an email of ten kilobytes as JSON takes three times as long on both sides
@@ -152,7 +152,7 @@ def look(work: Step, rows: Sequence[Any], facts: Mapping[str, Any]) -> list[Unwr
     for row in rows:
         if row.id in digests:
             reader = readers[row.person_id]
-            found.append(Unwritten(row, digests[row.id], reader, "/inbox" if reader.signs_in else ""))
+            found.append(Unwritten(row, digests[row.id], reader, collected.leads_to(reader)))
             continue
         one, reader, lines = said_of[row.id], readers[row.person_id], parts.get(row.id, ())
         key = row.id if len(lines) > 1 else (one.event_id, one.of_priority, one.category)

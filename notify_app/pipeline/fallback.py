@@ -1,6 +1,7 @@
 """When an address turns out to be of no use: block it if it is to blame, take the person's next channel, or tell the
 office whom it did not reach (A16). Of what was told to many, the office hears once that there are such people; each is
-recorded, and the page counts them. Of a level of a ladder that reaches nobody the next one is due at once. Done before the failed delivery is settled; doing it twice changes nothing.
+recorded, and the page counts them. Of a level of a ladder that reaches nobody the next one is due at once. Done before the
+failed delivery is settled; doing it twice changes nothing.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from notify_app.domains.base import Draft
 from notify_app.domains.hub import NOT_REACHED
 from notify_app.ids import new_id
 from notify_app.pipeline import inbox, outbox
+from notify_app.pipeline.again import PRIORITIES
 from notify_app.pipeline.audience import Member, members
 from notify_app.pipeline.digest import PURPOSE as DIGEST
 from notify_app.pipeline.route import Origin, Override, route
 from notify_app.pipeline.step import Step
 from notify_app.pipeline.wording import title_of
 from notify_app.policy.quiet import release_at
-from notify_app.policy.routing import OUTWARD
+from notify_app.policy.routing import OUTWARD, Matter, switched_off
 from notify_app.work import ladders
 
 __all__ = ["block", "instead"]
@@ -150,21 +152,16 @@ def _lost(work: Step, delivery: Any) -> list[tuple[Any, set[str]]]:
 def _next(work: Step, member: Member, tried: set[str], carried: Any) -> _Way | None:
     """The next usable channel that they want this line by; an urgent one passes their choices and their quiet hours."""
     urgent = carried.priority == URGENT
+    matter = Matter(carried.name, carried.category, PRIORITIES[carried.priority])
     for channel in OUTWARD:
         if channel in tried:
             continue
         usable = next((one for one in member.reaches if one.channel == channel and not one.blocked), None)
-        if usable and (urgent or _wanted(member, carried, channel)):
+        if usable and not switched_off(matter, member.choice, channel):
             # it may be night by now
             quiet = None if urgent else release_at(member.choice.quiet, member.zone, work.now)
             return _Way(channel, usable.address, quiet)
     return None
-
-
-def _wanted(member: Member, carried: Any, channel: str) -> bool:
-    chosen = member.choice.switches
-    by_event = chosen.get((f"event:{carried.name}", channel))
-    return chosen.get((f"category:{carried.category}", channel), True) if by_event is None else by_event
 
 
 def _copy(delivery: Any, carried: Sequence[Any], way: _Way) -> outbox.Row:

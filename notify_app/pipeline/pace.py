@@ -2,8 +2,9 @@
 
 Asked of the rows of a claim that would leave now, in their order; whoever routes pays nothing. `again` has read when
 something has last left to a row's person and channel. Only where that was lately, what has left is counted: in one
-question for all of them. What is held leaves with what else is held for that address (`sweeps.collect`). What is pressing and would wait so
-long that it is of no use any more takes another channel, if there is one. URGENT never waits for a limit, and for a burst only where its event says so. Deciding is pure.
+question for all of them. What is held leaves with what else is held for that address (`sweeps.collect`). What is pressing
+and would wait so long that it is of no use any more takes another channel, if there is one. URGENT never waits for a limit,
+and for a burst only where its event says so. Deciding is pure.
 """
 
 from __future__ import annotations
