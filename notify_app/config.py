@@ -185,7 +185,7 @@ class Settings:
     )
     heartbeat_url: str = _setting(
         "HUB_HEARTBEAT_URL",
-        "https:// address that is called once a minute while nothing is wrong; empty calls none.",
+        "https:// address that is called once a minute while nothing of the hub itself is wrong; empty calls none.",
         default="",
     )
     send_threads: int = _setting(

@@ -1,4 +1,4 @@
-"""The heartbeat: an address outside is called once a minute while the last look found nothing.
+"""The heartbeat: an address outside is called once a minute while the last look found nothing of the hub's own.
 
 Whoever watches there learns of what the hub itself cannot tell any more: that it is down, or that nobody looks. Only
 workers send it, one of them at a time, in a thread of its own with no transaction open: an address that does not answer

@@ -143,8 +143,8 @@ class InvitationOutcome(StrEnum):
 class Invitation(Scoped, Base):
     """Somebody of the organisation is asked to sign in as this person, with an email address.
 
-    It waits for the consent of whoever has the address, whether that signs in to the hub already or not. `expires_at` is the
-    end of its link; the invitation itself stays until it is decided. What is decided keeps nothing of the address.
+    It waits for the consent of whoever has the address, whether that signs in to the hub already or not. From `expires_at`
+    on it can be accepted no more; the row stays until it is decided, taken back or made anew. What is decided keeps nothing of the address.
     """
 
     __tablename__ = "invitation"

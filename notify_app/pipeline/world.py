@@ -2,8 +2,8 @@
 
 A step that takes two hundred webhooks asks PostgreSQL as often as one that takes a single click: `foresee` reads the
 items and people that are going to be touched (items under lock, in the order of their ids), the verbs change them
-here, and `flush` writes everything by one statement a table (`pipeline.writes`). `undo` takes back what was done since a `mark`: a message that
-is refused leaves nothing, and its neighbours do not notice.
+here, and `flush` writes everything by one statement a table (`pipeline.writes`). `undo` takes back what was done since a
+`mark`: a message that is refused leaves nothing, and its neighbours do not notice.
 
 First sights of one item or person wait for each other (an advisory lock each): two steps never make it twice.
 """

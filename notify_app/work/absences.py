@@ -1,4 +1,4 @@
-"""Absences: who is away and who stands in (issue of cover), and the times in which nobody of a role or grade is there.
+"""Absences: who is away and who stands in, and the times in which nobody of a role or grade is there.
 
 People write down their own; the office anybody's. What reaches somebody who is away goes to whoever stands in for them
 (`pipeline.route`); gaps of those whom ladders call are said in advance (`sweeps.cover`).

@@ -193,7 +193,7 @@ OF_EVENT = """
     WHERE e.organisation_id = :org AND e.event_id = :event AND t.closed_at IS NULL
 """
 LOCK = """
-    SELECT t.id, t.item_id, t.ladder, t.level, t.next_level_at, t.acknowledged_at, t.closed_at FROM task t
+    SELECT t.id, t.item_id, t.ladder, t.level, t.acknowledged_at, t.closed_at FROM task t
     WHERE t.organisation_id = :org AND t.id = :id FOR UPDATE
 """
 NOTED = """
@@ -306,7 +306,6 @@ HASTEN = """
 """
 
 
-def hasten(step: Step, event_id: UUID) -> bool:
-    """Nobody is left by whom this level's urgent message could go: the next level is due now. Returns whether there is
-    one."""
-    return bool(step.run(HASTEN, event=event_id, now=step.now))
+def hasten(step: Step, event_id: UUID) -> None:
+    """Nobody is left by whom this level's urgent message could go: the next level, if there is one, is due now."""
+    step.run(HASTEN, event=event_id, now=step.now)

@@ -1,8 +1,8 @@
 """Who belongs to the organisation, as its administrators keep it: added, changed, marked as left, and back.
 
-Each change has its line in the record (`work.record`). Nobody is deleted: who has left stays as the name in the history. The last administrator who signs in can neither leave
-nor become something else, or nobody could put it right. Who signs in is `joining`'s, what a source says of its own people
-is `people.resolve`'s.
+Each change has its line in the record (`work.record`). Nobody is deleted: who has left stays as the name in the history.
+The last administrator who signs in can neither leave nor become something else, or nobody could put it right. Who signs in
+is `joining`'s, what a source says of its own people is `people.resolve`'s.
 """
 
 from __future__ import annotations
