@@ -239,17 +239,16 @@ class Delivery(Scoped, Base):
         Index(
             "ix_delivery_held_person", "organisation_id", "person_id", postgresql_where=sql("state = 'held'")
         ),
-        # read right before a message leaves: what has lately left to its person, or is leaving (bursts and limits)
+        # read right before a message leaves: what has lately left to its person (bursts and limits); and all of a person
+        Index("ix_delivery_told", "organisation_id", "person_id", "channel", "claimed_at"),
+        # read by the office's pages: what was made lately. A summary of pages: entries of its own would cost each message
+        # one whenever its state changes
         Index(
-            "ix_delivery_left",
-            "organisation_id",
-            "person_id",
-            "channel",
-            "claimed_at",
-            postgresql_where=sql("state IN ('sending', 'sent', 'delivered', 'bounced', 'unknown')"),
+            "ix_delivery_made",
+            "created_at",
+            postgresql_using="brin",
+            postgresql_with={"autosummarize": "on", "pages_per_range": 32},
         ),
-        Index("ix_delivery_recent", "organisation_id", "created_at"),
-        Index("ix_delivery_person", "organisation_id", "person_id", "created_at"),
     )
 
 

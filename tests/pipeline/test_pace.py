@@ -124,4 +124,4 @@ def test_when_something_last_left_is_found_by_its_own_index(hub: Hub, drained: A
             text(f"EXPLAIN (FORMAT JSON) {again.READ}"),
             {"org": hub.organisation.id, "ids": ids, "token": token},
         ).scalar_one()
-    assert "ix_delivery_left" in json.dumps(plan)
+    assert "ix_delivery_told" in json.dumps(plan)
