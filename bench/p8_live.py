@@ -42,7 +42,7 @@ def run(effort: Effort) -> Report:
         providers = {
             "HUB_EMAIL_PROVIDER": "smtp",
             "HUB_SMTP_URL": smtp.url,
-            "HUB_SMS_PROVIDER": "sns",
+            "HUB_SMS_ACCOUNTS": "sns://us-east-1?rate=10000/s",
             "HUB_AWS_ENDPOINT_URL": aws.url,
             "AWS_ACCESS_KEY_ID": "bench",
             "AWS_SECRET_ACCESS_KEY": "bench",

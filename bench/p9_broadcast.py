@@ -105,7 +105,7 @@ def run(effort: Effort) -> Report:
     with AwsStub() as aws:
         providers = {
             "HUB_EMAIL_PROVIDER": "local",
-            "HUB_SMS_PROVIDER": "sns",
+            "HUB_SMS_ACCOUNTS": "sns://us-east-1?rate=10000/s",
             "HUB_AWS_ENDPOINT_URL": aws.url,
             "AWS_ACCESS_KEY_ID": "bench",
             "AWS_SECRET_ACCESS_KEY": "bench",

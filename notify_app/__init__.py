@@ -43,6 +43,7 @@ def create_app(settings: Settings | None = None, *, pages: bool = True) -> Flask
     app.extensions["hub"] = settings
     domains.load()
     wording.check_files()
+    _check_accounts(settings)
 
     extensions.db.init_app(app)
     with app.app_context():
@@ -59,6 +60,18 @@ def create_app(settings: Settings | None = None, *, pages: bool = True) -> Flask
         web.init_app(app)
         cli.init_app(app)
     return app
+
+
+def _check_accounts(settings: Settings) -> None:
+    """A provider account that cannot be read stops the start, not the first message."""
+    if settings.email_accounts or settings.sms_accounts:
+        from notify_app import channels
+        from notify_app.config import SettingsError
+
+        try:
+            channels.build(settings)
+        except ValueError as error:
+            raise SettingsError(f"{error}.") from None
 
 
 def _flask_config(settings: Settings) -> dict[str, object]:

@@ -61,6 +61,17 @@ class Settings:
         "HUB_SMS_PROVIDER", "local (shown on the outbox page) or sns.", default="local"
     )
     smtp_url: str = _setting("HUB_SMTP_URL", "smtp://user:password@host:port?starttls=1", default="")
+    email_accounts: str = _setting(
+        "HUB_EMAIL_ACCOUNTS",
+        "Several accounts for email, the first that works is used: ses://KEY:SECRET@eu-west-1?rate=14/s "
+        "smtp://user:password@host:587?starttls=1 (instead of HUB_EMAIL_PROVIDER).",
+        default="",
+    )
+    sms_accounts: str = _setting(
+        "HUB_SMS_ACCOUNTS",
+        "The same for SMS: sns://KEY:SECRET@eu-west-1?rate=20/s sns://KEY:SECRET@us-east-1?rate=20/s.",
+        default="",
+    )
     aws_region: str = _setting("AWS_REGION", "Region of SES and SNS.", default="us-east-1")
     aws_access_key_id: str = _setting(
         "AWS_ACCESS_KEY_ID", "AWS key; empty uses boto3's own chain.", default=""

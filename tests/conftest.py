@@ -106,7 +106,7 @@ def settings(
             "HUB_INSTANCE": str(tmp_path_factory.mktemp("instance")),
             "HUB_EMAIL_PROVIDER": "smtp",
             "HUB_SMTP_URL": smtp.url,
-            "HUB_SMS_PROVIDER": "sns",
+            "HUB_SMS_ACCOUNTS": "sns://us-east-1?rate=10000/s",
             "HUB_AWS_ENDPOINT_URL": aws.url,
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
@@ -244,7 +244,12 @@ def _workers(database: Settings) -> Iterator[dict[str, WorkerProcess]]:
     for provider in ("smtp", "ses", "local"):
         worker = WorkerProcess(app, rng=random.Random(1))
         sms = "local" if provider == "local" else "sns"
-        worker.settings = replace(database, email_provider=provider, sms_provider=sms)
+        worker.settings = replace(
+            database,
+            email_provider=provider,
+            sms_provider=sms,
+            sms_accounts=database.sms_accounts if sms == "sns" else "",
+        )
         made[provider] = worker
     yield made
     for worker in made.values():

@@ -115,6 +115,14 @@ CHECKS = (
         each=True,
     ),
     Check(
+        "provider_down",
+        "A provider of {subject} is left alone, because it does not work",
+        "{n} providers of {subject} are left alone, because they do not work",
+        "What is to leave by it takes another account where there is one, else it waits; what is urgent goes by another channel too.",
+        "Whoever runs the hub should see to the provider's account (key, password, limits) and read the workers' logs. It is tried again by itself.",
+        each=True,
+    ),
+    Check(
         "counter_wrong",
         "An inbox counts less than it holds",
         "{n} inboxes count less than they hold",
@@ -223,7 +231,7 @@ def sweep_title(name: str) -> str:
 
 def _subject(name: str, subject: str) -> str:
     match name:
-        case "channel_failing":
+        case "channel_failing" | "provider_down":
             return CHANNELS.get(subject, subject)
         case "sweep_late":
             return sweep_title(subject)

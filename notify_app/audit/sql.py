@@ -141,6 +141,12 @@ CHANNEL_FAILING = """
     GROUP BY r.organisation_id, d.channel
     HAVING count(*) >= 20 AND 5 * count(*) FILTER (WHERE r.outcome <> 'accepted') > count(*)
 """
+# an account of a provider that is left alone: also one that nobody has had reason to try since
+PROVIDER_DOWN = """
+    SELECT NULL::uuid AS organisation_id, channel AS subject, count(*) AS found, NULL::bigint AS total,
+           NULL::timestamptz AS oldest_at
+    FROM provider_account WHERE paused_until IS NOT NULL GROUP BY channel
+"""
 SAMPLE = """
     WITH sample AS MATERIALIZED (
         (SELECT person_id FROM inbox_counter WHERE person_id > %(cursor)s ORDER BY person_id LIMIT %(sample)s)
@@ -178,6 +184,7 @@ CHECKS: Mapping[str, str] = {
     "written_late": WRITTEN_LATE,
     "broadcast_stalled": BROADCAST_STALLED,
     "channel_failing": CHANNEL_FAILING,
+    "provider_down": PROVIDER_DOWN,
     "counter_wrong": COUNTER_WRONG,
     "decision_missing": DECISION_MISSING,
 }

@@ -5,7 +5,7 @@ from notify_app.models.base import Base, Scoped
 from notify_app.models.broadcast import Broadcast
 from notify_app.models.clock import HubClock
 from notify_app.models.escalation import Escalation, EscalationRule, TaskAcknowledgement
-from notify_app.models.health import AuditFinding, AuditRun, ProcessBeat, SweepRun
+from notify_app.models.health import AuditFinding, AuditRun, ProcessBeat, ProviderAccount, SweepRun
 from notify_app.models.message import (
     Attempt,
     Content,
@@ -92,6 +92,7 @@ __all__ = [
     "PreferenceChoice",
     "Priority",
     "ProcessBeat",
+    "ProviderAccount",
     "Reminder",
     "ReminderState",
     "Role",

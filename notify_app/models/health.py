@@ -15,7 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from notify_app.models.base import Base, Scoped, identity, moment, of_organisation
 
-__all__ = ["AuditFinding", "AuditRun", "ProcessBeat", "SweepRun"]
+__all__ = ["AuditFinding", "AuditRun", "ProcessBeat", "ProviderAccount", "SweepRun"]
 
 
 def real_moment() -> Mapped[datetime]:
@@ -114,3 +114,26 @@ class SweepRun(Base):
     done: Mapped[int | None] = mapped_column(Integer)
     failed_at: Mapped[datetime | None]
     error: Mapped[str | None]
+
+
+class ProviderAccount(Base):
+    """How an account of a channel stands with its provider (`policy.provider`), and the places of its rate; all workers
+    share it. A row is made at the first trouble, or with the first place taken."""
+
+    __tablename__ = "provider_account"
+
+    channel: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    in_a_row: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    calls: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    troubles: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    since: Mapped[datetime | None]
+    pauses: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    paused_until: Mapped[datetime | None]
+    # one message of one worker tries it until then
+    probe_until: Mapped[datetime | None]
+    # the code of the last trouble; never its words, in which there may be an address
+    error: Mapped[str | None]
+    changed_at: Mapped[datetime] = moment()
+    places: Mapped[float | None] = mapped_column(Float)
+    filled_at: Mapped[datetime | None]

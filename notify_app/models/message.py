@@ -286,6 +286,8 @@ class Attempt(Scoped, Base):
     number: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
     token: Mapped[UUID]
     provider: Mapped[str]
+    # which of the channel's accounts, where it has several
+    account: Mapped[str | None]
     outcome: Mapped[str]
     provider_id: Mapped[str | None]
     response: Mapped[str | None]

@@ -15,7 +15,7 @@ import random
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -25,15 +25,17 @@ from uuid import UUID, uuid4
 import psycopg
 from flask import Flask, current_app
 
+from notify_app.channels import ProviderAccount
 from notify_app.channels.base import Channel, GiveUp, Invalid, Message, Misconfigured, Receipt
 from notify_app.extensions import db
 from notify_app.live.announce import Changed, publish
 from notify_app.pipeline import fallback, settle, sql
+from notify_app.pipeline.gate import Gate, NotNow, accounts_of
 from notify_app.pipeline.line import AWAY, Line
 from notify_app.pipeline.pool import Job, Pool
 from notify_app.pipeline.ready import NotSent, make_ready
 from notify_app.pipeline.step import hub, step
-from notify_app.policy.reasons import Reason
+from notify_app.policy.reasons import Reason, sentence
 from notify_app.queue import BULK, URGENT, connect, wake
 
 __all__ = ["Deliverer"]
@@ -48,6 +50,8 @@ GATHER_SECONDS = 0.01  # the longest that one that is finished waits for others
 LOOK_SECONDS = 0.1  # how often a drain looks for more while it waits for what is being sent
 TELL_SECONDS = 0.2  # between two announcements to the office's pages
 AWAY_SECONDS = 0.2  # between two tries to settle while the database is away
+URGENT_RANK = 1
+BESIDES_AFTER = timedelta(seconds=120)  # reliability.md §3.3
 GRACE_SECONDS = 120.0  # the longest time-outs of a provider's library, and some more
 
 
@@ -60,6 +64,7 @@ class _Instead:
     reason: str
     blocked: bool = False
     or_wait: bool = False
+    besides: bool = False  # it waits for its own channel all the same
 
 
 @dataclass
@@ -76,6 +81,7 @@ class _Run:
     token: UUID = field(default_factory=uuid4)  # of the last claim
     sent: list[Job] = field(default_factory=list)
     results: list[settle.Result] = field(default_factory=list)
+    answers: list[tuple[str, ProviderAccount, Receipt | Exception | None]] = field(default_factory=list)
     instead: list[_Instead] = field(default_factory=list)
     done: int = 0
     dry: bool = False
@@ -93,27 +99,38 @@ class _Run:
 
 
 class Deliverer:
-    """Sends for one process: its channels, its threads, its random source. Each queue has places of its own and is
-    drained by one thread at a time."""
+    """Sends for one process: its channels with their accounts, its threads, its random source. Each queue has places of
+    its own and is drained by one thread at a time."""
 
     def __init__(
-        self, channels: Mapping[str, Channel], *, threads: int, lease: timedelta, rng: random.Random
+        self,
+        channels: Mapping[str, Channel | Sequence[ProviderAccount]],
+        *,
+        threads: int,
+        lease: timedelta,
+        rng: random.Random,
     ) -> None:
-        self._channels = channels
+        self._accounts = accounts_of(channels)
+        self._gate = Gate(self._accounts, rng)
         self._lease = lease
         self._rng = rng
         self._pools = {queue: Pool(threads, self._send) for queue in BANDS}
-        self._instant = {name for name, channel in channels.items() if channel.instant}
+        self._instant = {
+            name for name, some in self._accounts.items() if all(one.channel.instant for one in some)
+        }
         # nothing needs a place: claims are as large as is cheap
-        self._waves = self._instant == channels.keys()
-        self._providers = json.dumps({name: channel.provider for name, channel in channels.items()})
+        self._waves = self._instant == self._accounts.keys()
+        self._providers = json.dumps(
+            {name: some[0].channel.provider for name, some in self._accounts.items()}
+        )
 
     def close(self) -> None:
         """Let the threads and the channels' connections go."""
         for pool in self._pools.values():
             pool.close()
-        for channel in self._channels.values():
-            channel.close()
+        for accounts in self._accounts.values():
+            for account in accounts:
+                account.channel.close()
 
     def drain(self, queue: str, seconds: float, stop: Callable[[], bool] = lambda: False) -> int:
         """Deliver what is due on `queue` until nothing is, or `seconds` of real time have passed (what was
@@ -172,6 +189,7 @@ class Deliverer:
     def _fill(self, run: _Run) -> None:
         run.looked_at = time.monotonic()
         run.token = uuid4()
+        self._gate.look(run.engine)
         wanted = WAVE if self._waves else run.pool.free
         try:
             rows = self._claim(run, wanted)
@@ -196,27 +214,36 @@ class Deliverer:
 
     def _begin(self, run: _Run, one: Job | NotSent) -> None:
         if isinstance(one, NotSent):
-            if one.instead:
-                run.instead.append(_Instead(one.row, one.instead, or_wait=one.or_wait))
-            run.results.append(
-                settle.not_tried(one.row, one.state, one.reason, wait=one.wait, detail=one.detail)
-            )
-        elif one.row.channel in self._instant:
+            self._put_off(run, one)
+            return
+        way = self._gate.way(run.engine, one.row)
+        if isinstance(way, NotNow):
+            self._put_off(run, NotSent(one.row, "queued", way.reason, wait=way.wait))
+            if way.down and one.row.priority == URGENT_RANK:
+                run.instead.append(_Instead(one.row, sentence(way.reason), besides=True))
+            return
+        if way is not None:
+            one.by = way
+        if one.row.channel in self._instant:
             one.do(self._send)
             run.sent.append(one)
         else:
             run.pool.put(one)
 
-    def _send(self, message: Message) -> Receipt:
+    def _put_off(self, run: _Run, one: NotSent) -> None:
+        if one.instead:
+            run.instead.append(_Instead(one.row, one.instead, or_wait=one.or_wait))
+        run.results.append(settle.not_tried(one.row, one.state, one.reason, wait=one.wait, detail=one.detail))
+
+    def _send(self, message: Message, by: ProviderAccount | None) -> Receipt:
         """On a thread, without the database. Raises ChannelFailure."""
-        channel = self._channels.get(message.channel)
-        if channel is None:
+        if by is None:
             raise Misconfigured(f"This worker has no channel called {message.channel}.", "no_channel")
         try:
-            address = channel.clean(message.address)
+            address = by.channel.clean(message.address)
         except Invalid as error:
             raise settle.BadAddress(str(error), "bad_address") from None
-        return channel.send(message if address == message.address else replace(message, address=address))
+        return by.channel.send(message if address == message.address else replace(message, address=address))
 
     # --- settle ----------------------------------------------------------------------------------------------------
 
@@ -228,10 +255,15 @@ class Deliverer:
             run.sent += run.pool.finished(patience, run.pool.places // ENOUGH or 1, GATHER_SECONDS)
             run.dry = run.dry and not run.sent
         run.results += [self._result(run, job) for job in run.sent]
+        run.answers += [(job.row.channel, job.by, job.answer) for job in run.sent if job.by]
         run.sent = []
 
     def _result(self, run: _Run, job: Job) -> settle.Result:
         result = settle.came_of(job.row, job.answer, self._rng, doubts=job.doubts)
+        if job.by and len(self._accounts[job.row.channel]) > 1:
+            result |= {"provider": job.by.channel.provider, "account": job.by.name}
+        if result["state"] == "queued" and _pressing(job.row):
+            run.instead.append(_Instead(job.row, result["error"], besides=True))
         if result["state"] == "failed":
             to_blame = isinstance(job.answer, GiveUp) and job.answer.suppress
             run.instead.append(_Instead(job.row, result["error"], blocked=to_blame))
@@ -240,6 +272,8 @@ class Deliverer:
     def _settle(self, run: _Run) -> None:
         if not run.results:
             return
+        self._gate.note(run.answers)
+        run.answers = []
         try:
             self._otherwise(run)
             settled = _written(run)
@@ -266,9 +300,13 @@ class Deliverer:
             one = run.instead[0]
             try:
                 with step(UUID(one.row.organisation_id)) as work:
-                    gone = fallback.instead(
-                        work, one.row, one.reason, blocked=one.blocked, or_wait=one.or_wait
-                    )
+                    if one.besides:
+                        fallback.besides(work, one.row)
+                        gone = False
+                    else:
+                        gone = fallback.instead(
+                            work, one.row, one.reason, blocked=one.blocked, or_wait=one.or_wait
+                        )
                 if gone and one.or_wait:
                     run.results = [_given_up(result, one.row) for result in run.results]
             except AWAY:
@@ -287,6 +325,11 @@ class Deliverer:
         except AWAY as error:
             log.warning("leases not renewed: %s", type(error).__name__)
         run.renewed_at = time.monotonic()
+
+
+def _pressing(row: Any) -> bool:
+    """Whether it is urgent and could not leave for so long that another way is taken besides."""
+    return bool(row.priority == URGENT_RANK and row.now - row.due_at >= BESIDES_AFTER)
 
 
 def _given_up(result: settle.Result, row: Any) -> settle.Result:

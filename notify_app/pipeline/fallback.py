@@ -28,7 +28,7 @@ from notify_app.policy.quiet import release_at
 from notify_app.policy.routing import OUTWARD, Matter, switched_off
 from notify_app.work import ladders
 
-__all__ = ["block", "instead"]
+__all__ = ["besides", "block", "instead"]
 
 URGENT = 1
 GIVING_UP = "giving_up"
@@ -110,6 +110,19 @@ def instead(work: Step, delivery: Any, reason: str, *, blocked: bool = False, or
         _tell_office(work, delivery, member, one, reason)
     outbox.put(work, [_copy(delivery, those, way) for way, those in others.items()])
     return True
+
+
+def besides(work: Step, delivery: Any) -> None:
+    """Take the next usable channel for what this urgent delivery carries and nothing else brings soon, while it goes on
+    waiting for its own: the provider is in trouble, not the address. Where there is none, it waits alone. Doing it twice
+    changes nothing: what it sends is there already then."""
+    work.one("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))", key=f"instead/{delivery.person_id}")
+    lost = _lost(work, delivery)
+    if not lost or delivery.purpose == DIGEST:
+        return
+    member = members(work, [delivery.person_id])[delivery.person_id]
+    others, _ = _ways(work, member, lost)
+    outbox.put(work, [_copy(delivery, those, way) for way, those in others.items()])
 
 
 def _ways(

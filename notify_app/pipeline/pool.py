@@ -13,29 +13,32 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from notify_app.channels import ProviderAccount
 from notify_app.channels.base import Message, Receipt
 
 __all__ = ["Job", "Pool"]
 
+Send = Callable[[Message, "ProviderAccount | None"], Receipt]
 SUCCESSION_SECONDS = 0.001  # what began together ends together: who waits for the last saves a claim
 
 
 class Job:
     """One message in one place: `row` is the claimed delivery, `doubts` how many of its earlier attempts may have
-    arrived, `answer` the receipt or what the channel raised."""
+    arrived, `by` the account that takes it, `answer` the receipt or what the channel raised."""
 
-    __slots__ = ("answer", "doubts", "message", "row")
+    __slots__ = ("answer", "by", "doubts", "message", "row")
 
     def __init__(self, row: Any, message: Message, doubts: int = 0) -> None:
         self.row = row
         self.message = message
         self.doubts = doubts
+        self.by: ProviderAccount | None = None
         self.answer: Receipt | Exception | None = None
 
-    def do(self, send: Callable[[Message], Receipt]) -> None:
+    def do(self, send: Send) -> None:
         """Send, and keep what came of it."""
         try:
-            self.answer = send(self.message)
+            self.answer = send(self.message, self.by)
         except Exception as raised:  # noqa: BLE001 - whatever it is, the drain says what becomes of it
             self.answer = raised
 
@@ -43,7 +46,7 @@ class Job:
 class Pool:
     """So many places. Filled and emptied by one thread; the work is done by its own."""
 
-    def __init__(self, places: int, send: Callable[[Message], Receipt]) -> None:
+    def __init__(self, places: int, send: Send) -> None:
         self.places = places
         self._send = send
         self._waiting: SimpleQueue[Job | None] = SimpleQueue()

@@ -269,7 +269,7 @@ SETTLE = text(
     WITH result AS (
         SELECT * FROM json_to_recordset(CAST(:results AS json)) AS r(
             organisation_id uuid, id uuid, token uuid, number smallint, state text, reason text, detail text,
-            wait double precision, failed boolean, outcome text, provider text, provider_id text, response text,
+            wait double precision, failed boolean, outcome text, provider text, account text, provider_id text, response text,
             error_code text, error text, segments smallint, cost_usd numeric)
     ), settled AS (
         UPDATE delivery d
@@ -285,12 +285,12 @@ SETTLE = text(
             settled_at = CASE WHEN r.state NOT IN ('queued', 'held') THEN (SELECT hub_now()) END
         FROM result r
         WHERE d.organisation_id = r.organisation_id AND d.id = r.id AND d.token = r.token AND d.state = 'sending'
-        RETURNING d.organisation_id, d.id, d.provider, d.claimed_at, r.number, r.token, r.outcome,
+        RETURNING d.organisation_id, d.id, d.provider, r.account, d.claimed_at, r.number, r.token, r.outcome,
                   r.provider_id, r.response, r.error_code, r.error, r.segments, r.cost_usd
     ), noted AS (
-        INSERT INTO attempt (organisation_id, delivery_id, number, token, provider, outcome, provider_id, response,
+        INSERT INTO attempt (organisation_id, delivery_id, number, token, provider, account, outcome, provider_id, response,
                              error_code, error, segments, cost_usd, started_at, finished_at)
-        SELECT organisation_id, id, number, token, provider, outcome, provider_id, response,
+        SELECT organisation_id, id, number, token, provider, account, outcome, provider_id, response,
                error_code, error, segments, cost_usd, claimed_at, (SELECT hub_now())
         FROM settled WHERE outcome IS NOT NULL
     )

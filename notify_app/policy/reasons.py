@@ -47,6 +47,8 @@ class Reason(StrEnum):
     sent_unconfirmed = "sent_unconfirmed"
     lease_ran_out = "lease_ran_out"
     provider_config = "provider_config"
+    provider_down = "provider_down"
+    provider_pace = "provider_pace"
     # held, and leaving together
     burst = "burst"
     throttled = "throttled"
@@ -88,6 +90,8 @@ SENTENCES = {
     Reason.sent_unconfirmed: "It may have arrived; another try could double it, so it was left.",
     Reason.lease_ran_out: "The worker that was sending it went away.",
     Reason.provider_config: "The provider's account is not set up properly; the message waits.",
+    Reason.provider_down: "The provider does not work at the moment; it waits until it does.",
+    Reason.provider_pace: "The provider takes only so many at once; it waits for its turn.",
     Reason.burst: "Others like it have just gone out: {channel} waits until {until} and leaves with what else has come.",
     Reason.throttled: "They had as many by {channel} as the office allows: it waits until {until} and leaves with what else has come.",
     Reason.collected: "By {channel} it left together with others, in one message.",

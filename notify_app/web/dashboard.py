@@ -16,11 +16,12 @@ from flask_babel import ngettext
 from notify_app import domains
 from notify_app.domains.base import WorkKind
 from notify_app.pipeline import world
-from notify_app.pipeline.step import Step, hub, step
+from notify_app.pipeline.step import Step, step
 from notify_app.policy import formats
 from notify_app.web import health, running
 from notify_app.web.guard import allow
 from notify_app.web.identity import Viewer, viewer
+from notify_app.web.outbox_message import local_channels
 from notify_app.web.reader import Reader, reader
 from notify_app.web.verbs import final
 from notify_app.web.words import PRIORITIES, channel_title, event_title, item_url, names
@@ -192,8 +193,7 @@ def _figure(key: str, title: str, value: int | str, tone: str, text: str, url: s
 
 def _delivery_lists() -> tuple[str, str]:
     """The lists behind failed and late messages: the outbox page where messages stay on this machine."""
-    settings = hub()
-    if "local" in (settings.email_provider, settings.sms_provider):
+    if local_channels():
         return url_for("outbox.show", state="failed"), url_for("outbox.show", state="waiting")
     return url_for("work.show", state=TROUBLE), f"{url_for('.show')}#health"
 

@@ -53,7 +53,10 @@ ORGANISATION = "SELECT name, branding FROM organisation WHERE id = :org"
 def local_channels() -> list[str]:
     """The channels whose messages stay here."""
     settings = hub()
-    chosen = {"email": settings.email_provider, "sms": settings.sms_provider}
+    chosen = {
+        "email": settings.email_accounts or settings.email_provider,
+        "sms": settings.sms_accounts or settings.sms_provider,
+    }
     return [channel for channel, provider in chosen.items() if provider == "local"]
 
 

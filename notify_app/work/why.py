@@ -132,7 +132,7 @@ DELIVERIES = """
     SELECT d.*, (SELECT count(*) FROM delivery_item o WHERE o.organisation_id = d.organisation_id AND o.delivery_id = d.id)
                 AS carried,
                 (SELECT coalesce(json_agg(json_build_array(
-                    t.number, t.provider, t.outcome, t.error_code, t.error,
+                    t.number, coalesce(t.account, t.provider), t.outcome, t.error_code, t.error,
                     to_char(t.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"')) ORDER BY t.number), '[]')
                  FROM attempt t WHERE t.organisation_id = d.organisation_id AND t.delivery_id = d.id) AS tries
     FROM notification n

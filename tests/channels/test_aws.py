@@ -30,6 +30,7 @@ from notify_app.channels.base import (
 )
 from notify_app.channels.email_ses import SesEmail
 from notify_app.channels.sms_sns import SnsSms
+from notify_app.policy.provider import Rate
 from tests.channels.stubs import AwsStub, free_port
 
 ANA, PHONE = "ana@example.com", "+12025550101"
@@ -290,7 +291,9 @@ class Settings:
 
     env = "production"
     email_provider = "local"
+    email_accounts = ""
     sms_provider = "local"
+    sms_accounts = ""
     smtp_url = "smtp://127.0.0.1:2525"
     aws_region = "us-east-1"
     aws_access_key_id = "AKIDEXAMPLE"
@@ -300,21 +303,26 @@ class Settings:
     send_threads = 16
 
 
+def only(settings: Settings) -> dict[str, Channel]:
+    """The channels of settings that name one account for each."""
+    return {name: account.channel for name, (account,) in build(settings).items()}
+
+
 def test_the_settings_choose_the_providers(aws: AwsStub) -> None:
     settings = Settings()
-    channels = build(settings)
+    channels = only(settings)
     assert {name: (channel.name, channel.provider) for name, channel in channels.items()} == {
         "email": ("email", "local"),
         "sms": ("sms", "local"),
     }
     settings.email_provider, settings.sms_provider, settings.aws_endpoint_url = "ses", "sns", aws.url
-    channels = build(settings)
+    channels = only(settings)
     assert channels["email"].send(mail()).provider == "ses"
     assert channels["sms"].send(text()).provider == "sns"
     for channel in channels.values():
         channel.close()
     settings.email_provider = "smtp"
-    assert build(settings)["email"].provider == "smtp"
+    assert only(settings)["email"].provider == "smtp"
     for name in ("email_provider", "sms_provider"):
         wrong = Settings()
         setattr(wrong, name, "pigeon")
@@ -322,8 +330,41 @@ def test_the_settings_choose_the_providers(aws: AwsStub) -> None:
             build(wrong)
 
 
+@pytest.mark.proves("A14")
+def test_several_accounts_are_addresses_in_their_order() -> None:
+    settings = Settings()
+    settings.email_accounts = "ses://AKID:se%2Fcret@eu-west-1 smtps://u:p@mail.example.com?rate=600/m"
+    settings.sms_accounts = "sns://eu-west-1?rate=1/s"
+    accounts = build(settings)
+    assert [(one.name, one.channel.provider, str(one.rate)) for one in accounts["email"]] == [
+        ("ses:eu-west-1", "ses", "14/s"),
+        ("smtp:mail.example.com", "smtp", "10/s"),
+    ]
+    assert [(one.name, one.rate) for one in accounts["sms"]] == [("sns:eu-west-1", Rate(1.0, 1))]
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("pigeon://x", "account 1: begin it with"),
+        ("ses://k:hush@eu-west-1?pace=1", "no option 'pace'"),
+        ("smtp://u:hush@a ses://k:hush@eu-west-1?rate=fast", "account 2: 'fast' is not a rate"),
+        ("ses://", "names no host or region"),
+        ("smtp://u:hush@a smtp://v:hush@a", "smtp:a is there twice"),
+        ("sns://eu-west-1", "begin it with"),
+    ],
+)
+def test_an_account_that_cannot_be_is_named_and_its_password_is_not(given: str, says: str) -> None:
+    settings = Settings()
+    settings.email_accounts = given
+    with pytest.raises(ValueError, match=says) as raised:
+        build(settings)
+    assert "HUB_EMAIL_ACCOUNTS" in str(raised.value)
+    assert "hush" not in str(raised.value)
+
+
 def test_the_local_outbox_accepts_everything_but_bad_addresses() -> None:
-    channels = build(Settings())
+    channels = only(Settings())
     assert channels["email"].send(mail()).provider_id == "local-d1"
     receipt = channels["sms"].send(text(text="a" * 161))
     assert (receipt.provider, receipt.segments, receipt.cost_usd) == ("local", 2, Decimal("0.01290"))
@@ -334,7 +375,7 @@ def test_the_local_outbox_accepts_everything_but_bad_addresses() -> None:
 def test_boto3_is_not_imported_until_a_message_needs_it() -> None:
     program = (
         "import sys; from tests.channels.test_aws import Settings; from notify_app.channels import build;"
-        "s = Settings(); s.email_provider, s.sms_provider = 'ses', 'sns'; build(s)['sms'].clean('+12025550101');"
+        "s = Settings(); s.email_provider, s.sms_provider = 'ses', 'sns'; build(s)['sms'][0].channel.clean('+12025550101');"
         "sys.exit('boto3' in sys.modules or 'botocore' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

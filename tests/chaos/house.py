@@ -106,7 +106,7 @@ class House:
             "HUB_BASE_URL": f"http://127.0.0.1:{self.port}",
             "HUB_EMAIL_PROVIDER": "smtp",
             "HUB_SMTP_URL": self.smtp.url,
-            "HUB_SMS_PROVIDER": "sns",
+            "HUB_SMS_ACCOUNTS": "sns://us-east-1?rate=10000/s",
             "HUB_AWS_ENDPOINT_URL": self.aws.url,
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",

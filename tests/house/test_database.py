@@ -32,6 +32,7 @@ GLOBAL = {
     "installation",
     "organisation",
     "process_beat",
+    "provider_account",
     "sweep_run",
 }
 SWEEPS = (ROOT / "notify_app" / "pipeline" / "sql.py").read_text(encoding="utf-8")

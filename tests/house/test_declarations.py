@@ -11,7 +11,7 @@ import pytest
 from crontab import CronTab
 from flask import Flask
 
-from notify_app import domains
+from notify_app import create_app, domains
 from notify_app.config import Settings, SettingsError
 from notify_app.domains.base import EventType, PackError, Priority
 from notify_app.pipeline import render
@@ -137,6 +137,11 @@ GOOD = {
 def test_a_bad_setting_stops_the_start_and_is_named(change: dict[str, str], named: str) -> None:
     with pytest.raises(SettingsError, match=named):
         Settings.from_env(GOOD | change)
+
+
+def test_a_provider_account_that_cannot_be_read_stops_the_start(settings: Settings) -> None:
+    with pytest.raises(SettingsError, match="HUB_EMAIL_ACCOUNTS: account 1"):
+        create_app(replace(settings, email_accounts="ses://key:secret@eu-west-1?rate=fast"), pages=False)
 
 
 def test_the_address_that_many_hosts_hand_out_is_understood() -> None:

@@ -14,7 +14,7 @@ def job(text: str = "") -> Job:
     return Job(None, Message("d", "sms", "+12025550101", 1, "d", "high", text=text))
 
 
-def accept(message: Message) -> Receipt:
+def accept(message: Message, _by: object = None) -> Receipt:
     return Receipt("test", message.text)
 
 
@@ -41,7 +41,7 @@ def test_what_is_put_in_comes_out_with_its_answer() -> None:
 def test_what_the_work_raises_is_its_answer() -> None:
     refusal = TryLater("later")
 
-    def refuse(_message: Message) -> Receipt:
+    def refuse(_message: Message, _by: object) -> Receipt:
         raise refusal
 
     pool = Pool(1, refuse)
@@ -54,7 +54,7 @@ def test_what_the_work_raises_is_its_answer() -> None:
 def test_threads_are_started_as_they_are_needed_and_let_go() -> None:
     before, release = threads(), threading.Event()
 
-    def hang(message: Message) -> Receipt:
+    def hang(message: Message, _by: object) -> Receipt:
         assert release.wait(PATIENCE)
         return accept(message)
 
@@ -79,7 +79,7 @@ def test_threads_are_started_as_they_are_needed_and_let_go() -> None:
 def test_one_that_hangs_keeps_no_other_waiting() -> None:
     release = threading.Event()
 
-    def send(message: Message) -> Receipt:
+    def send(message: Message, _by: object) -> Receipt:
         assert message.text != "slow" or release.wait(PATIENCE)
         return accept(message)
 

@@ -173,7 +173,7 @@ def test_a_bad_number_is_a_recorded_failed_delivery_not_a_log_line(shop, number)
 
 
 def test_an_sms_that_would_cost_too_much_is_not_sent_and_says_so(shop, monkeypatch):
-    channel = shop.world.workers["smtp"].deliverer._channels["sms"]
+    channel = shop.world.workers["smtp"].deliverer._accounts["sms"][0].channel
     monkeypatch.setattr(channel, "_max_price", Decimal("0.001"))
     shop.repair("R-1", customer="dana").completed()
     row = shop.delivery("dana", "sms")

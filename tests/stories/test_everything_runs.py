@@ -155,6 +155,10 @@ def channel_failing(shop: Any) -> None:
     attempts(shop, 5, of=20)
 
 
+def provider_down(shop: Any) -> None:
+    shop.build.insert("provider_account", channel="email", name="smtp", pauses=1, paused_until=shop.now())
+
+
 def counter_wrong(shop: Any) -> None:
     shop.repair("R-1", technician="marco").approved()
     shop.build.run("UPDATE inbox_counter SET seq = seq - 1 WHERE person_id = :id", id=shop.people["marco"].id)
@@ -197,6 +201,7 @@ PLANTS: tuple[Callable[[Any], None], ...] = (
     written_late,
     broadcast_stalled,
     channel_failing,
+    provider_down,
     counter_wrong,
     decision_missing,
     worker_missing,
@@ -221,7 +226,7 @@ def test_what_is_planted_is_found_alone_and_by_its_own_office_only(shop, auditor
     plant(shop)
     found = auditor.finds(shop)
     assert set(found) == {plant.__name__}
-    everybodys = plant in (worker_missing, scheduler_away, sweep_late, schedule_missing)
+    everybodys = plant in (provider_down, worker_missing, scheduler_away, sweep_late, schedule_missing)
     assert set(auditor.known(elsewhere)) == ({plant.__name__} if everybodys else set())
 
 
