@@ -31,6 +31,7 @@ __all__ = [
     "PACK",
     "TASK_ESCALATED",
     "TASK_OVERDUE",
+    "TEMPLATE_BROKEN",
     "TEST_MESSAGE",
     "announcement",
     "late_event",
@@ -192,6 +193,20 @@ HUB_WELL = EventType(
     in_digests=False,
 )
 
+# an office's own template could not be used, and the built-in words went out: once for each version of it. For the
+# administrators; where there is none, for the office
+TEMPLATE_BROKEN = EventType(
+    "template_broken",
+    "A template cannot be used",
+    "system",
+    Priority.high,
+    ("office",),
+    ("message", "why"),
+    {"message": "Repair completed", "why": "subject: item.prize is missing"},
+    channels=("email",),
+    in_digests=False,
+)
+
 # its audience is asked for, not declared (`pipeline.crowd`). Its words name no reader, so that all emails of one language
 # share one body; how it is signed below says so too (`_layout.mjml`)
 ANNOUNCEMENT = EventType(
@@ -327,6 +342,7 @@ PACK = DomainPack(
         ANNOUNCEMENT,
         HUB_UNWELL,
         HUB_WELL,
+        TEMPLATE_BROKEN,
         COLLECTED,
     ),
 )

@@ -33,7 +33,7 @@ from notify_app.models.organisation import (
     Suppression,
 )
 from notify_app.models.record import Audit, Who
-from notify_app.models.wish import Absence, Digest, Preference, PreferenceChoice, Template
+from notify_app.models.wish import Absence, Digest, Preference, PreferenceChoice, Template, TemplateVersion
 from notify_app.models.work import (
     Change,
     Inbound,
@@ -104,6 +104,7 @@ __all__ = [
     "TaskAcknowledgement",
     "TaskOutcome",
     "Template",
+    "TemplateVersion",
     "Who",
     "WorkItem",
     "WrittenMessage",

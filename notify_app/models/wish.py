@@ -18,9 +18,10 @@ from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from notify_app.models.base import Base, Scoped, big, identity, moment, of_organisation
+from notify_app.models.base import Base, Scoped, big, identity, moment, of_organisation, states
+from notify_app.models.record import Who
 
-__all__ = ["Absence", "Digest", "Preference", "PreferenceChoice", "Template"]
+__all__ = ["Absence", "Digest", "Preference", "PreferenceChoice", "Template", "TemplateVersion"]
 
 
 class Preference(Scoped, Base):
@@ -155,9 +156,49 @@ class Template(Scoped, Base):
     category: Mapped[str | None]
     requires: Mapped[list[str]] = mapped_column(server_default=sql("'{}'"))
     updated_at: Mapped[datetime] = moment()
+    # since when this version could not be used, why, and when the office was told so
+    broken_at: Mapped[datetime | None]
+    broken_why: Mapped[str | None]
+    broken_told_at: Mapped[datetime | None]
 
     __table_args__ = (
         of_organisation(),
         UniqueConstraint("organisation_id", "event", "locale", name="uq_template_event"),
         CheckConstraint("priority BETWEEN 1 AND 4", name="priority"),
+        # read by the sweep that warns
+        Index(
+            "ix_template_broken",
+            "organisation_id",
+            postgresql_where=sql("broken_at IS NOT NULL AND broken_told_at IS NULL"),
+        ),
+    )
+
+
+class TemplateVersion(Scoped, Base):
+    """A template as it once was saved, by whom and when. The application may add versions and read them."""
+
+    __tablename__ = "template_version"
+
+    event: Mapped[str] = mapped_column(primary_key=True)
+    locale: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(Integer, primary_key=True)
+    active: Mapped[bool]
+    title: Mapped[str | None]
+    text: Mapped[str | None]
+    subject: Mapped[str | None]
+    email_html: Mapped[str | None]
+    email_text: Mapped[str | None]
+    sms: Mapped[str | None]
+    action_url: Mapped[str | None]
+    priority: Mapped[int | None] = mapped_column(SmallInteger)
+    category: Mapped[str | None]
+    requires: Mapped[list[str]]
+    who: Mapped[str]
+    author_id: Mapped[UUID | None]
+    saved_at: Mapped[datetime] = moment()
+
+    __table_args__ = (
+        of_organisation(),
+        ForeignKeyConstraint(["organisation_id", "author_id"], ["person.organisation_id", "person.id"]),
+        CheckConstraint(f"who IN ({states(Who)})", name="who"),
     )

@@ -24,7 +24,7 @@ from notify_app.domains.hub import NOT_REACHED
 from notify_app.extensions import db
 from notify_app.ids import new_id
 from notify_app.live.announce import Changed
-from notify_app.pipeline import chunk, sql, wording
+from notify_app.pipeline import chunk, flaws, sql, wording
 from notify_app.pipeline.ahead import Ahead, looking_ahead
 from notify_app.pipeline.audience import Member
 from notify_app.pipeline.crowd import Audience, enlist
@@ -81,6 +81,7 @@ def begin(
     words = wording.Words(step)
     says = words.of(draft, override.priority, override.category, asked=True)
     says.inbox(_somebody(step), override.action_url or "")
+    flaws.note(step, says.flaws)
     event_id = new_id()
     step.insert(
         "event",

@@ -20,7 +20,7 @@ from uuid import UUID
 
 from notify_app.ids import new_id
 from notify_app.live.announce import Spread
-from notify_app.pipeline import inbox, links, wording, world
+from notify_app.pipeline import flaws, inbox, links, wording, world
 from notify_app.pipeline.audience import Member
 from notify_app.pipeline.chunk_sql import CLASSES, LAST, RECORD, STEADY, WITHHOLD, WRITE
 from notify_app.pipeline.crowd import Audience
@@ -87,6 +87,7 @@ def write(step: Step, broadcast: Any, says: wording.Wording, people: People) -> 
     chunk = _Chunk(step, broadcast, says)
     for row in people.classes:
         chunk.add(_class(row))
+    flaws.note(step, says.flaws)
     chunk.write()
     return chunk.rows.people
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import UUID
 
-from notify_app.pipeline import again, bodies, pace
+from notify_app.pipeline import again, bodies, flaws, pace
 from notify_app.pipeline.bodies import Body, Office, Unwritten
 from notify_app.pipeline.line import AWAY, Line
 from notify_app.pipeline.pool import Job
@@ -149,6 +149,7 @@ def _written(line: Line, organisation_id: UUID, looked: _Looked) -> Iterator[Job
     since = time.monotonic()
     for one in looked.unwritten:
         body = one.body()
+        _note_flaws(organisation_id, one)
         if isinstance(body, str):
             yield _broken(one.row, body)
             continue
@@ -158,6 +159,19 @@ def _written(line: Line, organisation_id: UUID, looked: _Looked) -> Iterator[Job
             done, since = [], time.monotonic()
     if done:
         yield from _kept(line, organisation_id, done)
+
+
+def _note_flaws(organisation_id: UUID, one: Unwritten) -> None:
+    """The office is to hear that its own template could not be used; once is enough, so a claim says it once."""
+    found = list(one.words.flaws)
+    if not found or one.words.noted:
+        return
+    try:
+        with step(organisation_id) as work:
+            flaws.note(work, found)
+        one.words.noted = True
+    except AWAY as error:  # the next message that it spoils says it again
+        log.warning("a flaw of a template was not noted: %s", type(error).__name__)
 
 
 def _kept(line: Line, organisation_id: UUID, done: Sequence[tuple[Any, Body]]) -> Iterator[Job | NotSent]:

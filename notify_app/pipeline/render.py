@@ -226,7 +226,7 @@ def _speaks_of(source: str, name: str) -> bool:
         return name in meta.find_undeclared_variables(tree) or any(
             part is None or _speaks_of(_source_of_part(environment, part), name) for part in parts
         )
-    except TemplateError:
+    except (TemplateError, RecursionError, ValueError, OverflowError):  # what `check_source` calls unreadable
         return True
 
 

@@ -180,6 +180,7 @@ def _one(
             covered_by=covered_by,
             absent=absent,
         )
+    known.writes.flaws += says.flaws
     if says.problems:
         row["error"] = "\n".join(says.problems)
         routed.problems += says.problems

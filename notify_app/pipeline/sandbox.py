@@ -34,12 +34,14 @@ SPENT = "it took too much memory or time"
 
 
 class TemplateFailed(Exception):
-    """A template that could not be rendered: `field` names which, `reason` is for the office."""
+    """A template that could not be rendered: `field` names which, `reason` is for the office. `ours`: it was not tried,
+    for a reason that is no template's fault."""
 
-    def __init__(self, field: str, reason: str) -> None:
+    def __init__(self, field: str, reason: str, *, ours: bool = False) -> None:
         super().__init__(f"{field}: {reason}")
         self.field = field
         self.reason = reason
+        self.ours = ours
 
 
 class SandboxedRenderer:
@@ -65,7 +67,7 @@ class SandboxedRenderer:
         try:
             answer = child.ask(request, self._wall_seconds)
         except _NotStarted as trouble:
-            raise TemplateFailed(field, str(trouble)) from None
+            raise TemplateFailed(field, str(trouble), ours=True) from None
         except _Died as death:
             self._remember(key, str(death))
             raise TemplateFailed(field, str(death)) from None

@@ -426,6 +426,8 @@ TO_WARN = text(
       AND cleared_at <= CAST(:now AS timestamptz) - CAST(:calm AS interval)
       AND NOT EXISTS (SELECT FROM audit_finding o WHERE o.organisation_id = f.organisation_id AND o.cleared_at IS NULL
                         AND o.told_at IS NOT NULL)
+    UNION
+    SELECT organisation_id FROM template WHERE broken_at IS NOT NULL AND broken_told_at IS NULL
     ORDER BY organisation_id LIMIT :limit
     """
 )

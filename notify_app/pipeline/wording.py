@@ -18,6 +18,7 @@ from notify_app.domains.hub import GENERAL
 from notify_app.errors import FieldError, Invalid
 from notify_app.pipeline.audience import Member
 from notify_app.pipeline.envelope import safe_link
+from notify_app.pipeline.flaws import Flaw
 from notify_app.pipeline.render import Rendered, TemplateFailed, missing_files, names_reader, render
 from notify_app.pipeline.step import Step, hub
 from notify_app.policy.office import Branding, OfficeSettings, read
@@ -40,7 +41,8 @@ class TemplateProblem(Invalid):
 
 @dataclass
 class Wording:
-    """The words for one event in one organisation. `problems` collects what went wrong and was survived."""
+    """The words for one event in one organisation. `problems` collects what went wrong and was survived, `flaws` what of
+    it is the fault of the office's own template and was not known before, `failures` which of its fields failed."""
 
     office: Words
     type: EventType
@@ -50,6 +52,9 @@ class Wording:
     payload: Mapping[str, Any]
     off: bool = False
     problems: list[str] = field(default_factory=list)
+    flaws: list[Flaw] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
+    noted: bool = False  # the flaws are kept
     _said: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)  # by zone and locale
 
     @property
@@ -111,7 +116,15 @@ class Wording:
             rendered = self._general(asked, member, action)
         for survived in rendered.failures:
             self._note(survived)
+            self.failures.setdefault(survived.field, survived.reason)
+            if not survived.ours:
+                self.flawed(self.row, str(survived))
         return rendered.values
+
+    def flawed(self, row: Any, why: str) -> None:
+        """The office's own template cannot be used: the built-in words go out."""
+        if row.broken_at is None and not self.flaws:
+            self.flaws.append(Flaw(row.id, row.version, why))
 
     def _render(
         self, own: dict[str, str | None], domain: str, event: str, member: Member, action: str
@@ -265,6 +278,7 @@ class Words:
             # what happened is told in the built-in words: an office's template must not hold up the work itself
             says.row = None
             says.problems.append(f"The office's own {draft.event} needs {', '.join(own)}.")
+            says.flawed(row, f"it needs {', '.join(own)}, which was not given")
         return says
 
     def _problem(self, says: Wording, name: str, message: str) -> None:

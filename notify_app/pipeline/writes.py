@@ -14,6 +14,7 @@ from uuid import UUID
 
 from notify_app.live.announce import Changed
 from notify_app.pipeline import crowd, digest, inbox, outbox
+from notify_app.pipeline.flaws import Flaw, note
 from notify_app.pipeline.retime import retime
 from notify_app.pipeline.step import Step
 from notify_app.policy.reasons import Reason
@@ -47,6 +48,7 @@ class Writes:
     # audiences that are written in chunks: event, priority, people, action
     crowds: list[tuple[UUID, int, crowd.Audience, str]] = field(default_factory=list)
     settled: list[dict[str, Any]] = field(default_factory=list)  # inbound rows: id, state, error
+    flaws: list[Flaw] = field(default_factory=list)  # of the office's own templates
 
     def lengths(self) -> list[int]:
         return [len(rows) for rows in vars(self).values()]
@@ -68,6 +70,7 @@ def write(step: Step, writes: Writes) -> None:
     for event_id, priority, many, action in writes.crowds:
         crowd.enlist(step, event_id, priority, many, action)
     step.insert("decision", writes.decisions)
+    note(step, writes.flaws)
     outbox.put_messages(step, writes.deliveries)
     if writes.settled:
         step.write(SETTLED, writes.settled)

@@ -1,4 +1,5 @@
-"""Tell the administrators what stays wrong for five minutes, each finding once, and once that all of it is well again.
+"""Tell the administrators what stays wrong for five minutes, each finding once, and once that all of it is well again; and
+which of the office's own templates could not be used (`pipeline.flaws`), once for each version.
 
 What the auditor has found are rows (`audit_finding`); this writes down whom it told in the transaction that tells them, so
 whatever runs twice tells once. It goes the normal path: a line in the inbox, and an email. Where nobody is an
@@ -14,9 +15,10 @@ from uuid import UUID
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 
+from notify_app import domains
 from notify_app.audit.checks import check, meaning, said
 from notify_app.domains.base import Draft
-from notify_app.domains.hub import HUB_UNWELL, HUB_WELL
+from notify_app.domains.hub import HUB_UNWELL, HUB_WELL, TEMPLATE_BROKEN
 from notify_app.extensions import db
 from notify_app.pipeline import sql, world
 from notify_app.pipeline.route import Origin, Override, route
@@ -28,7 +30,7 @@ log = logging.getLogger(__name__)
 
 STAYS = timedelta(minutes=5)  # what passes by itself sooner is nobody's trouble
 CALM = timedelta(minutes=1)  # well again is what has been well for so long
-PAGE = "/running"
+PAGE, TEMPLATES = "/running", "/templates"
 SHOWN = 8  # different matters in one message; the page has all
 
 OPEN = """
@@ -45,6 +47,12 @@ STILL_WRONG = """
 """
 TOLD = "UPDATE audit_finding SET told_at = :now WHERE organisation_id = :org AND id = ANY(:ids)"
 WELL = "UPDATE audit_finding SET well_at = :now WHERE organisation_id = :org AND id = ANY(:ids)"
+BROKEN = """
+    SELECT id, event, version, broken_why FROM template
+    WHERE organisation_id = :org AND broken_at IS NOT NULL AND broken_told_at IS NULL ORDER BY id FOR UPDATE SKIP LOCKED
+"""
+BROKEN_TOLD = "UPDATE template SET broken_told_at = :now WHERE organisation_id = :org AND id = :id"
+KNOWN = "SELECT 1 FROM event WHERE organisation_id = :org AND dedupe_key = :key"
 
 
 def run(now: datetime, limit: int = 0) -> int:
@@ -64,11 +72,12 @@ def _organisation(organisation_id: UUID) -> bool:
     """One that cannot be told keeps no other from hearing; it is tried again."""
     try:
         with step(organisation_id) as work:
-            return _unwell(work) or _well(work)
+            broken = _broken(work)
+            return _unwell(work) or _well(work) or broken
     except (InterfaceError, OperationalError):
         raise
     except Exception:
-        log.exception("findings of %s", organisation_id)
+        log.exception("warnings of %s", organisation_id)
         return False
 
 
@@ -92,6 +101,26 @@ def _well(work: Step) -> bool:
     return True
 
 
+def _broken(work: Step) -> bool:
+    """Tell which templates could not be used; whether there was one."""
+    rows = work.all(BROKEN)
+    for row in rows:
+        key = f"template_broken:{row.event}:{row.version}"
+        if not work.one(KNOWN, key=key):
+            known = domains.event(row.event)
+            payload = {"message": known.title if known else row.event, "why": row.broken_why}
+            override = Override(action_url=f"{TEMPLATES}/{row.event}", dedupe_key=key)
+            draft = Draft(TEMPLATE_BROKEN.name, payload, to=_administrators(work))
+            route(work, [draft], Origin(work.now), override)
+        work.run(BROKEN_TOLD, now=work.now, id=row.id)
+    return bool(rows)
+
+
+def _administrators(work: Step) -> tuple[UUID, ...] | None:
+    """None where there is none: then the office hears of it."""
+    return world.of(work).matching("role:administrator") or None
+
+
 def _tell(work: Step, event: str, rows: list[Any]) -> None:
     matters = _matters(rows)
     payload = {
@@ -100,8 +129,7 @@ def _tell(work: Step, event: str, rows: list[Any]) -> None:
         "since": min(row.since for row in rows),
         "matters": matters[:SHOWN],
     }
-    people = world.of(work).matching("role:administrator")
-    draft = Draft(event, payload, to=people or None)
+    draft = Draft(event, payload, to=_administrators(work))
     route(work, [draft], Origin(work.now), Override(action_url=PAGE))
 
 

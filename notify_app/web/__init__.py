@@ -37,6 +37,7 @@ SCREENS = (
     "invited",
     "switches",
     "rules",
+    "templates",
     "tasks",
     "cover",
     "record",

@@ -21,7 +21,7 @@ from notify_app.policy import sms
 from notify_app.policy.reasons import sentence
 from notify_app.policy.routing import Matter, Plan, plan
 
-__all__ = ["NAMED", "Forecast", "Sample", "foresee", "mail"]
+__all__ = ["NAMED", "PRIVATE", "Forecast", "Sample", "foresee", "mail"]
 
 MOST = 2000  # people that are looked at one by one
 NAMED = 20  # of those whom nothing reaches

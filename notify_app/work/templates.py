@@ -1,5 +1,5 @@
 """An office's own wording, settings and branding: checked when they are saved, so that nothing broken is kept; each
-change has its line in the record (`work.record`)."""
+change has its line in the record (`work.record`), and each state of a template its version (`template_version`)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 from notify_app import domains
 from notify_app.channels.base import masked
 from notify_app.domains.base import Priority
-from notify_app.errors import FieldError, Invalid
+from notify_app.errors import Conflict, FieldError, Invalid, NotFound
+from notify_app.models import Who
 from notify_app.pipeline.envelope import safe_link
 from notify_app.pipeline.sandbox_child import check_source
 from notify_app.pipeline.step import Step
@@ -18,17 +19,82 @@ from notify_app.policy.office import Branding, OfficeSettings, read
 from notify_app.work import ladders, record
 from notify_app.work.record import By, What
 
-__all__ = ["put", "set_office"]
+__all__ = ["FIELDS", "SOURCES", "every", "find", "put", "restore", "set_office", "version", "versions"]
 
 SOURCES = ("title", "text", "subject", "email_html", "email_text", "sms")
 OF_LADDERS = ("escalations_on", "working_days", "holidays")
 FIELDS = (*SOURCES, "action_url", "priority", "category", "requires")
 SWITCHES = ("notifications_on", "escalations_on", "options")
 ADDRESSES = ("sender_address", "reply_to")
+PARTS = ", ".join(("active", *SOURCES, "action_url", "priority", "category", "requires"))
+# of several languages the one that messages are written in (`pipeline.wording`)
+FIND = "SELECT * FROM template WHERE organisation_id = :org AND event = :event ORDER BY locale LIMIT 1"
+# what an earlier release, or nobody in particular, has saved is kept before it is saved over
+KEEP = f"""
+    INSERT INTO template_version (organisation_id, event, locale, version, {PARTS}, who, author_id, saved_at)
+    SELECT organisation_id, event, locale, version, {PARTS}, :who, :author, updated_at
+    FROM template WHERE organisation_id = :org AND id = :id ON CONFLICT DO NOTHING
+"""
+MADE = """
+    INSERT INTO template (organisation_id, event, locale) SELECT :org, :event, locale FROM organisation WHERE id = :org
+"""
+CHANGED = """
+    UPDATE template SET version = version + 1, updated_at = hub_now(), broken_at = NULL, broken_why = NULL, broken_told_at = NULL
+    WHERE organisation_id = :org AND id = :id
+"""
+VERSIONS = """
+    SELECT v.*, p.name AS author FROM template_version v
+    JOIN template t ON t.organisation_id = v.organisation_id AND t.event = v.event AND t.locale = v.locale
+    LEFT JOIN person p ON p.organisation_id = v.organisation_id AND p.id = v.author_id
+    WHERE v.organisation_id = :org AND v.event = :event
+"""
 
 
-def put(step: Step, event: str, values: Mapping[str, str], by: By, off: bool | None = None) -> None:
-    """Save fields of an event's template; '' goes back to the built-in text. Raises Invalid, naming each field."""
+def every(step: Step) -> dict[str, Any]:
+    """The office's own templates by event."""
+    rows = step.all("SELECT * FROM template WHERE organisation_id = :org ORDER BY event, locale DESC")
+    return {row.event: row for row in rows}
+
+
+def find(step: Step, event: str) -> Any:
+    """The office's own template for an event, or None."""
+    return step.one(FIND, event=event)
+
+
+def versions(step: Step, event: str, limit: int = 100) -> list[Any]:
+    """What the template was, the newest first."""
+    return step.all(f"{VERSIONS} ORDER BY v.version DESC LIMIT :limit", event=event, limit=limit)
+
+
+def version(step: Step, event: str, number: int) -> Any:
+    """One of them. Raises NotFound."""
+    row = step.one(f"{VERSIONS} AND v.version = :number", event=event, number=number)
+    if row is None:
+        raise NotFound("There is no such version.")
+    return row
+
+
+def restore(step: Step, event: str, number: int, by: By, *, seen: int) -> None:
+    """Save an earlier version once more, as the newest. Raises NotFound, Conflict, and Invalid for what may not be saved
+    any more."""
+    row = version(step, event, number)
+    values = {name: getattr(row, name) or "" for name in (*SOURCES, "action_url", "category")}
+    values["priority"] = Priority.of(row.priority).value if row.priority else ""
+    values["requires"] = ", ".join(row.requires)
+    put(step, event, values, by, not row.active, seen=seen)
+
+
+def put(
+    step: Step,
+    event: str,
+    values: Mapping[str, str],
+    by: By,
+    off: bool | None = None,
+    *,
+    seen: int | None = None,
+) -> None:
+    """Save fields of an event's template as a new version; '' goes back to the built-in text. `seen` is the version that
+    was looked at (0: there was none), where one was. Raises Invalid, naming each field, and Conflict (changed meanwhile)."""
     problems = [FieldError(name, "There is no such field.") for name in values if name not in FIELDS]
     problems += [
         FieldError(name, problem)
@@ -61,7 +127,7 @@ def put(step: Step, event: str, values: Mapping[str, str], by: By, off: bool | N
         raise Invalid("The template cannot be used.", *problems)
     if off is not None:
         columns["active"] = not off
-    _save(step, event, columns)
+    _save(step, event, columns, by, seen)
     switched = {} if off is None else {"off": off}
     record.note(step, by, What.template, after={"event": event, "fields": sorted(values), **switched})
 
@@ -76,19 +142,26 @@ def _priority(value: str, problems: list[FieldError]) -> int | None:
         return None
 
 
-def _save(step: Step, event: str, columns: Mapping[str, Any]) -> None:
-    step.run(
-        "INSERT INTO template (organisation_id, event, locale) SELECT :org, :event, locale FROM organisation WHERE id = :org "
-        "ON CONFLICT ON CONSTRAINT uq_template_event DO UPDATE SET version = template.version + 1, updated_at = hub_now()",
-        event=event,
+def _save(step: Step, event: str, columns: Mapping[str, Any], by: By, seen: int | None) -> None:
+    step.one(
+        "SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))",
+        key=f"template/{step.organisation_id}/{event}",
     )
+    row = find(step, event)
+    if seen is not None and seen != (row.version if row else 0):
+        raise Conflict("The template was changed meanwhile. Look at it again, then decide.")
+    if row is None:
+        step.run(MADE, event=event)
+        row = find(step, event)
+    else:
+        step.run(KEEP, id=row.id, who=Who.command, author=None)
+        step.run(CHANGED, id=row.id)
     if columns:
         changes = ", ".join(f"{name} = :{name}" for name in columns)
         step.run(
-            f"UPDATE template SET {changes} WHERE organisation_id = :org AND event = :event",
-            event=event,
-            **columns,
+            f"UPDATE template SET {changes} WHERE organisation_id = :org AND id = :id", id=row.id, **columns
         )
+    step.run(KEEP, id=row.id, who=by.who, author=by.person_id)
 
 
 def set_office(step: Step, values: Mapping[str, Any], by: By) -> dict[str, Any]:

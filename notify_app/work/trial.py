@@ -1,4 +1,4 @@
-"""A test message to oneself through one channel, now.
+"""A test message to oneself through one channel, now: the hub's own words, or words that somebody is writing.
 
 The event is LOW, so routing makes the line in the inbox and nothing else; the delivery by the chosen channel is put
 into the outbox here. Routing could only be made to use that channel by a priority that the message does not have,
@@ -7,7 +7,9 @@ and would then hold it back in quiet hours, while somebody who presses "send me 
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Mapping
 from uuid import UUID
 
 from notify_app.domains.base import Draft
@@ -24,8 +26,15 @@ from notify_app.policy.routing import OUTWARD
 __all__ = ["send"]
 
 
-def send(step: Step, person_id: UUID, channel: str) -> bool:
-    """Send it; False when the person has no usable address there. Raises Invalid for an unknown channel."""
+CONTENT = """
+    INSERT INTO content (organisation_id, id, hash, body) VALUES (:org, :id, decode(:hash, 'hex'), CAST(:body AS jsonb))
+    ON CONFLICT ON CONSTRAINT uq_content_hash DO UPDATE SET created_at = content.created_at RETURNING id
+"""
+
+
+def send(step: Step, person_id: UUID, channel: str, body: Mapping[str, str] | None = None) -> bool:
+    """Send it, with `body` (as `Wording.bodies` writes it) instead of the test's own; False when the person has no usable
+    address there. Raises Invalid for an unknown channel."""
     if channel != "inapp" and channel not in OUTWARD:
         raise Invalid("There is no channel like that.")
     me = members(step, [person_id])[person_id]
@@ -35,11 +44,18 @@ def send(step: Step, person_id: UUID, channel: str) -> bool:
     draft = Draft(TEST_MESSAGE.name, {"asked_by": me.name}, to=(person_id,))
     event_id = route(step, [draft], Origin(step.now, actor_id=person_id)).events[0]
     if reach is not None:
-        _put(step, event_id, person_id, channel, reach.address)
+        _put(step, event_id, person_id, channel, reach.address, body)
     return True
 
 
-def _put(step: Step, event_id: UUID, person_id: UUID, channel: str, address: str) -> None:
+def _put(
+    step: Step,
+    event_id: UUID,
+    person_id: UUID,
+    channel: str,
+    address: str,
+    body: Mapping[str, str] | None,
+) -> None:
     line = step.one(
         "SELECT id, priority FROM notification WHERE organisation_id = :org AND event_id = :event AND person_id = :person",
         event=event_id,
@@ -47,11 +63,12 @@ def _put(step: Step, event_id: UUID, person_id: UUID, channel: str, address: str
     )
     if line is None:  # the office has switched its messages off
         return
+    delivery_id = new_id()
     outbox.put(
         step,
         [
             outbox.Row(
-                new_id(),
+                delivery_id,
                 person_id,
                 channel,
                 address,
@@ -63,6 +80,15 @@ def _put(step: Step, event_id: UUID, person_id: UUID, channel: str, address: str
             )
         ],
     )
+    if body is not None:
+        said = json.dumps(body, sort_keys=True)
+        hashed = hashlib.sha256(said.encode()).hexdigest()
+        kept = step.one(CONTENT, id=new_id(), hash=hashed, body=said)
+        step.run(
+            "UPDATE delivery SET content_id = :content WHERE organisation_id = :org AND id = :id",
+            content=kept.id,
+            id=delivery_id,
+        )
     step.run(
         "INSERT INTO decision (organisation_id, event_id, person_id, channel, outcome, reason, detail) "
         "VALUES (:org, :event, :person, :channel, 'told', :reason, CAST(:detail AS jsonb))",

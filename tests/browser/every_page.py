@@ -14,7 +14,7 @@ from playwright.sync_api import Page
 from notify_app.pipeline.step import step
 from notify_app.secrets import Secrets
 from notify_app.sweeps import collect, scheduled
-from notify_app.work import wishes
+from notify_app.work import templates, wishes
 from notify_app.work.record import COMMAND
 from tests.browser.office import Office
 from tests.browser.site import Site
@@ -37,6 +37,18 @@ USUAL = {
 }
 
 
+def own_words(office: Office) -> None:
+    """Two versions of the office's own words for a message, the second of which cannot be used."""
+    words = {
+        "subject": "Hooray, {{ item.vehicle }}!",
+        "email_text": "We began.\nWe call you when it is done.",
+    }
+    with office.site.app.app_context(), step(office.organisation.id) as work:
+        templates.put(work, "repair_in_progress", words, COMMAND)
+        changed = {"email_text": "We began.\nYou hear from us today.", "sms": "{{ item.prize }} for you"}
+        templates.put(work, "repair_in_progress", changed, COMMAND)
+
+
 def furnished(site: Site) -> Office:
     """An office with something on every page. Nora is somebody whom nothing has been told yet."""
     made = Office(site)
@@ -52,6 +64,7 @@ def furnish(office: Office, words: dict[str, str] | None = None) -> None:
     said = USUAL | (words or {})
     office.person("ada", "administrator", name="Ada Quist", grade="A")
     rule_of_permits(office)
+    own_words(office)
     absence(office)
     who = [{"id": key} for key in ("marco", "priya", "dana")]
     office.post(
@@ -429,6 +442,13 @@ PLACES = (
     Place("rules", "ada", at("/rules"), opens=".rule .action summary"),
     Place("rule", "ada", rule, opens=".level .more summary"),
     Place("rule-new", "ada", at("/rules/new?scope=work_order/acknowledgement")),
+    Place("templates", "ada", at("/templates")),
+    Place("templates-nothing", "ada", at("/templates?q=nothing+like+this")),
+    Place(
+        "template", "ada", at("/templates/repair_in_progress"), opens="#facts summary, #built-title summary"
+    ),
+    Place("template-versions", "ada", at("/templates/repair_in_progress/versions")),
+    Place("template-versions-none", "ada", at("/templates/repair_approved/versions")),
     Place("record", "ada", at("/record")),
     Place("record-nothing", "ada", at("/record?kind=template")),
     Place("welcome-gone", "", at("/welcome/nothing-that-was-ever-made"), status=404),

@@ -149,6 +149,7 @@ def test_no_event_is_declared_beside_those_but_the_few_that_the_hub_needs() -> N
         "cover_gap",  # said in advance: nobody of those whom ladders call will be there
         "hub_unwell",  # what the auditor has found, and that it is over
         "hub_well",
+        "template_broken",  # A2: an office's own words could not be used
         "announcement",  # C8: what a system or the office has to say to many
         "collected",  # A8, A14: the words of what has waited
     }
@@ -158,4 +159,5 @@ def test_no_event_is_declared_beside_those_but_the_few_that_the_hub_needs() -> N
 def test_what_declares_no_channels_goes_by_its_priority() -> None:
     assert set(CHANNELS_BY_PRIORITY[URGENT]) == {"email", "sms"}
     declared = {event.name for event in domains.events() if event.channels is not None}
-    assert declared == {*ESTATES, "help_needed", "not_reached", "cover_gap", "hub_unwell", "hub_well"}
+    of_the_hub = {"not_reached", "cover_gap", "hub_unwell", "hub_well", "template_broken"}
+    assert declared == {*ESTATES, "help_needed", *of_the_hub}

@@ -94,6 +94,14 @@ INSIDE = {
     "switches.save_limits": "d",
     "switches.show": "d",
     "tasks.acknowledge": "abd",
+    "templates.edit": "ad",
+    "templates.frame": "",  # each preview is its writer's own (tests/web/test_templates.py)
+    "templates.preview": "d",
+    "templates.restore": "d",
+    "templates.save": "d",
+    "templates.show": "ad",
+    "templates.test": "d",
+    "templates.versions": "ad",
     "work.decide": "ad",
     "work.show": "abtd",
 }
@@ -163,6 +171,17 @@ def scene(shop: Shop) -> dict[str, UUID]:
         id=rule,
         ladder=json.dumps({"levels": [{"after": 60, "tell": ["office"]}]}),
     )
+    shop.hub.build.template(shop.hub.organisation, "repair_approved")
+    build.insert(
+        "template_version",
+        organisation_id=shop.hub.organisation.id,
+        event="repair_approved",
+        locale="en",
+        version=1,
+        active=True,
+        requires=[],
+        who="command",
+    )
     shop.hub.post("permit.upsert", {"id": "P-1", "status": "submitted", "verifier": {"id": "bob"}})
     return {
         "item": repair.item_id,
@@ -214,6 +233,7 @@ def calls(app: Flask, ids: dict[str, UUID]) -> list[tuple[str, str, str]]:
             "id": found_id,
             "action": "start",
             "kind": "permit" if room == "new_item" else "visitor.arrived",
+            "event": "repair_approved",
         }
         with app.test_request_context():
             from flask import url_for
@@ -260,6 +280,8 @@ def everything(shop: Shop) -> str:
         "task_acknowledgement",
         "audit",
         "invitation",
+        "template",
+        "template_version",
     ):
         found = shop.hub.build.all(
             f"SELECT * FROM {table} WHERE organisation_id = :org", org=shop.hub.organisation.id
@@ -289,6 +311,7 @@ def test_each_role_gets_in_where_the_table_says_and_nowhere_else(
             "channel": "email",
             "organisation": shop.hub.organisation.id,
             "address": scene["preferences"],
+            "version": 1,
         }
         fields = fields if method == "POST" else {}
         answer = call(who, method, path, **fields)
