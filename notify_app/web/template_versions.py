@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 from flask_babel import gettext as _
@@ -50,9 +51,8 @@ def _texts(row: Any) -> dict[str, str]:
 def _lines(was: str, now: str) -> list[dict[str, str]]:
     words = {"-": _("Taken out"), "+": _("Put in"), " ": ""}
     found: list[dict[str, str]] = []
-    for line in difflib.unified_diff(was.splitlines(), now.splitlines(), lineterm="", n=CONTEXT):
-        if line.startswith(("---", "+++")) and not found:
-            continue
+    compared = difflib.unified_diff(was.splitlines(), now.splitlines(), lineterm="", n=CONTEXT)
+    for line in islice(compared, 2, None):  # the first two name files
         if line.startswith("@@"):
             found += [{"sign": "…", "word": _("Further on"), "text": "", "kind": "gap"}] if found else []
             continue

@@ -135,6 +135,14 @@ def test_each_save_is_a_version_with_its_author_and_two_are_compared_line_by_lin
     assert "There is no such version" in ada.get(f"{PAGE}/versions?old=7&new=9").text
 
 
+@pytest.mark.proves("F2")
+def test_a_line_that_looks_like_a_head_of_a_comparison_is_shown_as_well(shop, ada):
+    saved(ada, email_text="-- Ana\nHello")
+    saved(ada, email_text="++ Ben\nHello")
+    page = ada.get(f"{PAGE}/versions")
+    assert "Taken out -- Ana" in page.text and "Put in ++ Ben" in page.text
+
+
 @pytest.mark.proves("A2", "F2")
 def test_going_back_is_a_new_version(shop, ada):
     saved(ada, subject="First")
