@@ -127,9 +127,15 @@ def put(
         raise Invalid("The template cannot be used.", *problems)
     if off is not None:
         columns["active"] = not off
-    _save(step, event, columns, by, seen)
-    switched = {} if off is None else {"off": off}
-    record.note(step, by, What.template, after={"event": event, "fields": sorted(values), **switched})
+    before = _save(step, event, columns, by, seen)
+    changed = sorted(name for name in values if columns[name] != _was(before, name))
+    switched = {} if off is None or off != (before is None or before.active) else {"off": off}
+    record.note(step, by, What.template, after={"event": event, "fields": changed, **switched})
+
+
+def _was(row: Any, name: str) -> Any:
+    """A part as it was saved before; without a row it is built in."""
+    return getattr(row, name) if row is not None else ([] if name == "requires" else None)
 
 
 def _priority(value: str, problems: list[FieldError]) -> int | None:
@@ -142,12 +148,13 @@ def _priority(value: str, problems: list[FieldError]) -> int | None:
         return None
 
 
-def _save(step: Step, event: str, columns: Mapping[str, Any], by: By, seen: int | None) -> None:
+def _save(step: Step, event: str, columns: Mapping[str, Any], by: By, seen: int | None) -> Any:
+    """Write it, and the version that it is; the row as it was before, or None."""
     step.one(
         "SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))",
         key=f"template/{step.organisation_id}/{event}",
     )
-    row = find(step, event)
+    row = before = find(step, event)
     if seen is not None and seen != (row.version if row else 0):
         raise Conflict("The template was changed meanwhile. Look at it again, then decide.")
     if row is None:
@@ -162,6 +169,7 @@ def _save(step: Step, event: str, columns: Mapping[str, Any], by: By, seen: int 
             f"UPDATE template SET {changes} WHERE organisation_id = :org AND id = :id", id=row.id, **columns
         )
     step.run(KEEP, id=row.id, who=by.who, author=by.person_id)
+    return before
 
 
 def set_office(step: Step, values: Mapping[str, Any], by: By) -> dict[str, Any]:

@@ -154,6 +154,19 @@ def test_going_back_is_a_new_version(shop, ada):
     assert len(shop.hub.build.all("SELECT 1 FROM template_version")) == 3
 
 
+@pytest.mark.proves("C7")
+def test_the_record_names_the_parts_that_have_changed_and_no_others(shop, ada):
+    saved(ada, subject="First", sms="Short")
+    saved(ada, sms="Shorter")
+    saved(ada, on=None)
+    rows = shop.hub.build.all("SELECT after FROM audit WHERE what = 'template.saved' ORDER BY id")
+    assert [row.after for row in rows] == [
+        {"event": EVENT, "fields": ["sms", "subject"]},
+        {"event": EVENT, "fields": ["sms"]},
+        {"event": EVENT, "fields": [], "off": True},
+    ]
+
+
 @pytest.mark.proves("F2")
 def test_what_somebody_else_has_saved_meanwhile_is_not_overwritten(shop, ada):
     old = ada.get(PAGE)
