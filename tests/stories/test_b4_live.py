@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import signal
+import threading
+import time
 
 import pytest
 
+from notify_app.live.announce import CHANNEL
 from tests.stories.conftest import MARCO_PHONE
 
 pytestmark = [pytest.mark.proves("B4"), pytest.mark.xdist_group("live")]
@@ -27,11 +30,21 @@ def stage(shop, live):
         stream = live.stream(shop.browser(key).cookie(), **at)
         assert stream.status == 200
         assert stream.handed_over is not live.generator
+        listens(shop)
         if not at:
             stream.next("snapshot")
         return stream
 
     return open_stream
+
+
+def listens(shop):
+    """The server is subscribed: a test before may have taken Redis away, and what is announced meanwhile reaches an inbox
+    by the database, and an office's page not at all."""
+    until = time.monotonic() + 30
+    while not dict(shop.world.valkey.pubsub_numsub(CHANNEL)).get(CHANNEL.encode()):
+        assert time.monotonic() < until, "nobody listens"
+        threading.Event().wait(0.05)
 
 
 def tell(shop, *keys, headline="Hello", priority="low", settle=True):
