@@ -87,6 +87,11 @@ class Settings:
         "Most that one SMS may cost, in US dollars (SNS MaxPrice).",
         default=Decimal("0.50"),
     )
+    sms_prices: str = _setting(
+        "HUB_SMS_PRICES",
+        "What a segment of an SMS costs in US dollars, by country, where it is not the list price: US=0.00645 DE=0.1012.",
+        default="",
+    )
     lease: timedelta = _setting(
         "HUB_LEASE_SECONDS", "How long a claimed delivery is a worker's own.", default=timedelta(seconds=30)
     )

@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 from notify_app.channels.aws import Account as AwsAccount
 from notify_app.channels.base import Channel
 from notify_app.policy.provider import Rate
+from notify_app.policy.sms import prices
 
 __all__ = ["ChannelSettings", "ProviderAccount", "build"]
 
@@ -49,6 +50,8 @@ class ChannelSettings(Protocol):
     def aws_endpoint_url(self) -> str: ...
     @property
     def sms_max_price(self) -> Decimal: ...
+    @property
+    def sms_prices(self) -> str: ...
     @property
     def send_threads(self) -> int: ...
 
@@ -122,7 +125,7 @@ def _ses(settings: ChannelSettings, parts: SplitResult, url: str) -> Channel:  #
 def _sns(settings: ChannelSettings, parts: SplitResult, url: str) -> Channel:  # noqa: ARG001
     from notify_app.channels.sms_sns import SnsSms
 
-    return SnsSms(_aws(settings, parts), max_price=settings.sms_max_price)
+    return SnsSms(_aws(settings, parts), max_price=settings.sms_max_price, prices=prices(settings.sms_prices))
 
 
 EMAIL: Mapping[str, Maker] = {"smtp": _smtp, "smtps": _smtp, "ses": _ses}
@@ -168,10 +171,12 @@ def _sms(settings: ChannelSettings) -> ProviderAccount:
         case "local":
             from notify_app.channels.local import LocalSms
 
-            return ProviderAccount("local", LocalSms())
+            return ProviderAccount("local", LocalSms(prices=prices(settings.sms_prices)))
         case "sns":
             from notify_app.channels.sms_sns import SnsSms
 
-            channel = SnsSms(_aws(settings), max_price=settings.sms_max_price)
+            channel = SnsSms(
+                _aws(settings), max_price=settings.sms_max_price, prices=prices(settings.sms_prices)
+            )
             return ProviderAccount("sns", channel, Rate.of(USUAL_RATES["sns"]))
     raise ValueError(f"HUB_SMS_PROVIDER: {settings.sms_provider!r} is not one of local, sns")

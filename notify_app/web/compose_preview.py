@@ -7,6 +7,7 @@ from typing import Any
 from flask import url_for
 
 from notify_app.domains.base import Priority
+from notify_app.pipeline.step import hub
 from notify_app.policy import sms
 from notify_app.web.compose_form import mark_of, seal_preview
 from notify_app.web.identity import viewer
@@ -78,5 +79,5 @@ def _sms(found: Forecast) -> dict[str, Any] | None:
         "parts": parts.count,
         "units": parts.units,
         "encoding": parts.encoding,
-        "price": price(sms.cost(text, sample.address)),
+        "price": price(sms.prices(hub().sms_prices).cost(text, sample.address)),
     }

@@ -15,6 +15,7 @@ from uuid import UUID
 from notify_app.domains.base import Draft, Priority
 from notify_app.pipeline import links
 from notify_app.pipeline.audience import Member
+from notify_app.pipeline.step import hub
 from notify_app.pipeline.wording import Wording
 from notify_app.pipeline.world import World
 from notify_app.policy import sms
@@ -98,7 +99,7 @@ def _count(known: World, found: Forecast, writer: _Writer, member: Member) -> No
         if message.channel == "sms":
             parts = sms.segments(writer.body("sms", member)["text"]).count
             found.sms_parts += parts
-            found.sms_cost += parts * sms.price(message.address)
+            found.sms_cost += parts * sms.prices(hub().sms_prices).of(message.address)
     found.later += any(message.not_before for message in decided.messages)
     if decided.unreached or not (decided.messages or member.signs_in):
         found.unreached += 1

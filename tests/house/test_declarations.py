@@ -144,6 +144,12 @@ def test_a_provider_account_that_cannot_be_read_stops_the_start(settings: Settin
         create_app(replace(settings, email_accounts="ses://key:secret@eu-west-1?rate=fast"), pages=False)
 
 
+def test_a_price_that_cannot_be_read_stops_the_start_and_is_named() -> None:
+    settings = Settings.from_env(GOOD | {"HUB_SMS_PRICES": "CA=0.01"})
+    with pytest.raises(SettingsError, match="HUB_SMS_PRICES: CA shares its calling code with US"):
+        create_app(settings)
+
+
 def test_the_address_that_many_hosts_hand_out_is_understood() -> None:
     assert Settings.from_env(GOOD).database_url == "postgresql+psycopg://hub_app@localhost/hub"
 
