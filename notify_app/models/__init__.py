@@ -5,7 +5,14 @@ from notify_app.models.base import Base, Scoped
 from notify_app.models.broadcast import Broadcast
 from notify_app.models.clock import HubClock
 from notify_app.models.escalation import Escalation, EscalationRule, TaskAcknowledgement
-from notify_app.models.health import AuditFinding, AuditRun, ProcessBeat, ProviderAccount, SweepRun
+from notify_app.models.health import (
+    AuditFinding,
+    AuditRun,
+    ProcessBeat,
+    ProviderAccount,
+    ProviderShare,
+    SweepRun,
+)
 from notify_app.models.message import (
     Attempt,
     Content,
@@ -33,6 +40,7 @@ from notify_app.models.organisation import (
     Suppression,
 )
 from notify_app.models.record import Audit, Who
+from notify_app.models.spend import SmsBudget, SmsHold, SmsSpent
 from notify_app.models.wish import Absence, Digest, Preference, PreferenceChoice, Template, TemplateVersion
 from notify_app.models.work import (
     Change,
@@ -93,10 +101,14 @@ __all__ = [
     "Priority",
     "ProcessBeat",
     "ProviderAccount",
+    "ProviderShare",
     "Reminder",
     "ReminderState",
     "Role",
     "Scoped",
+    "SmsBudget",
+    "SmsHold",
+    "SmsSpent",
     "Source",
     "Suppression",
     "SweepRun",

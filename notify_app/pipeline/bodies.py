@@ -39,7 +39,13 @@ Body = Mapping[str, str | None]  # subject, html and text of an email; the text 
 LONGEST_ERROR = 500
 PRIORITIES = again.PRIORITIES
 
-OFFICE = text("SELECT name, branding, settings, hub_now() AS now FROM organisation WHERE id = :org")
+OFFICE = text(
+    """
+    SELECT name, branding, settings, hub_now() AS now,
+           EXISTS (SELECT FROM sms_budget WHERE organisation_id = :org) AS has_budget
+    FROM organisation WHERE id = :org
+    """
+)
 # as three texts: to read an email of ten kilobytes as JSON takes three times as long on both sides
 KEPT = text(
     """
@@ -77,12 +83,13 @@ KEEP = text(
 
 @dataclass(frozen=True)
 class Office:
-    """Who messages of this organisation come from, how often it writes to one person, and the hub's time when that was
-    read."""
+    """Who messages of this organisation come from, how often it writes to one person, whether it has a budget for SMS, and
+    the hub's time when that was read."""
 
     sender: Sender
     pace: Pace
     now: datetime
+    has_budget: bool = False
 
     @classmethod
     def of(cls, row: Any) -> Office:
@@ -90,7 +97,7 @@ class Office:
         look = read(Branding, row.branding)
         name = look.sender_name or look.company_name or row.name
         sender = Sender(name, look.sender_address, look.reply_to, look.sms_sender)
-        return cls(sender, Pace.of(read(OfficeSettings, row.settings)), row.now)
+        return cls(sender, Pace.of(read(OfficeSettings, row.settings)), row.now, row.has_budget)
 
     def message(self, row: Any, fact: Any, body: Body) -> Message:
         """The message of a claimed delivery; `fact` is what `again` has read of it."""

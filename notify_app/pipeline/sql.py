@@ -13,6 +13,7 @@ __all__ = [
     "ABSENT_SOON",
     "ACCEPT",
     "BEHIND",
+    "BUDGETED",
     "CLAIM",
     "DUE_BROADCASTS",
     "DUE_DIGESTS",
@@ -263,14 +264,16 @@ RENEW = text(
     "UPDATE delivery SET lease_until = clock_timestamp() + :lease WHERE state = 'sending' AND token = ANY(CAST(:tokens AS uuid[]))"
 )
 
-# every attempt is written here and nowhere else, whole; what was claimed and not tried has none, and counts none
+# every attempt is written here and nowhere else, whole; what was claimed and not tried has none, and counts none. What an SMS
+# has cost is added up beside it, in the order of the keys, so that two workers never wait for each other in a circle; what
+# was held for it of the budget (`pipeline.budget`) is given back
 SETTLE = text(
     """
     WITH result AS (
         SELECT * FROM json_to_recordset(CAST(:results AS json)) AS r(
             organisation_id uuid, id uuid, token uuid, number smallint, state text, reason text, detail text,
             wait double precision, failed boolean, outcome text, provider text, account text, provider_id text, response text,
-            error_code text, error text, segments smallint, cost_usd numeric)
+            error_code text, error text, segments smallint, cost_usd numeric, country text, event text, held numeric)
     ), settled AS (
         UPDATE delivery d
         SET state = r.state, reason = r.reason, detail = r.detail, token = NULL, lease_until = NULL,
@@ -286,13 +289,25 @@ SETTLE = text(
         FROM result r
         WHERE d.organisation_id = r.organisation_id AND d.id = r.id AND d.token = r.token AND d.state = 'sending'
         RETURNING d.organisation_id, d.id, d.provider, r.account, d.claimed_at, r.number, r.token, r.outcome,
-                  r.provider_id, r.response, r.error_code, r.error, r.segments, r.cost_usd
+                  r.provider_id, r.response, r.error_code, r.error, r.segments, r.cost_usd, r.country, r.event, r.held
     ), noted AS (
         INSERT INTO attempt (organisation_id, delivery_id, number, token, provider, account, outcome, provider_id, response,
                              error_code, error, segments, cost_usd, started_at, finished_at)
         SELECT organisation_id, id, number, token, provider, account, outcome, provider_id, response,
                error_code, error, segments, cost_usd, claimed_at, (SELECT hub_now())
         FROM settled WHERE outcome IS NOT NULL
+    ), spent AS (
+        INSERT INTO sms_spent AS s (organisation_id, day, country, event, messages, segments, cost_usd)
+        SELECT t.organisation_id, CAST((SELECT hub_now()) AT TIME ZONE o.zone AS date) AS day, t.country, t.event,
+               count(*), sum(t.segments), sum(t.cost_usd)
+        FROM settled t JOIN organisation o ON o.id = t.organisation_id WHERE t.country IS NOT NULL
+        GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
+        ON CONFLICT ON CONSTRAINT pk_sms_spent DO UPDATE SET messages = s.messages + excluded.messages,
+            segments = s.segments + excluded.segments, cost_usd = s.cost_usd + excluded.cost_usd
+    ), freed AS (
+        UPDATE sms_hold h SET cost_usd = h.cost_usd - f.cost
+        FROM (SELECT organisation_id, token, sum(held) AS cost FROM settled WHERE held IS NOT NULL GROUP BY 1, 2) AS f
+        WHERE h.organisation_id = f.organisation_id AND h.token = f.token
     )
     SELECT organisation_id, count(*) AS settled FROM settled GROUP BY organisation_id
     """
@@ -430,6 +445,11 @@ TO_WARN = text(
     SELECT organisation_id FROM template WHERE broken_at IS NOT NULL AND broken_told_at IS NULL
     ORDER BY organisation_id LIMIT :limit
     """
+)
+
+# who has a budget for SMS; how it stands is looked at under the organisation's own scope
+BUDGETED = text(
+    "SELECT organisation_id FROM sms_budget WHERE organisation_id > :after ORDER BY organisation_id LIMIT :limit"
 )
 
 # when a sweep ran, in real time, for the auditor: it is compared with real intervals

@@ -49,6 +49,7 @@ class Reason(StrEnum):
     provider_config = "provider_config"
     provider_down = "provider_down"
     provider_pace = "provider_pace"
+    budget = "budget"
     # held, and leaving together
     burst = "burst"
     throttled = "throttled"
@@ -92,6 +93,7 @@ SENTENCES = {
     Reason.provider_config: "The provider's account is not set up properly; the message waits.",
     Reason.provider_down: "The provider does not work at the moment; it waits until it does.",
     Reason.provider_pace: "The provider takes only so many at once; it waits for its turn.",
+    Reason.budget: "The organisation's budget for SMS is used up but for what is urgent, and this is not.",
     Reason.burst: "Others like it have just gone out: {channel} waits until {until} and leaves with what else has come.",
     Reason.throttled: "They had as many by {channel} as the office allows: it waits until {until} and leaves with what else has come.",
     Reason.collected: "By {channel} it left together with others, in one message.",

@@ -22,6 +22,7 @@ __all__ = [
     "Encoding",
     "Prices",
     "Segments",
+    "calling_code",
     "country",
     "fit",
     "fold_accents",
@@ -117,6 +118,11 @@ def country(number: str) -> str:
     digits = number.removeprefix("+")
     known = (COUNTRIES.get(digits[:length]) for length in (1, 2, 3))  # no calling code begins another
     return next((one for one in known if one), NOWHERE)
+
+
+def calling_code(country: str) -> str:
+    """The calling code of a country as `country` names it; '' for what belongs to none."""
+    return "" if country == NOWHERE else next((code for code, one in COUNTRIES.items() if one == country), "")
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ SCREENS = (
     "welcome",
     "invited",
     "switches",
+    "spend",
     "rules",
     "templates",
     "tasks",

@@ -243,6 +243,19 @@ def _settings(_before: Values, after: Values) -> str:
     return _("Set: %(settings)s.", settings=", ".join(said))
 
 
+def _budget(_before: Values, after: Values) -> str:
+    if "month" in after and after["month"] is None:
+        return _("Budget for SMS taken away.")
+    said = []
+    if "month" in after:
+        said.append(_("$%(amount)s a month", amount=after["month"]))
+    if "day" in after:
+        said.append(_("$%(amount)s a day", amount=after["day"]) if after["day"] else _("no limit a day"))
+    if "reserve" in after:
+        said.append(_("%(share)s %% kept for what is urgent", share=after["reserve"]))
+    return _("Budget for SMS set: %(budget)s.", budget=", ".join(said))
+
+
 def _setting(value: Any) -> str:
     """A value as words; what has an inside (working hours) only has changed."""
     if isinstance(value, Mapping):
@@ -326,6 +339,7 @@ SENTENCES: Mapping[str, Callable[[Values, Values], str]] = {
     What.digest: _digest,
     What.switches: _switches,
     What.settings: _settings,
+    What.budget: _budget,
     What.key_made: _key_made,
     What.key_revoked: _key_revoked,
     What.template: _template,

@@ -44,6 +44,7 @@ class What(StrEnum):
     digest = "preference.digest"
     switches = "office.switches"
     settings = "office.settings"
+    budget = "office.budget"
     key_made = "key.made"
     key_revoked = "key.revoked"
     template = "template.saved"
