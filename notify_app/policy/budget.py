@@ -120,7 +120,7 @@ def amount(said: str) -> Decimal:
         raise ValueError(f"Write an amount in US dollars from 0 to {MOST:,}, such as 250 or 12.50.")
     if value != value.quantize(CENT):
         raise ValueError("Write it with two decimals at most, such as 12.50.")
-    return value.quantize(CENT)
+    return abs(value.quantize(CENT))
 
 
 def first_of_month(on: date) -> date:

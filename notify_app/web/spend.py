@@ -291,5 +291,5 @@ def _form(limits: Budget | None) -> dict[str, str]:
 def dollars(value: Decimal) -> str:
     """Two decimals; what is less than a cent says so."""
     if 0 < value < Decimal("0.01"):
-        return _("less than $0.01")
+        return "<$0.01"
     return f"${value:,.2f}"

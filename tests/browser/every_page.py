@@ -103,6 +103,7 @@ def furnish(office: Office, words: dict[str, str] | None = None) -> None:
     invite(office)
     change(office, said)
     together(office, said)
+    spend(office)
     adam = office.person("adam", "administrator", name="Adam Berg")
     for number, name in enumerate(("Night report", said["reward"])):
         office.site.build.insert(
@@ -198,6 +199,29 @@ def watched(office: Office) -> None:
             found=found,
             minutes=minutes,
         )
+
+
+def spend(office: Office) -> None:
+    """What SMS have cost for two months, most of a budget, and who set it."""
+    build, org = office.site.build, office.organisation.id
+    build.run(
+        "INSERT INTO sms_spent (organisation_id, day, country, event, messages, segments, cost_usd) "
+        "SELECT :org, CAST(hub_now() AT TIME ZONE o.zone AS date) - ago, country, event, 3 + ago % 7, 4 + ago % 7, (3 + ago % 7) * price "
+        "FROM organisation o, generate_series(1, 55) AS ago, (VALUES ('US', 'repair_assigned', 0.02), ('US', 'repair_completed', 0.01), "
+        "('DE', 'announcement', 0.095), ('GB', 'permit_escalated', 0.043)) AS known(country, event, price) "
+        "WHERE o.id = :org ON CONFLICT DO NOTHING",
+        org=org,
+    )
+    build.insert("sms_budget", organisation_id=org, month_usd=40, day_usd=4, reserve=15)
+    build.insert(
+        "audit",
+        organisation_id=org,
+        who="person",
+        actor_id=office.people["ada"].id,
+        what="office.budget",
+        before=json.dumps({"month": None, "day": None, "reserve": None}),
+        after=json.dumps({"month": "40.00", "day": "4.00", "reserve": 15}),
+    )
 
 
 def together(office: Office, said: dict[str, str]) -> None:
@@ -437,6 +461,9 @@ PLACES = (
     Place("record-person", "ada", lambda office: f"/record?person={office.people['marco'].id}"),
     Place("person-new", "ada", at("/people/new")),
     Place("switches", "ada", at("/switches")),
+    Place("spend", "ada", at("/spend?people=1"), opens="#days-numbers summary"),
+    Place("spend-office", "alice", at("/spend")),
+    Place("spend-month", "ada", at("/spend?month=2020-01")),
     Place("cover", "alice", at("/cover")),
     Place("cover-own", "priya", at("/cover")),
     Place("rules", "ada", at("/rules"), opens=".rule .action summary"),
