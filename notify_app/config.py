@@ -92,6 +92,12 @@ class Settings:
         "What a segment of an SMS costs in US dollars, by country, where it is not the list price: US=0.00645 DE=0.1012.",
         default="",
     )
+    office_share: int = _setting(
+        "HUB_OFFICE_SHARE",
+        "The most of a provider's rate, in percent, that one organisation's messages take that are not urgent while others "
+        "want some of it too; 100 is all.",
+        default=50,
+    )
     lease: timedelta = _setting(
         "HUB_LEASE_SECONDS", "How long a claimed delivery is a worker's own.", default=timedelta(seconds=30)
     )
@@ -228,6 +234,8 @@ class Settings:
             raise SettingsError(
                 "HUB_AUDIT_SECONDS: use a number from 1 to 20 (what stands still is found within 90 seconds), or 0 for never."
             )
+        if not 1 <= self.office_share <= 100:
+            raise SettingsError("HUB_OFFICE_SHARE: use a number from 1 to 100.")
         if not 1 <= self.keep_days <= 36_500:
             raise SettingsError("HUB_KEEP_DAYS: use a number from 1 to 36500.")
         _https("HUB_HEARTBEAT_URL", self.heartbeat_url)

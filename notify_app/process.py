@@ -59,6 +59,7 @@ class WorkerProcess:
             lease=self.settings.lease,
             rng=self._rng,
             prices=prices(self.settings.sms_prices),
+            office_share=self.settings.office_share / 100,
         )
 
     def drain(self, name: str) -> int:

@@ -123,6 +123,14 @@ CHECKS = (
         each=True,
     ),
     Check(
+        "provider_slowed",
+        "A provider of {subject} wants to be asked less often",
+        "{n} providers of {subject} want to be asked less often",
+        "The rate of its account was halved for all workers, and a tenth of it comes back each minute. What is urgent goes first; the rest takes longer.",
+        "If it happens often, set a lower rate for the account, or ask the provider for a higher one.",
+        each=True,
+    ),
+    Check(
         "counter_wrong",
         "An inbox counts less than it holds",
         "{n} inboxes count less than they hold",
@@ -231,7 +239,7 @@ def sweep_title(name: str) -> str:
 
 def _subject(name: str, subject: str) -> str:
     match name:
-        case "channel_failing" | "provider_down":
+        case "channel_failing" | "provider_down" | "provider_slowed":
             return CHANNELS.get(subject, subject)
         case "sweep_late":
             return sweep_title(subject)

@@ -147,6 +147,12 @@ PROVIDER_DOWN = """
            NULL::timestamptz AS oldest_at
     FROM provider_account WHERE paused_until IS NOT NULL GROUP BY channel
 """
+# `policy.provider`: from what was left when it was halved, a tenth of the rate comes back each minute
+PROVIDER_SLOWED = """
+    SELECT NULL::uuid AS organisation_id, channel AS subject, count(*) AS found, NULL::bigint AS total,
+           min(slowed_at) AS oldest_at
+    FROM provider_account WHERE slowed_at > hub_now() - (1 - slowed_to) * interval '10 minutes' GROUP BY channel
+"""
 SAMPLE = """
     WITH sample AS MATERIALIZED (
         (SELECT person_id FROM inbox_counter WHERE person_id > %(cursor)s ORDER BY person_id LIMIT %(sample)s)
@@ -185,6 +191,7 @@ CHECKS: Mapping[str, str] = {
     "broadcast_stalled": BROADCAST_STALLED,
     "channel_failing": CHANNEL_FAILING,
     "provider_down": PROVIDER_DOWN,
+    "provider_slowed": PROVIDER_SLOWED,
     "counter_wrong": COUNTER_WRONG,
     "decision_missing": DECISION_MISSING,
 }
@@ -266,7 +273,7 @@ MAY_PING = """
     UPDATE audit_run SET pinged_at = clock_timestamp()
     WHERE done_at > clock_timestamp() - interval '60 seconds'
       AND (pinged_at IS NULL OR pinged_at < clock_timestamp() - interval '55 seconds')
-      AND NOT EXISTS (SELECT FROM audit_finding WHERE cleared_at IS NULL AND name NOT IN ('channel_failing', 'ladder_failed'))
+      AND NOT EXISTS (SELECT FROM audit_finding WHERE cleared_at IS NULL AND name NOT IN ('channel_failing', 'ladder_failed', 'provider_slowed'))
     RETURNING pinged_at
 """
 PINGED = "UPDATE audit_run SET ping_error = %(error)s"

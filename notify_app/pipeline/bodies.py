@@ -140,8 +140,7 @@ class Unwritten:
         if "subject" in written:
             text = f"You stand in for {name}.\n\n{written['text']}"
             return {**written, "subject": on_behalf(name, written["subject"]), "text": text}
-        segments = self.words.office.settings.sms_segments
-        return {**written, "text": sms.fit(on_behalf(name, written["text"]), segments)}
+        return {**written, "text": sms.fit(on_behalf(name, written["text"]), self.words.sms_segments)}
 
 
 def look(work: Step, rows: Sequence[Any], facts: Mapping[str, Any]) -> list[Unwritten | tuple[Any, str]]:

@@ -113,10 +113,11 @@ class Deliverer:
         lease: timedelta,
         rng: random.Random,
         prices: Prices | None = None,
+        office_share: float = 1.0,
     ) -> None:
         self._prices = prices or sms.prices()
         self._accounts = accounts_of(channels)
-        self._gate = Gate(self._accounts, rng)
+        self._gate = Gate(self._accounts, rng, office_share)
         self._lease = lease
         self._rng = rng
         self._pools = {queue: Pool(threads, self._send) for queue in BANDS}

@@ -19,6 +19,7 @@ from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 
 __all__ = [
     "LIST_PRICES",
+    "MOST_SEGMENTS",
     "Encoding",
     "Prices",
     "Segments",
@@ -86,6 +87,7 @@ ELLIPSIS = "..."  # three dots: the one-character ellipsis would force UCS-2 (re
 LINK = re.compile(r"https?://\S+")
 WORD = re.compile(r"\S+")
 
+MOST_SEGMENTS = 6  # that an organisation may allow, and that what is not to be cut may take
 # longer than any number of segments that an organisation may allow
 LONGEST_TEXT, LONGEST_LINK = 4000, 2000
 

@@ -131,6 +131,8 @@ GOOD = {
         ({"HUB_SEND_THREADS": "many"}, "HUB_SEND_THREADS"),
         ({"HUB_LEASE_SECONDS": "0"}, "HUB_LEASE_SECONDS"),
         ({"HUB_SMS_MAX_PRICE": "cheap"}, "HUB_SMS_MAX_PRICE"),
+        ({"HUB_OFFICE_SHARE": "0"}, "HUB_OFFICE_SHARE"),
+        ({"HUB_OFFICE_SHARE": "101"}, "HUB_OFFICE_SHARE"),
         ({"HUB_BASE_URL": "hub.example.com"}, "HUB_BASE_URL"),
     ],
 )

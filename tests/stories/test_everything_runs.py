@@ -159,6 +159,15 @@ def provider_down(shop: Any) -> None:
     shop.build.insert("provider_account", channel="email", name="smtp", pauses=1, paused_until=shop.now())
 
 
+def provider_slowed(shop: Any) -> None:
+    now = shop.now()
+    shop.build.insert("provider_account", channel="sms", name="sns", slowed_to=0.5, slowed_at=now)
+    # whole again, though the row still says what it was
+    shop.build.insert(
+        "provider_account", channel="email", name="ses", slowed_to=0.5, slowed_at=now - timedelta(minutes=5)
+    )
+
+
 def counter_wrong(shop: Any) -> None:
     shop.repair("R-1", technician="marco").approved()
     shop.build.run("UPDATE inbox_counter SET seq = seq - 1 WHERE person_id = :id", id=shop.people["marco"].id)
@@ -202,6 +211,7 @@ PLANTS: tuple[Callable[[Any], None], ...] = (
     broadcast_stalled,
     channel_failing,
     provider_down,
+    provider_slowed,
     counter_wrong,
     decision_missing,
     worker_missing,
@@ -226,7 +236,14 @@ def test_what_is_planted_is_found_alone_and_by_its_own_office_only(shop, auditor
     plant(shop)
     found = auditor.finds(shop)
     assert set(found) == {plant.__name__}
-    everybodys = plant in (provider_down, worker_missing, scheduler_away, sweep_late, schedule_missing)
+    everybodys = plant in (
+        provider_down,
+        provider_slowed,
+        worker_missing,
+        scheduler_away,
+        sweep_late,
+        schedule_missing,
+    )
     assert set(auditor.known(elsewhere)) == ({plant.__name__} if everybodys else set())
 
 
