@@ -25,16 +25,21 @@ from notify_app.policy.formats import local
 from notify_app.policy.reasons import Reason
 from notify_app.policy.retry import SCHEDULES
 
-__all__ = ["CHANNEL", "Standing", "hold", "let_go", "standing"]
+__all__ = ["CHANNEL", "Standing", "hold", "let_go", "of_sms", "standing", "standing_of_budget"]
 
 CHANNEL = "sms"  # the one that costs by the message
 URGENT = 1
 # so often a message that waits for money asks again; the budget's own change lets it go at once
 LOOK_AGAIN = timedelta(minutes=10)
 
-LOCK = "SELECT month_usd, day_usd, reserve FROM sms_budget WHERE organisation_id = :org FOR UPDATE"
-BUDGET = "SELECT month_usd, day_usd, reserve, month_refused_at, day_refused_at FROM sms_budget WHERE organisation_id = :org"
-ZONE = "SELECT zone FROM organisation WHERE id = :org"
+LOCK = """
+    SELECT o.zone, b.month_usd, b.day_usd, b.reserve, b.month_refused_at, b.day_refused_at
+    FROM sms_budget b JOIN organisation o ON o.id = b.organisation_id WHERE b.organisation_id = :org FOR UPDATE OF b
+"""
+BUDGET = """
+    SELECT o.zone, b.month_usd, b.day_usd, b.reserve, b.month_refused_at, b.day_refused_at
+    FROM organisation o LEFT JOIN sms_budget b ON b.organisation_id = o.id WHERE o.id = :org
+"""
 # What is spent, and what is held: in one statement, so that what is being settled meanwhile is in one of the two and not
 # in neither. A hold counts while something of its claim is under way
 SPENT = """
@@ -97,17 +102,22 @@ class Standing:
 
 
 def standing(work: Step) -> Standing:
-    """As of now."""
+    """As of now, also of an organisation without a budget."""
     return _standing(work, work.one(BUDGET))
 
 
+def standing_of_budget(work: Step) -> Standing | None:
+    """The same where there is a budget; None, for one look, where there is none."""
+    row = work.one(BUDGET)
+    return None if row.month_usd is None else _standing(work, row)
+
+
 def _standing(work: Step, row: Any) -> Standing:
-    zone = work.one(ZONE).zone
-    today = local(work.now, zone).date()
+    today = local(work.now, row.zone).date()
     spent = work.one(SPENT, today=today, first=first_of_month(today))
-    budget = Budget(row.month_usd, row.day_usd, row.reserve) if row else None
-    refused = (getattr(row, "month_refused_at", None), getattr(row, "day_refused_at", None))
-    return Standing(budget, zone, today, spent.month, spent.day, spent.held, *refused)
+    budget = None if row.month_usd is None else Budget(row.month_usd, row.day_usd, row.reserve)
+    refused = row.month_refused_at, row.day_refused_at
+    return Standing(budget, row.zone, today, spent.month, spent.day, spent.held, *refused)
 
 
 def let_go(work: Step) -> int:

@@ -188,7 +188,7 @@ def _bar(now: Standing, limits: Budget, period: Period) -> dict[str, Any]:
     reached = level(limits, period, spent, refused=now.refused(period))
     says = {
         None: (_("within the budget"), "good"),
-        "near": (_("80 %% of what is not urgent may cost is spent"), "warn"),
+        "near": (_("80 % of what is not urgent may cost is spent"), "warn"),
         "used": (_("used up: only urgent SMS leave"), "bad"),
         "gone": (_("used up, and the reserve too: urgent SMS leave all the same"), "bad"),
     }

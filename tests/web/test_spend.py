@@ -204,3 +204,12 @@ def test_settings_of_another_office_are_not_touched(office: Hub) -> None:
     assert json.dumps(
         [str(row.organisation_id) for row in office.build.all("SELECT organisation_id FROM sms_budget")]
     ) == json.dumps([str(office.organisation.id)])
+
+
+def test_the_dashboard_says_how_the_budget_stands_and_leads_there(office: Hub) -> None:
+    assert "SMS: This month" not in office.browser("max").get("/dashboard").text
+    save(office, month="100", day="", reserve="15")
+    spent(office, "2026-06-02", "70.00")
+    page = office.browser("max").get("/dashboard")
+    assert "SMS: This month $70.00 of $100.00: 80 % of what is not urgent may cost is spent" in page.text
+    assert 'href="/spend"' in page.html
