@@ -7,7 +7,7 @@ A month is read from a small table that settlement keeps (`sms_spent`). Whose me
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
@@ -47,7 +47,8 @@ __all__ = ["blueprint", "dollars", "stands"]
 blueprint = Blueprint("spend", __name__)
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
-MONTHS, PEOPLE, CHANGES = 13, 15, 5
+YEAR = timedelta(days=365)
+PEOPLE, CHANGES = 15, 5
 FULL = 100  # the bar is drawn in percent
 
 
@@ -161,8 +162,8 @@ def _month_title(month: date, read: Reader) -> str:
 
 
 def _months(work: Step, today: date, chosen: date, read: Reader) -> list[dict[str, Any]]:
-    """This month, and those before it in which something was spent."""
-    known = dict(spending.months(work, MONTHS))
+    """This month, and those of the last year in which something was spent; older ones by their address."""
+    known = dict(spending.months(work, first_of_month(today - YEAR)))
     known.setdefault(first_of_month(today), Decimal(0))
     return [
         {

@@ -49,7 +49,7 @@ ROWS = """
 """
 MONTHS = """
     SELECT CAST(date_trunc('month', day) AS date) AS month, sum(cost_usd) AS cost FROM sms_spent
-    WHERE organisation_id = :org GROUP BY 1 ORDER BY 1 DESC LIMIT :limit
+    WHERE organisation_id = :org AND day >= :since GROUP BY 1 ORDER BY 1 DESC
 """
 # what was made in the month: its pages are found by the summary of `created_at`
 PEOPLE = """
@@ -137,9 +137,9 @@ def _midnight(on: date, zone: str) -> datetime:
     return datetime.combine(on, time(), ZoneInfo(zone)).astimezone(UTC)
 
 
-def months(work: Step, limit: int) -> list[tuple[date, Decimal]]:
-    """The last months in which something was spent, the newest first."""
-    return [(row.month, row.cost) for row in work.all(MONTHS, limit=limit)]
+def months(work: Step, since: date) -> list[tuple[date, Decimal]]:
+    """The months in which something was spent, the newest first."""
+    return [(row.month, row.cost) for row in work.all(MONTHS, since=since)]
 
 
 def changes(work: Step, limit: int) -> list[Any]:
