@@ -211,16 +211,21 @@ def _cut(text: str, limit_segments: int, link: str) -> str:
         return _cut(body, limit_segments, "") if not _fits(body, limit_segments) else body
     if link and _fits(f"{body} {link}", limit_segments):
         return f"{body} {link}"
-    for end in sorted((word.end() for word in WORD.finditer(body)), reverse=True):
-        shorter = body[:end].rstrip(" ,;:.-") + tail
-        if end < len(body) and _fits(shorter, limit_segments):
+    for word in reversed(list(WORD.finditer(body))):
+        shorter = _ended(body[: word.end()], word[0], tail)
+        if word.end() < len(body) and _fits(shorter, limit_segments):
             return shorter
     return _cut_inside_a_word(body, limit_segments, tail)
 
 
+def _ended(kept: str, last: str, tail: str) -> str:
+    """What is kept with its dots, which must not become a part of a link."""
+    return f"{kept} {tail}" if LINK.search(last) else kept.rstrip(" ,;:.-") + tail
+
+
 def _cut_inside_a_word(body: str, limit_segments: int, tail: str) -> str:
-    kept = ""
-    for character in body.split(maxsplit=1)[0] if body else "":
+    kept, first = "", body.split(maxsplit=1)[0] if body else ""
+    for character in "" if LINK.search(first) else first:
         if not _fits(kept + character + tail, limit_segments):
             break
         kept += character

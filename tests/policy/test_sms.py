@@ -209,3 +209,28 @@ def test_transliteration_invents_nothing_that_needs_more(text: str) -> None:
 @given(st.text(max_size=160, alphabet=sorted(sms.GSM_BASIC - set("\r"))))
 def test_a_short_gsm_text_is_never_changed_except_at_its_ends(text: str) -> None:
     assert sms.fit(text) == sms.transliterate(text).strip()
+
+
+LINKS = st.from_regex(r"https://[a-z]{1,12}\.example/[a-zA-Z0-9.,;:-]{0,60}", fullmatch=True)
+PROSE = st.text(st.characters(exclude_categories=["Cs", "Cc", "Z"]), min_size=1, max_size=25).filter(
+    lambda word: "http" not in word
+)
+
+
+@given(st.lists(st.one_of(PROSE, PROSE, LINKS), max_size=60), st.integers(1, 3))
+def test_a_link_is_whole_or_not_there(words: list[str], limit: int) -> None:
+    """However many there are and wherever it is cut: nothing that looks like a link leads anywhere else."""
+    short = sms.fit(" ".join(words), limit)
+    assert sms.segments(short).count <= limit
+    assert set(sms.LINK.findall(short)) <= set(sms.LINK.findall(" ".join(map(sms.transliterate, words))))
+    links = [word for word in words if word.startswith("https://")]
+    if links and sms.segments(f"... {links[-1]}").count <= limit:
+        assert links[-1] in short.split()
+
+
+def test_the_dots_stand_apart_from_a_link() -> None:
+    short = sms.fit(f"See https://one.example/a- {'word ' * 60}{LINK}")
+    assert short.startswith("See https://one.example/a- ")
+    assert short.endswith(f"... {LINK}")
+    first = f"https://one.example/{'a' * 170}"
+    assert sms.fit(f"{first} {'word ' * 20}{LINK}") == LINK
