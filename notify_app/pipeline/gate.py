@@ -150,6 +150,10 @@ class _Known:
     resumes: float
     share: float
 
+    @property
+    def troubled(self) -> bool:
+        return self.standing.paused_until is not None or self.share < 1
+
 
 def accounts_of(
     channels: Mapping[str, Channel | Sequence[ProviderAccount]],
@@ -189,10 +193,10 @@ class Gate:
         )
 
     def look(self, engine: Line) -> None:
-        """Know how the accounts are: once a second, and before each claim while one of them is left alone."""
+        """Know how the accounts are: once a second, and before each claim while one of them is left alone or slowed down."""
         with self._lock:
             fresh = time.monotonic() - self._looked_at < LOOK_SECONDS
-            if self._plain or (fresh and not any(one.standing.paused_until for one in self._known.values())):
+            if self._plain or (fresh and not any(one.troubled for one in self._known.values())):
                 return
             self._looked_at = time.monotonic()
         try:
