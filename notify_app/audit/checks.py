@@ -199,6 +199,7 @@ SWEEP_TITLES = {
     "escalate": "Escalations",
     "cover": "Looking whether somebody will be there",
     "digest": "Digests",
+    "feedback": "Reports of providers that came early",
     "scheduled": "Messages that were written for a time",
     "warn": "Telling administrators what is wrong",
     "tidy": "Removing old notifications",

@@ -19,6 +19,7 @@ from notify_app.domains.base import (
 )
 
 __all__ = [
+    "ADDRESS_BLOCKED",
     "ANNOUNCEMENT",
     "COLLECTED",
     "COVER_GAP",
@@ -207,6 +208,23 @@ TEMPLATE_BROKEN = EventType(
     in_digests=False,
 )
 
+# an address is not written to any more: once for each time that it is closed. In the inbox alone: a broadcast may close many
+ADDRESS_BLOCKED = EventType(
+    "address_blocked",
+    "An address has to be put right",
+    "system",
+    Priority.medium,
+    ("office",),
+    ("who", "channel", "address", "why"),
+    {
+        "who": "Dana Whitfield",
+        "channel": "email",
+        "address": "d***@example.com",
+        "why": "mail to it comes back",
+    },
+    channels=(),
+)
+
 # its audience is asked for, not declared (`pipeline.crowd`). Its words name no reader, so that all emails of one language
 # share one body; how it is signed below says so too (`_layout.mjml`)
 ANNOUNCEMENT = EventType(
@@ -343,6 +361,7 @@ PACK = DomainPack(
         HUB_UNWELL,
         HUB_WELL,
         TEMPLATE_BROKEN,
+        ADDRESS_BLOCKED,
         COLLECTED,
     ),
 )

@@ -5,6 +5,7 @@ from notify_app.models.base import Base, Scoped
 from notify_app.models.broadcast import Broadcast
 from notify_app.models.clock import HubClock
 from notify_app.models.escalation import Escalation, EscalationRule, TaskAcknowledgement
+from notify_app.models.feedback import Feedback, ProviderMessage, ReplyCode
 from notify_app.models.health import AuditFinding, AuditRun, ProcessBeat, ProviderAccount, SweepRun
 from notify_app.models.message import (
     Attempt,
@@ -73,6 +74,7 @@ __all__ = [
     "Escalation",
     "EscalationRule",
     "Event",
+    "Feedback",
     "Grade",
     "HubClock",
     "Inbound",
@@ -93,8 +95,10 @@ __all__ = [
     "Priority",
     "ProcessBeat",
     "ProviderAccount",
+    "ProviderMessage",
     "Reminder",
     "ReminderState",
+    "ReplyCode",
     "Role",
     "Scoped",
     "Source",

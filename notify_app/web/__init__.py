@@ -47,6 +47,7 @@ SCREENS = (
     "theme",
     "organisation",
     "api.hooks",
+    "api.receipts",
     "api.health",
     "api.openapi",
     "api.items",
