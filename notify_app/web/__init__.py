@@ -33,6 +33,7 @@ SCREENS = (
     "sent",
     "rollcall",
     "people",
+    "suppressed",
     "welcome",
     "invited",
     "switches",
