@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from notify_app.work.record import By, What
 __all__ = ["COMPLAINT", "block", "opt_in", "opt_out", "release", "whose"]
 
 LONGEST_REASON = 300
+MANY = 20  # lines about addresses in an hour; a message to a whole estate may close hundreds
 ORDER = [one.value for one in Block]
 OPTED_OUT = "they answered STOP"
 COMPLAINT = Block.complaint.value
@@ -32,6 +34,10 @@ BLOCK = """
     ON CONFLICT ON CONSTRAINT uq_suppression_value DO UPDATE SET reason = excluded.reason, kind = excluded.kind
     WHERE array_position(CAST(:order AS text[]), excluded.kind) > array_position(CAST(:order AS text[]), suppression.kind)
     RETURNING id, old.id IS NULL AS fresh
+"""
+LATELY = """
+    SELECT count(*) AS n FROM (
+        SELECT FROM event WHERE organisation_id = :org AND created_at > :since AND name = :name LIMIT 100) AS e
 """
 WHOSE = """
     SELECT DISTINCT p.id, p.name FROM address a
@@ -72,9 +78,13 @@ def block(step: Step, channel: str, value: str, reason: str, kind: Block = Block
 
 
 def _tell(step: Step, closed: Closed) -> None:
-    """One line for the office. Nobody's address is nobody's trouble."""
+    """One line for the office, and after MANY of them within an hour one that leads to the list. Nobody's address is nobody's
+    trouble."""
     people = whose(step, closed.channel, closed.value)
     if not people:
+        return
+    if step.one(LATELY, name=ADDRESS_BLOCKED.name, since=step.now - timedelta(hours=1)).n >= MANY:
+        _tell_of_many(step, closed.channel)
         return
     payload = {
         "who": " and ".join(one.name for one in people),
@@ -85,6 +95,25 @@ def _tell(step: Step, closed: Closed) -> None:
     leads = f"/people/{people[0].id}#addresses" if len(people) == 1 else f"/suppressed/{closed.id}"
     override = Override(action_url=leads, dedupe_key=f"address_blocked:{closed.id}")
     route(step, [Draft(ADDRESS_BLOCKED.name, payload)], Origin(step.now), override)
+
+
+def _tell_of_many(step: Step, channel: str) -> None:
+    key = f"address_blocked:many:{step.now:%Y-%m-%dT%H}"
+    step.one("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))", key=f"{step.organisation_id}/{key}")
+    if step.one("SELECT 1 FROM event WHERE organisation_id = :org AND dedupe_key = :key", key=key):
+        return
+    payload = {
+        "who": "many people",
+        "channel": channel,
+        "address": f"more than {MANY} addresses",
+        "why": "all of them stand in the list of blocked addresses",
+    }
+    route(
+        step,
+        [Draft(ADDRESS_BLOCKED.name, payload)],
+        Origin(step.now),
+        Override(action_url="/suppressed", dedupe_key=key),
+    )
 
 
 def whose(step: Step, channel: str, value: str) -> Sequence[Any]:

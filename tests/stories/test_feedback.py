@@ -489,3 +489,21 @@ def test_another_organisation_still_writes_to_the_address(shop: Hub, sns: SnsStu
         shop.organisation.id
     }
     assert CERTIFICATE_URL.startswith("https://")
+
+
+def test_when_many_addresses_close_at_once_the_office_hears_of_some_and_then_where_all_of_them_stand(
+    shop: Hub, sns: SnsStub
+) -> None:
+    shop.over("ses")
+    for number in range(24):
+        shop.customer(f"c{number}", name=f"Customer {number}", email=f"c{number}@example.com")
+        shop.repair(f"R-{number}", customer=f"c{number}").in_progress()
+        row = shop.delivery(f"c{number}", "email")
+        post(shop, sns.signed(ses("Complaint", row.provider_id)))
+    lines = shop.build.all(
+        "SELECT title, action_url FROM notification WHERE name = 'address_blocked' ORDER BY id"
+    )
+    assert len(lines) == 21
+    assert "many people" in lines[-1].title
+    assert lines[-1].action_url == "/suppressed"
+    shop.forget()

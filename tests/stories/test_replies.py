@@ -213,7 +213,7 @@ def test_a_code_counts_only_from_the_phone_that_got_it(site, sns):
     site.silence()
 
 
-def test_a_code_ends(site, sns):
+def test_a_code_counts_for_two_days_and_no_longer(site, sns):
     codes = told(site)
     site.world.move(timedelta(hours=49))
     texts(site, sns, VERA_PHONE, codes[VERA_PHONE])
