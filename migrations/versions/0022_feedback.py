@@ -16,7 +16,7 @@ down_revision = "0020"
 branch_labels = None
 depends_on = None
 
-ENGINE = {"address": "SELECT", "reply_code": "SELECT"}
+ENGINE = {"address": "SELECT", "reply_code": "SELECT", "feedback": "SELECT"}
 GLOBAL_ENGINE = {"provider_message": "SELECT, INSERT, UPDATE, DELETE"}
 KINDS = ("refused", "soft_bounces", "bounce", "complaint", "opt_out")
 HEARD = ("delayed", "soft_bounce", "rejected", "hard_bounce", "opted_out", "complaint")
@@ -100,6 +100,8 @@ def _feedback() -> None:
         sa.PrimaryKeyConstraint("organisation_id", "id", name="pk_feedback"),
         sa.UniqueConstraint("organisation_id", "delivery_id", "heard", name="uq_feedback_matter"),
     )
+    # read by the auditor: of all organisations, lately
+    op.create_index("ix_feedback_recent", "feedback", ["created_at"])
     op.create_index(
         "ix_feedback_address", "feedback", ["organisation_id", "channel", "address", "created_at"]
     )

@@ -123,6 +123,13 @@ CHECKS = (
         each=True,
     ),
     Check(
+        "mail_reputation",
+        "{n} of {total} emails of this week came back or were reported as spam",
+        "{n} of {total} emails of this week came back or were reported as spam",
+        "Amazon looks into an account of which more than 5 % come back or 0.1 % are reported, and soon takes no mail of it.",
+        "Announce nothing by email for now, and see which addresses are blocked, and where your systems have them from.",
+    ),
+    Check(
         "counter_wrong",
         "An inbox counts less than it holds",
         "{n} inboxes count less than they hold",

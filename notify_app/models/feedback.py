@@ -61,6 +61,8 @@ class Feedback(Scoped, Base):
         ),
         UniqueConstraint("organisation_id", "delivery_id", "heard", name="uq_feedback_matter"),
         CheckConstraint(f"heard IN ({', '.join(repr(one) for one in HEARD)})", name="heard"),
+        # read by the auditor: of all organisations, lately
+        Index("ix_feedback_recent", "created_at"),
         Index("ix_feedback_address", "organisation_id", "channel", "address", "created_at"),
     )
 

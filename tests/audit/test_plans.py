@@ -39,7 +39,15 @@ SWEPT = {
     "after": UUID(int=0),
     "edge": UUID(int=1),
 }
-SWEEPS = ("RETAIN_ATTEMPTS", "RETAIN_BODIES", "RETAIN_CALLS", "EXPIRED_LINKS", "TIDY_PERMITS", "TIDY_OLD")
+SWEEPS = (
+    "RETAIN_ATTEMPTS",
+    "RETAIN_BODIES",
+    "RETAIN_CALLS",
+    "RETAIN_REPORTS",
+    "EXPIRED_LINKS",
+    "TIDY_PERMITS",
+    "TIDY_OLD",
+)
 
 
 def nodes(plan: Any) -> Iterator[dict[str, Any]]:
@@ -70,6 +78,25 @@ def test_what_goes_is_found_by_an_index(hub: Any, name: str) -> None:
         conn.exec_driver_sql("SET LOCAL enable_seqscan = off")
         plan = conn.execute(text(f"EXPLAIN (FORMAT JSON) {statement.text}"), values).scalar_one()
     assert read_whole(plan) == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "index"),
+    [
+        ("FIND_SENT", {"provider": "ses", "provider_id": "x"}, "ix_attempt_provider_id"),
+        ("FIND_ANSWERERS", {"number": "+12025550101", "code": "K4TP7"}, "ix_address_value"),
+        ("DUE_REPORTS", {"now": None, "limit": 100}, "ix_provider_message_waiting"),
+    ],
+)
+def test_what_a_report_is_about_is_found_by_an_index(
+    hub: Any, name: str, values: dict[str, Any], index: str
+) -> None:
+    statement = getattr(engine_sql, name)
+    values = {**values, **({"now": hub.now()} if "now" in values else {})}
+    with hub.world.app.app_context(), hub.world.engine().begin() as conn:
+        conn.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        plan = conn.execute(text(f"EXPLAIN {statement.text}"), values).scalars().all()
+    assert index in "\n".join(plan)
 
 
 def test_whatever_points_at_a_notification_finds_it_by_an_index(owner: Engine) -> None:

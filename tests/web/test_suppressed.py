@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from tests.pages import Page
 from tests.web.conftest import BOB_MAIL, BOB_PHONE, DANA_MAIL, DANA_PHONE, Shop
 
 pytestmark = pytest.mark.proves("A7", "A16", "C7")
@@ -32,6 +33,11 @@ def closed(shop: Shop) -> set[str]:
     return {row.value for row in shop.hub.build.all("SELECT value FROM suppression")}
 
 
+def said(page: Page) -> str:
+    """Its words, with addresses in one piece (they may break behind their @)."""
+    return page.text.replace("@ ", "@").replace("@\n", "@")
+
+
 def test_nothing_is_blocked_at_first(shop):
     assert "No address is blocked" in shop.alice.get("/suppressed").text
 
@@ -39,7 +45,7 @@ def test_nothing_is_blocked_at_first(shop):
 def test_it_says_which_address_why_and_whose_and_is_found_by_each(shop):
     one = close(shop, "email", DANA_MAIL)
     close(shop, "sms", BOB_PHONE, "opt_out", "they answered STOP")
-    text = shop.alice.get("/suppressed").text
+    text = said(shop.alice.get("/suppressed"))
     for words in (
         DANA_MAIL,
         "Mail to it comes back",
@@ -50,12 +56,12 @@ def test_it_says_which_address_why_and_whose_and_is_found_by_each(shop):
     ):
         assert words in text
     for query in ("q=dana", "q=whitfield", "channel=email", "kind=bounce"):
-        found = shop.alice.get(f"/suppressed?{query}").text
+        found = said(shop.alice.get(f"/suppressed?{query}"))
         assert DANA_MAIL in found, query
         assert BOB_PHONE not in found, query
     assert "No address fits" in shop.alice.get("/suppressed?q=nobody+at+all").text
     page = shop.alice.get(f"/suppressed/{one}")
-    assert DANA_MAIL in page.text
+    assert DANA_MAIL in said(page)
     assert f"/people/{shop.hub.people['dana'].id}" in page.links
 
 
