@@ -99,8 +99,14 @@ def _tell(step: Step, closed: Closed) -> None:
 
 def _tell_of_many(step: Step, channel: str) -> None:
     key = f"address_blocked:many:{step.now:%Y-%m-%dT%H}"
-    step.one("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))", key=f"{step.organisation_id}/{key}")
-    if step.one("SELECT 1 FROM event WHERE organisation_id = :org AND dedupe_key = :key", key=key):
+    # nobody waits for somebody else here, who may wait for us: whoever is faster tells it
+    mine = step.one(
+        "SELECT pg_try_advisory_xact_lock(hashtextextended(:key, 0)) AS it",
+        key=f"{step.organisation_id}/{key}",
+    )
+    if not mine.it or step.one(
+        "SELECT 1 FROM event WHERE organisation_id = :org AND dedupe_key = :key", key=key
+    ):
         return
     payload = {
         "who": "many people",

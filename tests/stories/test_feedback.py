@@ -4,6 +4,7 @@ leaves nothing."""
 from __future__ import annotations
 
 import json
+import threading
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from typing import Any
@@ -507,3 +508,41 @@ def test_when_many_addresses_close_at_once_the_office_hears_of_some_and_then_whe
     assert "many people" in lines[-1].title
     assert lines[-1].action_url == "/suppressed"
     shop.forget()
+
+
+def test_reports_that_come_at_the_same_moment_are_done_once(shop: Hub, sns: SnsStub) -> None:
+    row = mailed(shop)
+    same = sns.signed(bounce(row.provider_id))
+    envelopes = [same] * 6 + [sns.signed(bounce(row.provider_id, event=True)) for _ in range(6)]
+    ready = threading.Barrier(len(envelopes))
+    statuses = []
+
+    def send(envelope: dict[str, Any]) -> None:
+        client = shop.world.app.test_client(use_cookies=False)
+        ready.wait(10)
+        statuses.append(client.post("/receipts/sns", data=json.dumps(envelope)).status_code)
+
+    threads = [threading.Thread(target=send, args=(one,)) for one in envelopes]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join(30)
+    assert statuses == [200] * len(envelopes)
+    shop.wait(timedelta(seconds=10))
+    assert len(kept(shop)) == 7
+    assert not [one for one in kept(shop) if one.waiting]
+    assert len(shop.build.all("SELECT 1 FROM feedback")) == 1
+    assert blocked(shop).kind == "bounce"
+    shop.inbox("olga").has("address_blocked")
+    shop.sms(DANA_PHONE).says("R-1")
+    shop.silence()
+
+
+def test_the_story_of_the_message_says_what_came_back(shop: Hub, sns: SnsStub) -> None:
+    row = mailed(shop)
+    post(shop, sns.signed(bounce(row.provider_id)))
+    shop.forget()
+    line = shop.build.one("SELECT id FROM notification WHERE person_id = :id", id=shop.people["dana"].id)
+    text = shop.browser("olga").get(f"/inbox/{line.id}").text
+    assert "It came back for good: there is no such address." in text
+    assert "Bounced" in text
