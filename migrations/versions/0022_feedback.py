@@ -16,7 +16,7 @@ down_revision = "0020"
 branch_labels = None
 depends_on = None
 
-ENGINE = {"address": "SELECT", "reply_code": "SELECT", "feedback": "SELECT"}
+ENGINE = {"address": "SELECT", "reply_code": "SELECT, DELETE", "feedback": "SELECT, DELETE"}
 GLOBAL_ENGINE = {"provider_message": "SELECT, INSERT, UPDATE, DELETE"}
 KINDS = ("refused", "soft_bounces", "bounce", "complaint", "opt_out")
 HEARD = ("delayed", "soft_bounce", "rejected", "hard_bounce", "opted_out", "complaint")
@@ -133,6 +133,7 @@ def _reply_code() -> None:
         sa.UniqueConstraint("organisation_id", "event_id", "number", name="uq_reply_code_event"),
     )
     op.alter_column("reply_code", "expires_at", nullable=False)
+    op.create_index("ix_reply_code_expires", "reply_code", ["expires_at"])
     op.create_index("ix_reply_code_number", "reply_code", ["number", "code"])
     _protect("reply_code", "SELECT, INSERT, UPDATE, DELETE")
 

@@ -87,4 +87,6 @@ class ReplyCode(Scoped, Base):
         ),
         UniqueConstraint("organisation_id", "event_id", "number", name="uq_reply_code_event"),
         Index("ix_reply_code_number", "number", "code"),
+        # read by the clean-up sweep
+        Index("ix_reply_code_expires", "expires_at"),
     )

@@ -48,6 +48,8 @@ __all__ = [
     "RETAIN_ATTEMPTS",
     "RETAIN_BODIES",
     "RETAIN_CALLS",
+    "RETAIN_CODES",
+    "RETAIN_FEEDBACK",
     "RETAIN_FINDINGS",
     "RETAIN_REPORTS",
     "SETTLE",
@@ -509,5 +511,20 @@ RETAIN_REPORTS = text(
     DELETE FROM provider_message WHERE id IN (
         SELECT id FROM provider_message WHERE received_at < (SELECT hub_now()) - CAST(:age AS interval)
         ORDER BY received_at LIMIT :limit)
+    """
+)
+# an SMS that answers a code says for a while yet that it is too old
+RETAIN_CODES = text(
+    """
+    DELETE FROM reply_code WHERE (organisation_id, number, code) IN (
+        SELECT organisation_id, number, code FROM reply_code
+        WHERE expires_at < (SELECT hub_now()) - CAST(:age AS interval) ORDER BY expires_at LIMIT :limit)
+    """
+)
+RETAIN_FEEDBACK = text(
+    """
+    DELETE FROM feedback WHERE (organisation_id, id) IN (
+        SELECT organisation_id, id FROM feedback
+        WHERE created_at < (SELECT hub_now()) - CAST(:age AS interval) ORDER BY created_at LIMIT :limit)
     """
 )

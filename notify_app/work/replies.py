@@ -62,7 +62,6 @@ NEW_CODE = """
     VALUES (:org, :number, :code, :person, :event, :expires)
     ON CONFLICT ON CONSTRAINT uq_reply_code_event DO UPDATE SET expires_at = excluded.expires_at RETURNING code
 """
-TIDIED = "DELETE FROM reply_code WHERE organisation_id = :org AND number = :number AND expires_at < :before"
 ANSWERED = (
     "SELECT 1 FROM delivery WHERE organisation_id = :org AND group_key = :key AND person_id = ANY(:person)"
 )
@@ -181,7 +180,6 @@ def codes(work: Step, wanted: Sequence[tuple[UUID, UUID, str]]) -> dict[tuple[UU
     asked for again."""
     found = {}
     for event_id, person_id, number in wanted:
-        work.run(TIDIED, number=number, before=work.now - LIFE)
         row = work.one(
             NEW_CODE,
             number=number,

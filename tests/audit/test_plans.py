@@ -16,6 +16,10 @@ from notify_app.audit.look import connect
 from notify_app.pipeline import sql as engine_sql
 
 LARGE = {
+    "address",
+    "feedback",
+    "provider_message",
+    "reply_code",
     "attempt",
     "broadcast",
     "decision",
@@ -43,6 +47,8 @@ SWEEPS = (
     "RETAIN_ATTEMPTS",
     "RETAIN_BODIES",
     "RETAIN_CALLS",
+    "RETAIN_CODES",
+    "RETAIN_FEEDBACK",
     "RETAIN_REPORTS",
     "EXPIRED_LINKS",
     "TIDY_PERMITS",

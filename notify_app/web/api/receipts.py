@@ -86,9 +86,10 @@ def _taken(message: SnsMessage, reader: Reader) -> Response:
         raise Forbidden(sns_message.REFUSED)
     if message.type == NOTIFICATION:
         said = _read(message, reader)
+        if said is None:
+            return jsonify({"duplicate": False})
         fresh = feedback.keep(message.id, message.topic, said)
-        if said is not None:
-            feedback.take(message.id)
+        feedback.take(message.id)
         return jsonify({"duplicate": not fresh})
     fresh = feedback.keep(message.id, message.topic, None)
     if message.type == CONFIRM and fresh:
