@@ -85,6 +85,7 @@ def test_what_came_back_and_codes_of_sms_go_when_their_time_is_over(shop):
     assert kept == {"29", "31", "399"}
 
 
+@pytest.mark.proves("A13")
 def test_what_is_old_goes_on_sunday_at_two_and_notifications_at_midnight_in_utc():
     lines = {line.name: line.cron for line in SCHEDULE}
     assert (lines["retain"], lines["tidy"]) == ("0 2 * * 0", "0 0 * * 0")
