@@ -138,6 +138,7 @@ class World:
             "UNION ALL SELECT next_level_at FROM task WHERE next_level_at IS NOT NULL "
             "UNION ALL SELECT next_chunk_at FROM broadcast WHERE done_at IS NULL "
             "UNION ALL SELECT due_at FROM written_message WHERE state = 'scheduled' "
+            "UNION ALL SELECT next_look_at FROM provider_message WHERE waiting IS NOT NULL "
             "UNION ALL SELECT digest_due_at FROM preference) AS due"
         )
         with self.owner.connect() as conn:

@@ -131,6 +131,13 @@ CHECKS = (
         each=True,
     ),
     Check(
+        "mail_reputation",
+        "{n} of {total} emails of this week came back or were reported as spam",
+        "{n} of {total} emails of this week came back or were reported as spam",
+        "Amazon looks into an account of which more than 5 % come back or 0.1 % are reported, and soon takes no mail of it.",
+        "Announce nothing by email for now, and see which addresses are blocked, and where your systems have them from.",
+    ),
+    Check(
         "counter_wrong",
         "An inbox counts less than it holds",
         "{n} inboxes count less than they hold",
@@ -207,6 +214,7 @@ SWEEP_TITLES = {
     "escalate": "Escalations",
     "cover": "Looking whether somebody will be there",
     "digest": "Digests",
+    "feedback": "Reports of providers that came early",
     "scheduled": "Messages that were written for a time",
     "warn": "Telling administrators what is wrong",
     "tidy": "Removing old notifications",

@@ -11,7 +11,15 @@ from decimal import Decimal
 
 from notify_app.channels.addresses import clean_number
 from notify_app.channels.aws import Account, Client, call
-from notify_app.channels.base import ChannelFailure, GiveUp, Invalid, Message, Misconfigured, Receipt
+from notify_app.channels.base import (
+    OPTED_OUT,
+    ChannelFailure,
+    GiveUp,
+    Invalid,
+    Message,
+    Misconfigured,
+    Receipt,
+)
 from notify_app.policy import sms
 from notify_app.policy.sms import Prices
 
@@ -79,8 +87,8 @@ def judge(code: str, message: str) -> ChannelFailure | None:
     reason, words = f"{code}: {message}", message.lower()
     if "sandbox" in words or "spend" in words or "not verified" in words:
         return Misconfigured(reason, code)
-    if "opted out" in words or "optedout" in words or code == "OptedOut":
-        return GiveUp(reason, "OptedOut", suppress=True)
+    if "opted out" in words or "optedout" in words or code == OPTED_OUT:
+        return GiveUp(reason, OPTED_OUT, suppress=True)
     if code in (
         "InvalidParameter",
         "InvalidParameterException",

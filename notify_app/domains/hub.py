@@ -21,6 +21,7 @@ from notify_app.domains.base import (
 from notify_app.policy.formats import Money
 
 __all__ = [
+    "ADDRESS_BLOCKED",
     "ANNOUNCEMENT",
     "COLLECTED",
     "COVER_GAP",
@@ -231,6 +232,23 @@ SMS_BUDGET = EventType(
     in_digests=False,
 )
 
+# an address is not written to any more: once for each time that it is closed. In the inbox alone: a broadcast may close many
+ADDRESS_BLOCKED = EventType(
+    "address_blocked",
+    "An address has to be put right",
+    "system",
+    Priority.medium,
+    ("office",),
+    ("who", "channel", "address", "why"),
+    {
+        "who": "Dana Whitfield",
+        "channel": "email",
+        "address": "d***@example.com",
+        "why": "mail to it comes back",
+    },
+    channels=(),
+)
+
 # its audience is asked for, not declared (`pipeline.crowd`). Its words name no reader, so that all emails of one language
 # share one body; how it is signed below says so too (`_layout.mjml`)
 ANNOUNCEMENT = EventType(
@@ -368,6 +386,7 @@ PACK = DomainPack(
         HUB_WELL,
         TEMPLATE_BROKEN,
         SMS_BUDGET,
+        ADDRESS_BLOCKED,
         COLLECTED,
     ),
 )

@@ -5,6 +5,7 @@ from notify_app.models.base import Base, Scoped
 from notify_app.models.broadcast import Broadcast
 from notify_app.models.clock import HubClock
 from notify_app.models.escalation import Escalation, EscalationRule, TaskAcknowledgement
+from notify_app.models.feedback import Feedback, ProviderMessage, ReplyCode
 from notify_app.models.health import (
     AuditFinding,
     AuditRun,
@@ -81,6 +82,7 @@ __all__ = [
     "Escalation",
     "EscalationRule",
     "Event",
+    "Feedback",
     "Grade",
     "HubClock",
     "Inbound",
@@ -101,9 +103,11 @@ __all__ = [
     "Priority",
     "ProcessBeat",
     "ProviderAccount",
+    "ProviderMessage",
     "ProviderShare",
     "Reminder",
     "ReminderState",
+    "ReplyCode",
     "Role",
     "Scoped",
     "SmsBudget",

@@ -30,6 +30,8 @@ from notify_app.policy import sms
 from notify_app.policy.formats import unpack
 from notify_app.policy.limits import Pace
 from notify_app.policy.office import Branding, OfficeSettings, read
+from notify_app.policy.replies import asking
+from notify_app.work import replies
 
 __all__ = ["KEEP", "KEPT", "OFFICE", "Body", "Office", "Unwritten", "given", "look", "said"]
 
@@ -126,21 +128,27 @@ class Unwritten:
     member: Member
     action: str
     stands_in_for: str | None = None
+    code: str = ""  # with which its reader answers
 
     def body(self) -> Body | str:
         """The body, or a sentence that says why there is none."""
         try:
-            written = self.words.bodies(self.row.channel, self.member, self.action)
-            return self._on_behalf(written, self.stands_in_for) if self.stands_in_for else written
+            written: Body = self.words.bodies(self.row.channel, self.member, self.action)
+            written = self._on_behalf(written, self.stands_in_for) if self.stands_in_for else written
+            return self._asking(written) if self.code else written
         except Exception as error:  # noqa: BLE001 - `said` logs what is no template's problem
             return said(error, self.row)
 
-    def _on_behalf(self, written: Mapping[str, str], name: str) -> Body:
+    def _on_behalf(self, written: Body, name: str) -> Body:
         """Whoever stands in reads at once for whom."""
         if "subject" in written:
             text = f"You stand in for {name}.\n\n{written['text']}"
-            return {**written, "subject": on_behalf(name, written["subject"]), "text": text}
-        return {**written, "text": sms.fit(on_behalf(name, written["text"]), self.words.sms_segments)}
+            return {**written, "subject": on_behalf(name, written["subject"] or ""), "text": text}
+        return {**written, "text": sms.fit(on_behalf(name, written["text"] or ""), self.words.sms_segments)}
+
+    def _asking(self, written: Body) -> Body:
+        """An SMS says how it is acknowledged from the same phone."""
+        return {**written, "text": sms.fit(asking(written["text"] or "", self.code), self.words.sms_segments)}
 
 
 def look(work: Step, rows: Sequence[Any], facts: Mapping[str, Any]) -> list[Unwritten | tuple[Any, str]]:
@@ -153,6 +161,7 @@ def look(work: Step, rows: Sequence[Any], facts: Mapping[str, Any]) -> list[Unwr
     events = {one.id: one for one in work.all(EVENTS, ids=list(asked))}
     readers = members(work, {row.person_id for row in rows})
     digests = digest_words.look(work, office, [row.id for row in rows if row.purpose == DIGEST])
+    answers = _codes(work, rows, said_of, parts)
     known: dict[Any, Wording | str] = {}  # the words of an event are the same for all who read it
     found: list[Unwritten | tuple[Any, str]] = []
     for row in rows:
@@ -174,8 +183,19 @@ def look(work: Step, rows: Sequence[Any], facts: Mapping[str, Any]) -> list[Unwr
         else:
             action = collected.leads_to(reader) if len(lines) > 1 else one.action_url or ""
             absent = one.stands_in_for if len(lines) < 2 else None  # of many, each line says it
-            found.append(Unwritten(row, words, reader, action, absent))
+            found.append(Unwritten(row, words, reader, action, absent, answers.get(row.id, "")))
     return found
+
+
+def _codes(
+    work: Step, rows: Sequence[Any], said_of: Mapping[str, Any], parts: Mapping[str, Any]
+) -> dict[str, str]:
+    """The codes of those SMS that ask their reader to see to something."""
+    texts = [row for row in rows if row.channel == "sms" and len(parts.get(row.id, ())) < 2]
+    asking_ = replies.asked_for(work, list({said_of[row.id].event_id for row in texts} - {None}))
+    texts = [row for row in texts if said_of[row.id].event_id in asking_]
+    found = replies.codes(work, [(said_of[row.id].event_id, row.person_id, row.address) for row in texts])
+    return {row.id: found[said_of[row.id].event_id, row.address] for row in texts}
 
 
 def _words(office: Words, event: Any, row: Any, fact: Any) -> Wording | str:

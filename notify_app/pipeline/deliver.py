@@ -27,7 +27,7 @@ import psycopg
 from flask import Flask, current_app
 
 from notify_app.channels import ProviderAccount
-from notify_app.channels.base import Channel, GiveUp, Invalid, Message, Misconfigured, Receipt
+from notify_app.channels.base import OPTED_OUT, Channel, GiveUp, Invalid, Message, Misconfigured, Receipt
 from notify_app.extensions import db
 from notify_app.live.announce import Changed, publish
 from notify_app.pipeline import budget, fallback, settle, sql
@@ -37,6 +37,7 @@ from notify_app.pipeline.pool import Job, Pool
 from notify_app.pipeline.ready import NotSent, make_ready
 from notify_app.pipeline.step import hub, step
 from notify_app.policy import sms
+from notify_app.policy.feedback import Block
 from notify_app.policy.reasons import Reason, sentence
 from notify_app.policy.sms import Prices
 from notify_app.queue import BULK, URGENT, connect, wake
@@ -61,11 +62,11 @@ GRACE_SECONDS = 120.0  # the longest time-outs of a provider's library, and some
 @dataclass(frozen=True)
 class _Instead:
     """What will not leave by its channel, or so late that another is better (`or_wait`), and why; `blocked`: the address
-    is to blame."""
+    is to blame, and is closed for this."""
 
     row: Any
     reason: str
-    blocked: bool = False
+    blocked: Block | None = None
     or_wait: bool = False
     besides: bool = False  # it waits for its own channel all the same
 
@@ -275,8 +276,7 @@ class Deliverer:
         if result["state"] == "queued" and _pressing(job.row):
             run.instead.append(_Instead(job.row, result["error"], besides=True))
         if result["state"] == "failed":
-            to_blame = isinstance(job.answer, GiveUp) and job.answer.suppress
-            run.instead.append(_Instead(job.row, result["error"], blocked=to_blame))
+            run.instead.append(_Instead(job.row, result["error"], blocked=_to_blame(job.answer)))
         return result
 
     def _settle(self, run: _Run) -> None:
@@ -335,6 +335,13 @@ class Deliverer:
         except AWAY as error:
             log.warning("leases not renewed: %s", type(error).__name__)
         run.renewed_at = time.monotonic()
+
+
+def _to_blame(answer: Any) -> Block | None:
+    """Why the address is not written to again, if it is to blame."""
+    if not isinstance(answer, GiveUp) or not answer.suppress:
+        return None
+    return Block.opt_out if answer.code == OPTED_OUT else Block.refused
 
 
 def _pressing(row: Any) -> bool:

@@ -20,30 +20,42 @@ __all__ = [
     "DUE_HELD",
     "DUE_INBOUND",
     "DUE_REMINDERS",
+    "DUE_REPORTS",
     "DUE_TASKS",
     "DUE_WRITTEN",
     "ESCALATIONS_ON",
     "EXPIRED_LEASES",
     "EXPIRED_LINKS",
     "EXPIRED_SESSIONS",
+    "FIND_ANSWERERS",
     "FIND_HOLDER",
     "FIND_INBOUND",
     "FIND_INVITATION",
     "FIND_INVITATIONS",
     "FIND_KEY",
     "FIND_LINK",
+    "FIND_SENT",
     "FIND_SOURCE",
+    "FORGET_REPORT",
+    "KEEP_REPORT",
+    "KNOWN_REPORT",
     "NEW_ACCOUNT",
     "NOTE_FAILED_SWEEP",
     "NOTE_SWEEP",
     "ORGANISATIONS",
     "RENEW",
+    "REPORT_DONE",
+    "REPORT_LATER",
     "RETAIN_ATTEMPTS",
     "RETAIN_BODIES",
     "RETAIN_CALLS",
+    "RETAIN_CODES",
+    "RETAIN_FEEDBACK",
     "RETAIN_FINDINGS",
+    "RETAIN_REPORTS",
     "SETTLE",
     "SWITCH_INSTALLATION",
+    "TAKE_REPORT",
     "TAKE_TURNS",
     "TIDY_OLD",
     "TIDY_PERMITS",
@@ -464,5 +476,75 @@ NOTE_FAILED_SWEEP = text(
     """
     INSERT INTO sweep_run (name, failed_at, error) VALUES (:name, clock_timestamp(), :error)
     ON CONFLICT (name) DO UPDATE SET failed_at = excluded.failed_at, error = excluded.error
+    """
+)
+
+# --- what providers report -----------------------------------------------------------------------------------------
+
+# a message of a provider, by its own id: once. What comes back is that it is new
+KEEP_REPORT = text(
+    """
+    INSERT INTO provider_message (id, topic, waiting, next_look_at)
+    VALUES (:id, :topic, CAST(:waiting AS jsonb), CASE WHEN CAST(:waiting AS jsonb) IS NULL THEN NULL ELSE hub_now() END)
+    ON CONFLICT (id) DO NOTHING RETURNING id
+    """
+)
+KNOWN_REPORT = text("SELECT FROM provider_message WHERE id = :id")
+# it could not be done, and is to come once more
+FORGET_REPORT = text("DELETE FROM provider_message WHERE id = :id AND waiting IS NULL")
+DUE_REPORTS = text(
+    """
+    SELECT id FROM provider_message WHERE waiting IS NOT NULL AND next_look_at <= :now ORDER BY next_look_at, id LIMIT :limit
+    """
+)
+# one of them, for the length of the transaction; another process that has it in hand is left alone
+TAKE_REPORT = text(
+    """
+    SELECT id, waiting, hub_now() - received_at AS age FROM provider_message
+    WHERE id = :id AND waiting IS NOT NULL FOR UPDATE SKIP LOCKED
+    """
+)
+REPORT_DONE = text("UPDATE provider_message SET waiting = NULL, next_look_at = NULL WHERE id = :id")
+REPORT_LATER = text(
+    "UPDATE provider_message SET next_look_at = hub_now() + CAST(:wait AS interval) WHERE id = :id"
+)
+# whose message a report is about
+FIND_SENT = text(
+    """
+    SELECT organisation_id, delivery_id FROM attempt
+    WHERE provider_id = :provider_id AND provider = :provider AND outcome = 'accepted' AND provider IN ('ses', 'sns') LIMIT 1
+    """
+)
+# the people whose number it is, in each organisation, and for which of their messages this is the code
+FIND_ANSWERERS = text(
+    """
+    SELECT a.organisation_id, a.person_id, c.event_id, coalesce(c.expires_at <= hub_now(), false) AS expired
+    FROM address a
+    JOIN person p ON p.organisation_id = a.organisation_id AND p.id = a.person_id AND p.left_at IS NULL
+    LEFT JOIN reply_code c ON c.organisation_id = a.organisation_id AND c.person_id = a.person_id
+          AND c.number = a.value AND c.code = :code
+    WHERE a.channel = 'sms' AND a.value = :number ORDER BY a.organisation_id, a.person_id
+    """
+)
+RETAIN_REPORTS = text(
+    """
+    DELETE FROM provider_message WHERE id IN (
+        SELECT id FROM provider_message WHERE received_at < (SELECT hub_now()) - CAST(:age AS interval)
+        ORDER BY received_at LIMIT :limit)
+    """
+)
+# an SMS that answers a code says for a while yet that it is too old
+RETAIN_CODES = text(
+    """
+    DELETE FROM reply_code WHERE (organisation_id, number, code) IN (
+        SELECT organisation_id, number, code FROM reply_code
+        WHERE expires_at < (SELECT hub_now()) - CAST(:age AS interval) ORDER BY expires_at LIMIT :limit)
+    """
+)
+RETAIN_FEEDBACK = text(
+    """
+    DELETE FROM feedback WHERE (organisation_id, id) IN (
+        SELECT organisation_id, id FROM feedback
+        WHERE created_at < (SELECT hub_now()) - CAST(:age AS interval) ORDER BY created_at LIMIT :limit)
     """
 )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HubFlask", "Ready"]
 
-PREFIX = "/hooks/"
+PREFIXES = ("/hooks/", "/receipts/", "/inbound/")
 SHORT = "hub.short_way"  # in the environment of a request that took it
 
 
@@ -69,7 +69,7 @@ class _Sessions(SecureCookieSessionInterface):
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         """The session of this request."""
-        return self._none if request.path.startswith(PREFIX) else super().open_session(app, request)
+        return self._none if request.path.startswith(PREFIXES) else super().open_session(app, request)
 
 
 class HubFlask(Flask):

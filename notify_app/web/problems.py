@@ -76,7 +76,8 @@ def init_app(app: Flask) -> None:
 
 def _machine() -> bool:
     return (
-        request.path.startswith(("/hooks/", "/api/")) or request.accept_mimetypes.best == "application/json"
+        request.path.startswith(("/hooks/", "/api/", "/receipts/", "/inbound/"))
+        or request.accept_mimetypes.best == "application/json"
     )
 
 

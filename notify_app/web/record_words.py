@@ -158,6 +158,20 @@ def _address_moved(before: Values, after: Values) -> str:
     return _("Tried later now: %(address)s.", address=_address(after))
 
 
+def _address_released(before: Values, after: Values) -> str:
+    return _(
+        "Written to again: %(address)s. Why: %(reason)s", address=_address(before), reason=after["reason"]
+    )
+
+
+def _address_opted_out(_before: Values, after: Values) -> str:
+    return _("Wants no messages at %(address)s.", address=_address(after))
+
+
+def _address_opted_in(_before: Values, after: Values) -> str:
+    return _("Wants messages at %(address)s again.", address=_address(after))
+
+
 def _address(values: Values) -> str:
     return _("%(channel)s %(address)s", channel=channel_title(values["channel"]), address=values["address"])
 
@@ -334,6 +348,9 @@ SENTENCES: Mapping[str, Callable[[Values, Values], str]] = {
     What.address_added: _address_added,
     What.address_removed: _address_removed,
     What.address_moved: _address_moved,
+    What.address_released: _address_released,
+    What.address_opted_out: _address_opted_out,
+    What.address_opted_in: _address_opted_in,
     What.choices: _choices,
     What.quiet_hours: _quiet,
     What.digest: _digest,

@@ -101,6 +101,7 @@ def furnish(office: Office, words: dict[str, str] | None = None) -> None:
         scheduled.run(datetime.now(UTC))
     office.settle()
     invite(office)
+    closed_addresses(office)
     change(office, said)
     together(office, said)
     spend(office)
@@ -115,6 +116,48 @@ def furnish(office: Office, words: dict[str, str] | None = None) -> None:
             token_hash=uuid4().bytes,
             created_by=adam.id,
         )
+
+
+def closed_addresses(office: Office) -> None:
+    """Of somebody whose mail comes back, who has complained, and who wants no SMS; of Marco, who sees it himself."""
+    cora = office.person("cora", "contact", name="Cora Lindqvist")
+    build, organisation = office.site.build, office.organisation.id
+    closed = (
+        ("email", "cora.lindqvist@example.com", "complaint", "a message to it was reported as spam"),
+        ("email", "cora@example.com", "bounce", "mail to it comes back"),
+        ("sms", "+12025550177", "opt_out", "they answered STOP"),
+    )
+    for channel, value, kind, why in closed:
+        build.address(cora, channel, value)
+        build.insert(
+            "suppression", organisation_id=organisation, channel=channel, value=value, kind=kind, reason=why
+        )
+    build.address(office.people["marco"], "email", "cora@example.com", position=5)
+    for number, heard in enumerate(("complaint", "soft_bounce", "delayed")):
+        build.insert(
+            "feedback",
+            organisation_id=organisation,
+            channel="email",
+            address=closed[0][1],
+            heard=heard,
+            provider="ses",
+            detail="" if heard == "complaint" else "smtp; 452 4.2.2 The mailbox of this recipient is full",
+            created_at=datetime.now(UTC) - timedelta(days=number),
+        )
+
+
+def closed_address(kind: str) -> Callable[[Office], str]:
+    """The page of the address that is closed for this."""
+
+    def find(office: Office) -> str:
+        row = office.site.build.one(
+            "SELECT id FROM suppression WHERE organisation_id = :org AND kind = :kind",
+            org=office.organisation.id,
+            kind=kind,
+        )
+        return f"/suppressed/{row.id}"
+
+    return find
 
 
 def rule_of_permits(office: Office) -> None:
@@ -458,6 +501,12 @@ PLACES = (
         lambda office: f"/people/{office.people['marco'].id}",
         opens="#changes summary",
     ),
+    Place("suppressed", "alice", at("/suppressed")),
+    Place("suppressed-nothing", "alice", at("/suppressed?q=nothing+is+called+this")),
+    Place("suppressed-complaint", "alice", closed_address("complaint")),
+    Place("suppressed-bounce", "ada", closed_address("bounce")),
+    Place("suppressed-opt-out", "alice", closed_address("opt_out")),
+    Place("person-blocked", "ada", lambda office: f"/people/{office.people['cora'].id}"),
     Place("record-person", "ada", lambda office: f"/record?person={office.people['marco'].id}"),
     Place("person-new", "ada", at("/people/new")),
     Place("switches", "ada", at("/switches")),

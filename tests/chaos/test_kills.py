@@ -323,16 +323,23 @@ def _email_addresses(office: Office, load: Load, event: str) -> set[str]:
 
 
 def _in_hand(house: House, office: Office, address: str, *, phase: str) -> Any:
-    """The delivery whose conversation the server holds: its row says that it is being sent."""
-    rows = house.database.all(
-        "SELECT id FROM delivery WHERE organisation_id = %(org)s AND address = %(address)s AND state = 'sending'",
-        org=office.id,
-        address=address,
-    )
-    accepted = {str(row.id) for row in rows} & {key for mail in house.smtp.messages for key in [_key(mail)]}
-    waiting = accepted if phase == "dot" else {str(row.id) for row in rows} - accepted
-    assert waiting, f"nothing is being sent to {address}"
-    return min(waiting)
+    """The delivery whose conversation the server holds: its row says that it is being sent, and goes on saying so. Others to
+    the same address pass the same phase, and are settled; what is left alone is the one that is held."""
+
+    def waiting() -> set[str]:
+        rows = house.database.all(
+            "SELECT id FROM delivery WHERE organisation_id = %(org)s AND address = %(address)s AND state = 'sending'",
+            org=office.id,
+            address=address,
+        )
+        sending, accepted = {str(row.id) for row in rows}, {_key(mail) for mail in house.smtp.messages}
+        return sending & accepted if phase == "dot" else sending - accepted
+
+    def alone() -> str | None:
+        found = waiting()
+        return found.pop() if len(found) == 1 else None
+
+    return eventually(alone, f"one message alone is being sent to {address}")
 
 
 def _key(mail: Any) -> str:

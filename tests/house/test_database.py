@@ -33,6 +33,7 @@ GLOBAL = {
     "organisation",
     "process_beat",
     "provider_account",
+    "provider_message",
     "provider_share",
     "sweep_run",
 }
