@@ -118,7 +118,10 @@ def test_the_certificate_is_asked_for_once(shop: Hub, sns: SnsStub) -> None:
         {"at": timedelta(hours=-1, minutes=-1)},
         {"at": timedelta(minutes=6)},
     ],
-    ids=lambda changes: " ".join(f"{key}={value}" for key, value in changes.items())[:70],
+    # the same in each process: a function is called by its name
+    ids=lambda changes: " ".join(
+        f"{key}={getattr(value, '__name__', value)}" for key, value in changes.items()
+    )[:70],
 )
 def test_what_cannot_prove_itself_is_refused_and_leaves_nothing(
     shop: Hub, sns: SnsStub, changes: dict[str, Any]
