@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from notify_app.channels.addresses import clean_number
 from notify_app.channels.base import Invalid
 from notify_app.channels.reports import Answered
+from notify_app.domains.base import OFFICE
 from notify_app.ids import new_id
 from notify_app.pipeline import inbox, outbox, sql
 from notify_app.pipeline.step import Step, step
@@ -31,7 +32,6 @@ __all__ = ["PURPOSE", "asked_for", "codes", "take"]
 PURPOSE = "reply"
 LIFE = timedelta(hours=LIFE_HOURS)
 SMS = "sms"
-OFFICE = ("manager", "administrator")
 THANKS = "Thank you. You see to it: {what}"
 ENOUGH = "Thank you. Others still have to: {what}"
 LATE = "{who} sees to it already: {what}"
