@@ -8,7 +8,6 @@ that cannot be written is a sentence, and holds up no other.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
@@ -24,6 +23,7 @@ from notify_app.ids import new_id
 from notify_app.pipeline import again, collected, digest_words
 from notify_app.pipeline.audience import Member, members
 from notify_app.pipeline.digest import PURPOSE as DIGEST
+from notify_app.pipeline.outbox import body_hash
 from notify_app.pipeline.step import Step
 from notify_app.pipeline.wording import TemplateProblem, Wording, Words, absolute, on_behalf
 from notify_app.policy import sms
@@ -221,8 +221,7 @@ def given(written: Sequence[tuple[Any, Body]]) -> dict[str, Any]:
 
 
 def _given(row: Any, body: Body) -> dict[str, Any]:
-    hashed = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
-    return {"delivery": row.id, "content": str(new_id()), "hash": hashed, "body": body}
+    return {"delivery": row.id, "content": str(new_id()), "hash": body_hash(body), "body": body}
 
 
 def said(error: Exception, row: Any) -> str:

@@ -92,13 +92,14 @@ def take(message_id: str) -> bool:
         if row is None:
             return False
         # the row is held until what it asks for is committed; what is committed and not crossed out changes nothing more
+        why = "is about nothing that was sent here"
         try:
             done = _do(message_id, row.waiting, conn)
         except Exception:
             log.exception("message %s of a provider could not be applied", message_id)
-            done = False
+            done, why = False, "could not be applied for an hour, and is given up"
         if not done and row.age > GIVEN_UP:
-            log.info("message %s of a provider is about nothing that was sent here", message_id)
+            log.warning("message %s of a provider %s", message_id, why)
             done = True
         if done:
             conn.execute(sql.REPORT_DONE, {"id": message_id})

@@ -508,7 +508,7 @@ REPORT_DONE = text("UPDATE provider_message SET waiting = NULL, next_look_at = N
 REPORT_LATER = text(
     "UPDATE provider_message SET next_look_at = hub_now() + CAST(:wait AS interval) WHERE id = :id"
 )
-# whose message a report is about
+# whose message a report is about; both providers are named again for the partial index `ix_attempt_provider_id`
 FIND_SENT = text(
     """
     SELECT organisation_id, delivery_id FROM attempt

@@ -1,6 +1,6 @@
 """Let go of what is old: attempts after 90 days (A13), webhook bodies after 90 days, sessions and links that expired,
 answers to calls of the API after two weeks, findings of the auditor 90 days after they were over, ids of providers' messages
-and codes of SMS after 30 days, what came back after 400.
+and codes of SMS after 30 days, what came back after 400 days.
 
 The idempotency key and the hash of a body stay, so that an old message sent again is still recognised. Each batch is one
 statement and one transaction; between two of them `go_on` may rest, and may end it: what is left goes the next time.

@@ -22,8 +22,9 @@ from notify_app.web.headers import FOR_MACHINES, SECURE
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-__all__ = ["HubFlask", "Ready"]
+__all__ = ["PREFIXES", "HubFlask", "Ready"]
 
+# only systems come here: no cookie, no form, and errors as JSON
 PREFIXES = ("/hooks/", "/receipts/", "/inbound/")
 SHORT = "hub.short_way"  # in the environment of a request that took it
 

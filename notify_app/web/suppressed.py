@@ -19,7 +19,7 @@ from notify_app.web.guard import allow
 from notify_app.web.identity import viewer
 from notify_app.web.paging import page
 from notify_app.web.reader import Reader, reader
-from notify_app.web.words import channel_title, option
+from notify_app.web.words import channel_title, contains, option
 from notify_app.work import blocked
 
 __all__ = ["advice", "blueprint"]
@@ -72,7 +72,7 @@ def show() -> ResponseReturnValue:
             before=asked.get("before", ""),
             after=asked.get("after", ""),
             size=PAGE,
-            values={"channel": channel, "kind": kind, "like": _like(q)},
+            values={"channel": channel, "kind": kind, "like": contains(q)},
         )
     kept: dict[str, Any] = {"channel": channel, "kind": kind, "q": q}
     kept = {name: value for name, value in kept.items() if value}
@@ -175,10 +175,6 @@ def _heard(work: Step, row: Any, read: Reader) -> list[dict[str, Any]]:
         }
         for one in work.all(HEARD, channel=row.channel, value=row.value, limit=HEARD_SHOWN)
     ]
-
-
-def _like(q: str) -> str:
-    return f"%{q.replace('%', '').replace('_', ' ')}%"
 
 
 def _kind_title(kind: str) -> str:

@@ -5,8 +5,6 @@ hears by SMS who did.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import secrets
 from collections import defaultdict
 from collections.abc import Sequence
@@ -19,8 +17,9 @@ from sqlalchemy import Connection
 from notify_app.channels.addresses import clean_number
 from notify_app.channels.base import Invalid
 from notify_app.channels.reports import Answered
+from notify_app.domains.base import OFFICE
 from notify_app.ids import new_id
-from notify_app.pipeline import inbox, sql
+from notify_app.pipeline import inbox, outbox, sql
 from notify_app.pipeline.step import Step, step
 from notify_app.policy import sms
 from notify_app.policy.office import Branding, read
@@ -33,7 +32,6 @@ __all__ = ["PURPOSE", "asked_for", "codes", "take"]
 PURPOSE = "reply"
 LIFE = timedelta(hours=LIFE_HOURS)
 SMS = "sms"
-OFFICE = ("manager", "administrator")
 THANKS = "Thank you. You see to it: {what}"
 ENOUGH = "Thank you. Others still have to: {what}"
 LATE = "{who} sees to it already: {what}"
@@ -65,10 +63,6 @@ NEW_CODE = """
 ANSWERED = (
     "SELECT 1 FROM delivery WHERE organisation_id = :org AND group_key = :key AND person_id = ANY(:person)"
 )
-CONTENT = """
-    INSERT INTO content (organisation_id, id, hash, body) VALUES (:org, :id, :hash, CAST(:body AS jsonb))
-    ON CONFLICT ON CONSTRAINT uq_content_hash DO UPDATE SET created_at = content.created_at RETURNING id
-"""
 
 
 # --- what comes in -------------------------------------------------------------------------------------------------
@@ -148,9 +142,6 @@ def _company(work: Step) -> str:
 
 def _say(work: Step, key: str, person_id: UUID, number: str, words: str) -> None:
     """One SMS, in these words, at once."""
-    body = {"text": sms.fit(words)}
-    text = json.dumps(body, sort_keys=True)
-    content = work.one(CONTENT, id=new_id(), hash=hashlib.sha256(text.encode()).digest(), body=text)
     row = {
         "id": new_id(),
         "person_id": person_id,
@@ -159,7 +150,7 @@ def _say(work: Step, key: str, person_id: UUID, number: str, words: str) -> None
         "purpose": PURPOSE,
         "group_key": key,
         "priority": 1,
-        "content_id": content.id,
+        "content_id": outbox.keep_body(work, {"text": sms.fit(words)}),
         "due_at": work.now,
         "next_attempt_at": work.now,
     }

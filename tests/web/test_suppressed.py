@@ -65,6 +65,13 @@ def test_it_says_which_address_why_and_whose_and_is_found_by_each(shop):
     assert f"/people/{shop.hub.people['dana'].id}" in page.links
 
 
+def test_what_is_typed_is_looked_for_letter_by_letter(shop):
+    close(shop, "email", "front_desk@example.com")
+    assert "front_desk@" in said(shop.alice.get("/suppressed?q=front_desk"))
+    for nothing in ("front%25desk", "frontxdesk", "%25"):
+        assert "No address fits" in shop.alice.get(f"/suppressed?q={nothing}").text, nothing
+
+
 def test_people_and_the_persons_own_page_lead_there(shop):
     one = close(shop, "email", DANA_MAIL)
     assert "/suppressed" in shop.alice.get("/people").links
