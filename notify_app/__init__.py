@@ -63,15 +63,14 @@ def create_app(settings: Settings | None = None, *, pages: bool = True) -> Flask
 
 
 def _check_accounts(settings: Settings) -> None:
-    """A provider account that cannot be read stops the start, not the first message."""
-    if settings.email_accounts or settings.sms_accounts:
-        from notify_app import channels
-        from notify_app.config import SettingsError
+    """A provider or an account that cannot be read stops the start, not the first message."""
+    from notify_app import channels
+    from notify_app.config import SettingsError
 
-        try:
-            channels.build(settings)
-        except ValueError as error:
-            raise SettingsError(f"{error}.") from None
+    try:
+        channels.build(settings)
+    except ValueError as error:
+        raise SettingsError(f"{error}.") from None
 
 
 def _flask_config(settings: Settings) -> dict[str, object]:

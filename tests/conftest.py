@@ -246,9 +246,10 @@ def _workers(database: Settings) -> Iterator[dict[str, WorkerProcess]]:
         sms = "local" if provider == "local" else "sns"
         worker.settings = replace(
             database,
-            email_provider=provider,
-            sms_provider=sms,
-            sms_accounts=database.sms_accounts if sms == "sns" else "",
+            of_channels=(
+                ("HUB_EMAIL_PROVIDER", provider),
+                *(one for one in database.of_channels if sms == "sns" or one[0] != "HUB_SMS_ACCOUNTS"),
+            ),
         )
         made[provider] = worker
     yield made

@@ -24,8 +24,9 @@ from notify_app.pipeline.digest import PURPOSE as DIGEST
 from notify_app.pipeline.route import Origin, Override, route
 from notify_app.pipeline.step import Step
 from notify_app.pipeline.wording import title_of
+from notify_app.policy.channel import channel as channel_type
 from notify_app.policy.quiet import release_at
-from notify_app.policy.routing import OUTWARD, Matter, switched_off
+from notify_app.policy.routing import Matter, stand_ins, switched_off
 from notify_app.work import ladders
 
 __all__ = ["besides", "block", "instead"]
@@ -62,7 +63,14 @@ SIBLINGS = """
 
 
 def block(work: Step, channel: str, address: str, reason: str) -> None:
-    """Never write to this address again."""
+    """Never write to this address again; one that nobody has typed is forgotten."""
+    if channel_type(channel).forgets:
+        work.run(
+            "DELETE FROM address WHERE organisation_id = :org AND channel = :channel AND value = :value",
+            channel=channel,
+            value=address,
+        )
+        return
     work.run(
         "INSERT INTO suppression (organisation_id, channel, value, reason) VALUES (:org, :channel, :value, :reason) "
         "ON CONFLICT ON CONSTRAINT uq_suppression_value DO NOTHING",
@@ -95,6 +103,8 @@ def instead(work: Step, delivery: Any, reason: str, *, blocked: bool = False, or
     if delivery.purpose == DIGEST:
         _tell_of_digest(work, delivery, reason)
         return True
+    if channel_type(delivery.channel).rank is None:
+        return True  # it came besides: what matters goes by the others
     lost = _lost(work, delivery)
     if not lost:
         return True
@@ -166,7 +176,7 @@ def _next(work: Step, member: Member, tried: set[str], carried: Any) -> _Way | N
     """The next usable channel that they want this line by; an urgent one passes their choices and their quiet hours."""
     urgent = carried.priority == URGENT
     matter = Matter(carried.name, carried.category, PRIORITIES[carried.priority])
-    for channel in OUTWARD:
+    for channel in stand_ins():
         if channel in tried:
             continue
         usable = next((one for one in member.reaches if one.channel == channel and not one.blocked), None)
