@@ -17,6 +17,7 @@ from flask_babel import gettext as _
 
 from notify_app.errors import NotFound
 from notify_app.pipeline.step import Step, step
+from notify_app.policy.channel import channel
 from notify_app.policy.routing import outward
 from notify_app.web.guard import allow
 from notify_app.web.identity import viewer
@@ -108,7 +109,7 @@ def frame(id: UUID) -> ResponseReturnValue:
     """The HTML of one mail, alone."""
     with step(viewer().organisation_id) as work:
         row = one(work, id)
-    if row is None or not (row.body or {}).get("html"):
+    if row is None or not row.body or not channel(row.channel).lists:
         raise NotFound("There is no such mail.")
     response = Response(row.body.get("html") or "", mimetype="text/html")
     response.headers["Content-Security-Policy"] = FRAME_POLICY
