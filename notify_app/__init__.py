@@ -43,6 +43,7 @@ def create_app(settings: Settings | None = None, *, pages: bool = True) -> Flask
     app.extensions["hub"] = settings
     domains.load()
     wording.check_files()
+    _check_prices(settings)
     _check_accounts(settings)
 
     extensions.db.init_app(app)
@@ -71,6 +72,17 @@ def _check_accounts(settings: Settings) -> None:
         channels.build(settings)
     except ValueError as error:
         raise SettingsError(f"{error}.") from None
+
+
+def _check_prices(settings: Settings) -> None:
+    """A price that cannot be read stops the start."""
+    from notify_app.config import SettingsError
+    from notify_app.policy.sms import prices
+
+    try:
+        prices(settings.sms_prices)
+    except ValueError as error:
+        raise SettingsError(f"HUB_SMS_PRICES: {error}.") from None
 
 
 def _flask_config(settings: Settings) -> dict[str, object]:

@@ -7,6 +7,7 @@ A bad value stops the start with a sentence that names the variable (`SettingsEr
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
@@ -19,6 +20,7 @@ __all__ = ["Settings", "SettingsError"]
 
 ENVIRONMENTS = ("demo", "production", "test")
 SCHEDULERS = ("rq", "cron")
+TOPIC = re.compile(r"arn:aws(?:-[a-z]+)*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}(?:\.fifo)?")
 LARGEST_BATCH = 1000  # what is longer than that in one transaction holds up others
 
 
@@ -72,6 +74,32 @@ class Settings:
         "HUB_SMS_MAX_PRICE",
         "Most that one SMS may cost, in US dollars (SNS MaxPrice).",
         default=Decimal("0.50"),
+    )
+    sms_prices: str = _setting(
+        "HUB_SMS_PRICES",
+        "What a segment of an SMS costs in US dollars, by country, where it is not the list price: US=0.00645 DE=0.1012.",
+        default="",
+    )
+    office_share: int = _setting(
+        "HUB_OFFICE_SHARE",
+        "The most of a provider's rate, in percent, that one organisation's messages take that are not urgent while others "
+        "want some of it too; 100 is all.",
+        default=50,
+    )
+    sns_topics: str = _setting(
+        "HUB_SNS_TOPICS",
+        "Topics whose messages are taken at /receipts/sns and /inbound/sms, by their ARNs; no other is.",
+        default="",
+    )
+    sns_url: str = _setting(
+        "HUB_SNS_URL",
+        "Where SNS's certificates and confirmations are asked for, if not where SNS says (VPC, test).",
+        default="",
+    )
+    soft_bounces: int = _setting(
+        "HUB_SOFT_BOUNCES",
+        "After so many messages that came back within 14 days for a cause that may pass, an address is blocked.",
+        default=5,
     )
     lease: timedelta = _setting(
         "HUB_LEASE_SECONDS", "How long a claimed delivery is a worker's own.", default=timedelta(seconds=30)
@@ -139,6 +167,12 @@ class Settings:
     digest_batch: int = _setting(
         "HUB_DIGEST_BATCH", "People whose digests one transaction makes.", default=200
     )
+    feedback_every: timedelta = _setting(
+        "HUB_FEEDBACK_SECONDS",
+        "How often reports of providers are looked at that came before their message was written down as sent.",
+        default=timedelta(seconds=5),
+    )
+    feedback_batch: int = _setting("HUB_FEEDBACK_BATCH", "Such reports that one look takes.", default=200)
     scheduled_every: timedelta = _setting(
         "HUB_SCHEDULED_SECONDS",
         "How often messages that were written for a time are looked for.",
@@ -205,13 +239,32 @@ class Settings:
             raise SettingsError(
                 "HUB_AUDIT_SECONDS: use a number from 1 to 20 (what stands still is found within 90 seconds), or 0 for never."
             )
+        if not 1 <= self.office_share <= 100:
+            raise SettingsError("HUB_OFFICE_SHARE: use a number from 1 to 100.")
         if not 1 <= self.keep_days <= 36_500:
             raise SettingsError("HUB_KEEP_DAYS: use a number from 1 to 36500.")
         _https("HUB_HEARTBEAT_URL", self.heartbeat_url)
+        self._check_sns()
         if min(self.lease, self.poll, self.drain) <= timedelta(0):
             raise SettingsError(
                 "HUB_LEASE_SECONDS, HUB_POLL_SECONDS, HUB_DRAIN_SECONDS: use numbers above 0."
             )
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The ARNs of the topics that are listened to."""
+        return tuple(self.sns_topics.replace(",", " ").split())
+
+    def _check_sns(self) -> None:
+        for topic in self.topics:
+            if not TOPIC.fullmatch(topic):
+                raise SettingsError(
+                    f"HUB_SNS_TOPICS: {topic!r} is no topic; write ARNs, as in arn:aws:sns:eu-west-1:123456789012:bounces."
+                )
+        if self.sns_url and urlsplit(self.sns_url).scheme not in ("http", "https"):
+            raise SettingsError("HUB_SNS_URL: begin it with https:// (or http://).")
+        if not 1 <= self.soft_bounces <= 1000:
+            raise SettingsError("HUB_SOFT_BOUNCES: use a number from 1 to 1000.")
 
     def _check_sweeps(self) -> None:
         """Intervals are whole seconds (the scheduler knows no others), batches are bounded, cron lines can be read."""

@@ -12,6 +12,7 @@ from notify_app.sweeps import collect as collect_sweep
 from notify_app.sweeps import cover as cover_sweep
 from notify_app.sweeps import digest as digest_sweep
 from notify_app.sweeps import escalate as escalate_sweep
+from notify_app.sweeps import feedback as feedback_sweep
 from notify_app.sweeps import release as release_sweep
 from notify_app.sweeps import remind as remind_sweep
 from notify_app.sweeps import rescue as rescue_sweep
@@ -30,6 +31,7 @@ __all__ = [
     "deliver_urgent",
     "digest",
     "escalate",
+    "feedback",
     "release",
     "remind",
     "rescue",
@@ -96,6 +98,11 @@ def digest() -> None:
 def rescue() -> None:
     """Take over what a dead worker held."""
     sweep(rescue_sweep.run)
+
+
+def feedback() -> None:
+    """Look again at reports of providers that came early."""
+    sweep(feedback_sweep.run)
 
 
 def retry() -> None:

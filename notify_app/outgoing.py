@@ -13,15 +13,20 @@ import ssl
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-__all__ = ["Inside", "get", "public"]
+__all__ = ["Inside", "TooMuch", "get", "public", "read"]
 
 Allowed = Callable[[str], bool]
 NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: an IPv4 address in the last four bytes
 PORT = 443
+HEADERS = {"User-Agent": "notification-hub", "Connection": "close"}
 
 
 class Inside(Exception):
     """The address leads to this machine or to a private network; nothing was sent there."""
+
+
+class TooMuch(Exception):
+    """The answer is longer than its reader allows."""
 
 
 def public(address: str) -> bool:
@@ -44,18 +49,64 @@ def get(
     Raises Inside when any of its addresses is not `allowed`, ValueError for another scheme, OSError and
     http.client.HTTPException when there is no answer. `timeout` is of each wait, in seconds.
     """
+    connection, path = _connection(url, timeout, allowed, context)
+    try:
+        connection.request("GET", path, headers=HEADERS)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def read(
+    url: str,
+    *,
+    most: int,
+    instead: str = "",
+    timeout: float = 5.0,
+    allowed: Allowed = public,
+    context: ssl.SSLContext | None = None,
+) -> tuple[int, bytes]:
+    """GET an https address: the status of the answer and its body of at most `most` bytes.
+
+    `instead` is where whoever runs the hub wants it asked, if not there (`http://127.0.0.1:8080`): the same path at an
+    address that is trusted. Raises what `get` does, and TooMuch.
+    """
+    connection, path = (
+        _trusted(instead, url, timeout) if instead else _connection(url, timeout, allowed, context)
+    )
+    try:
+        connection.request("GET", path, headers=HEADERS)
+        answer = connection.getresponse()
+        body = answer.read(most + 1)
+        if len(body) > most:
+            raise TooMuch(f"{urlsplit(url).hostname} answers with more than {most} bytes.")
+        return answer.status, body
+    finally:
+        connection.close()
+
+
+def _connection(
+    url: str, timeout: float, allowed: Allowed, context: ssl.SSLContext | None
+) -> tuple[http.client.HTTPConnection, str]:
     parts = urlsplit(url)
     if parts.scheme != "https" or not parts.hostname:
         raise ValueError(f"{parts.scheme}: only https:// addresses are called.")
     port = parts.port or PORT
     address = _resolved(parts.hostname, port, allowed)
-    connection = _Pinned(parts.hostname, port, address, timeout, context or ssl.create_default_context())
-    try:
-        path = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
-        connection.request("GET", path, headers={"User-Agent": "notification-hub", "Connection": "close"})
-        return connection.getresponse().status
-    finally:
-        connection.close()
+    return _Pinned(parts.hostname, port, address, timeout, context or ssl.create_default_context()), _path(
+        url
+    )
+
+
+def _trusted(instead: str, url: str, timeout: float) -> tuple[http.client.HTTPConnection, str]:
+    parts = urlsplit(instead)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    return kind(parts.hostname or "", parts.port, timeout=timeout), _path(url)
+
+
+def _path(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
 
 
 def _resolved(host: str, port: int, allowed: Allowed) -> str:

@@ -51,9 +51,15 @@ class WorkerProcess:
     def deliverer(self) -> Deliverer:
         """Made at the first delivery, so that a route worker imports no provider's library."""
         from notify_app.channels import build
+        from notify_app.policy.sms import prices
 
         return Deliverer(
-            build(self.settings), threads=self.settings.send_threads, lease=self.settings.lease, rng=self._rng
+            build(self.settings),
+            threads=self.settings.send_threads,
+            lease=self.settings.lease,
+            rng=self._rng,
+            prices=prices(self.settings.sms_prices),
+            office_share=self.settings.office_share / 100,
         )
 
     def drain(self, name: str) -> int:

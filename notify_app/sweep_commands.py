@@ -121,6 +121,15 @@ def digest(limit: int | None) -> None:
     _sweep(sweep.run, "{} digests made", limit)
 
 
+@click.command("feedback")
+@limited
+def feedback(limit: int | None) -> None:
+    """Look again at what providers have reported of messages before they were written down as sent."""
+    from notify_app.sweeps import feedback as sweep
+
+    _sweep(sweep.run, "{} reports done", limit)
+
+
 @click.command("scheduled")
 @limited
 def scheduled(limit: int | None) -> None:
@@ -216,6 +225,7 @@ ALL = (
     check_escalations,
     cover,
     digest,
+    feedback,
     scheduled,
     warn,
     retain,

@@ -59,6 +59,7 @@ SCHEDULE = (
     Periodic("hub-cover", "notify_app.jobs.cover", seconds=600, every=lambda s: s.cover_every),
     Periodic("hub-digest", "notify_app.jobs.digest", seconds=15, every=lambda s: s.digest_every),
     Periodic("hub-warn", "notify_app.jobs.warn", seconds=30, every=lambda s: s.warn_every),
+    Periodic("hub-feedback", "notify_app.jobs.feedback", seconds=5, every=lambda s: s.feedback_every),
     Periodic("hub-retry", "notify_app.jobs.retry", seconds=300, every=lambda s: s.retry_every),
     Periodic("hub-tidy", "notify_app.jobs.tidy", cron="0 0 * * 0", at=lambda s: s.tidy_at),
     Periodic("hub-retain", "notify_app.jobs.retain", cron="0 2 * * 0", at=lambda s: s.retain_at),

@@ -33,6 +33,7 @@ from tests.builders import Builder
 from tests.channels.stubs import AwsStub, SmtpSink
 from tests.hub import Hub, World
 from tests.live import LiveServer
+from tests.sns import TOPIC, SnsStub
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE, DATABASE = "hub_template", "hub"
@@ -93,7 +94,7 @@ def engines() -> Iterator[Engines]:
 
 @pytest.fixture(scope="session")
 def settings(
-    engines: Engines, tmp_path_factory: pytest.TempPathFactory, smtp: SmtpSink, aws: AwsStub
+    engines: Engines, tmp_path_factory: pytest.TempPathFactory, smtp: SmtpSink, aws: AwsStub, sns: SnsStub
 ) -> Settings:
     """The settings of the application under test: real protocols, providers on loopback."""
     roles.ensure_roles(engines.env["DATABASE_ADMIN_URL"], passwords=_passwords(engines.env))
@@ -108,6 +109,8 @@ def settings(
             "HUB_SMTP_URL": smtp.url,
             "HUB_SMS_ACCOUNTS": "sns://us-east-1?rate=10000/s",
             "HUB_AWS_ENDPOINT_URL": aws.url,
+            "HUB_SNS_TOPICS": TOPIC,
+            "HUB_SNS_URL": sns.url,
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
         }
@@ -224,6 +227,12 @@ def smtp() -> Iterator[SmtpSink]:
 @pytest.fixture(scope="session")
 def aws() -> Iterator[AwsStub]:
     with AwsStub() as stub:
+        yield stub
+
+
+@pytest.fixture(scope="session")
+def sns() -> Iterator[SnsStub]:
+    with SnsStub() as stub:
         yield stub
 
 

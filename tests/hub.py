@@ -57,6 +57,17 @@ class _Errors(logging.Handler):
         self.lines.append(f"{record.name}: {self.format(record)}")
 
 
+# work that waits and that nobody has begun, by queue
+_NEVER_TRIED = text(
+    """
+    SELECT EXISTS (SELECT FROM delivery WHERE state = 'queued' AND attempts = 0 AND priority = 1) AS urgent,
+           EXISTS (SELECT FROM delivery WHERE state = 'queued' AND attempts = 0 AND priority > 1) AS bulk,
+           EXISTS (SELECT FROM inbound WHERE state = 'accepted' AND attempts = 0)
+               OR EXISTS (SELECT FROM broadcast WHERE done_at IS NULL AND attempts = 0) AS route
+    """
+)
+
+
 # --- what all offices of a story share -----------------------------------------------------------------------------
 
 
@@ -105,6 +116,13 @@ class World:
             row = conn.execute(sql.WAITING).one()
         return [name for name, waiting in row._mapping.items() if waiting]
 
+    def forgotten(self) -> list[str]:
+        """The same, of what was never tried. What failed waits for a time and wakes nobody, and that time may come while
+        we look."""
+        with self.owner.connect() as conn:
+            row = conn.execute(_NEVER_TRIED).one()
+        return [name for name in self.due() if row._mapping[name]]
+
     def sweep(self, *jobs: str) -> None:
         """Enqueue these periodic jobs (or all that the schedule runs every few seconds) as the scheduler would, and
         run them and all they wake."""
@@ -138,6 +156,7 @@ class World:
             "UNION ALL SELECT next_level_at FROM task WHERE next_level_at IS NOT NULL "
             "UNION ALL SELECT next_chunk_at FROM broadcast WHERE done_at IS NULL "
             "UNION ALL SELECT due_at FROM written_message WHERE state = 'scheduled' "
+            "UNION ALL SELECT next_look_at FROM provider_message WHERE waiting IS NOT NULL "
             "UNION ALL SELECT digest_due_at FROM preference) AS due"
         )
         with self.owner.connect() as conn:
@@ -359,7 +378,8 @@ class Hub:
     def settle(self) -> None:
         """Run all jobs. Work that is due now and that nobody was woken for is a mistake of the product."""
         self.world.settle()
-        assert not self.world.due(), f"due, and nobody was woken for it: {self.world.due()}"
+        forgotten = self.world.forgotten()
+        assert not forgotten, f"due, and nobody was woken for it: {forgotten}"
 
     # --- what must have come of it ---------------------------------------------------------------------------------
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from notify_app.policy.channel import spoken
+
 __all__ = ["CHECKS", "COUNT_UP_TO", "Check", "check", "meaning", "said", "sweep_title"]
 
 COUNT_UP_TO = 10_000  # beyond it nobody reads the number, and counting costs
@@ -123,6 +125,21 @@ CHECKS = (
         each=True,
     ),
     Check(
+        "provider_slowed",
+        "A provider of {subject} wants to be asked less often",
+        "{n} providers of {subject} want to be asked less often",
+        "The rate of its account was halved for all workers, and a tenth of it comes back each minute. What is urgent goes first; the rest takes longer.",
+        "If it happens often, set a lower rate for the account, or ask the provider for a higher one.",
+        each=True,
+    ),
+    Check(
+        "mail_reputation",
+        "{n} of {total} emails of this week came back or were reported as spam",
+        "{n} of {total} emails of this week came back or were reported as spam",
+        "Amazon looks into an account of which more than 5 % come back or 0.1 % are reported, and soon takes no mail of it.",
+        "Announce nothing by email for now, and see which addresses are blocked, and where your systems have them from.",
+    ),
+    Check(
         "counter_wrong",
         "An inbox counts less than it holds",
         "{n} inboxes count less than they hold",
@@ -190,7 +207,6 @@ QUEUES = {
     "bulk": "Emails and SMS that are not urgent do not leave. Inboxes and open pages have them already.",
     "sweep": "What time brings (reminders, messages for a time, clean-up) is done late.",
 }
-CHANNELS = {"email": "email", "sms": "SMS", "inapp": "inbox"}
 SWEEP_TITLES = {
     "release": "Waking workers for what is due",
     "collect": "Letting go what was held",
@@ -199,6 +215,7 @@ SWEEP_TITLES = {
     "escalate": "Escalations",
     "cover": "Looking whether somebody will be there",
     "digest": "Digests",
+    "feedback": "Reports of providers that came early",
     "scheduled": "Messages that were written for a time",
     "warn": "Telling administrators what is wrong",
     "tidy": "Removing old notifications",
@@ -231,8 +248,8 @@ def sweep_title(name: str) -> str:
 
 def _subject(name: str, subject: str) -> str:
     match name:
-        case "channel_failing" | "provider_down":
-            return CHANNELS.get(subject, subject)
+        case "channel_failing" | "provider_down" | "provider_slowed":
+            return spoken(subject)
         case "sweep_late":
             return sweep_title(subject)
         case "check_failed":

@@ -147,6 +147,36 @@ PROVIDER_DOWN = """
            NULL::timestamptz AS oldest_at
     FROM provider_account WHERE paused_until IS NOT NULL GROUP BY channel
 """
+# `policy.provider`: from what was left when it was halved, a tenth of the rate comes back each minute
+PROVIDER_SLOWED = """
+    SELECT NULL::uuid AS organisation_id, channel AS subject, count(*) AS found, NULL::bigint AS total,
+           min(slowed_at) AS oldest_at
+    FROM provider_account WHERE slowed_at > hub_now() - (1 - slowed_to) * interval '10 minutes' GROUP BY channel
+"""
+# what SES looks at, before it does: of an office's emails of a week that it has taken (among the newest 20,000 attempts there
+# are), 4 % came back for good, or 0.08 % were reported as spam. It reviews an account at 5 % and 0.1 %, and pauses it at 10 %
+# and 0.5 %
+MAIL_REPUTATION = """
+    WITH bad AS MATERIALIZED (
+        SELECT organisation_id, delivery_id, heard, created_at FROM feedback
+        WHERE provider = 'ses' AND heard IN ('hard_bounce', 'complaint')
+          AND created_at > (SELECT hub_now()) - interval '7 days'
+    ), taken AS MATERIALIZED (
+        SELECT organisation_id, delivery_id FROM (
+            SELECT organisation_id, delivery_id, provider, outcome FROM attempt
+            WHERE started_at > (SELECT hub_now()) - interval '7 days' AND EXISTS (SELECT FROM bad)
+            ORDER BY started_at DESC LIMIT 20000) AS recent
+        WHERE provider = 'ses' AND outcome = 'accepted' AND organisation_id IN (SELECT organisation_id FROM bad)
+    ), counted AS (
+        SELECT t.organisation_id, count(DISTINCT t.delivery_id) AS total,
+               count(*) FILTER (WHERE b.heard = 'hard_bounce') AS bounces,
+               count(*) FILTER (WHERE b.heard = 'complaint') AS complaints, min(b.created_at) AS oldest_at
+        FROM taken t LEFT JOIN bad b ON b.organisation_id = t.organisation_id AND b.delivery_id = t.delivery_id
+        GROUP BY t.organisation_id
+    )
+    SELECT organisation_id, '' AS subject, bounces + complaints AS found, total, oldest_at FROM counted
+    WHERE (total >= 100 AND 100 * bounces >= 4 * total) OR (total >= 1000 AND 10000 * complaints >= 8 * total)
+"""
 SAMPLE = """
     WITH sample AS MATERIALIZED (
         (SELECT person_id FROM inbox_counter WHERE person_id > %(cursor)s ORDER BY person_id LIMIT %(sample)s)
@@ -185,6 +215,8 @@ CHECKS: Mapping[str, str] = {
     "broadcast_stalled": BROADCAST_STALLED,
     "channel_failing": CHANNEL_FAILING,
     "provider_down": PROVIDER_DOWN,
+    "provider_slowed": PROVIDER_SLOWED,
+    "mail_reputation": MAIL_REPUTATION,
     "counter_wrong": COUNTER_WRONG,
     "decision_missing": DECISION_MISSING,
 }
@@ -266,7 +298,7 @@ MAY_PING = """
     UPDATE audit_run SET pinged_at = clock_timestamp()
     WHERE done_at > clock_timestamp() - interval '60 seconds'
       AND (pinged_at IS NULL OR pinged_at < clock_timestamp() - interval '55 seconds')
-      AND NOT EXISTS (SELECT FROM audit_finding WHERE cleared_at IS NULL AND name NOT IN ('channel_failing', 'ladder_failed'))
+      AND NOT EXISTS (SELECT FROM audit_finding WHERE cleared_at IS NULL AND name NOT IN ('channel_failing', 'ladder_failed', 'mail_reputation', 'provider_slowed'))
     RETURNING pinged_at
 """
 PINGED = "UPDATE audit_run SET ping_error = %(error)s"

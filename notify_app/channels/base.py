@@ -16,6 +16,7 @@ from typing import Protocol
 from notify_app.policy.retry import FailureClass
 
 __all__ = [
+    "OPTED_OUT",
     "Ambiguous",
     "Channel",
     "ChannelFailure",
@@ -31,6 +32,7 @@ __all__ = [
     "redacted",
 ]
 
+OPTED_OUT = "OptedOut"  # the code of a refusal because whoever has the number wants no messages
 RESPONSE_LIMIT = 2048  # characters of a provider's answer that are kept with an attempt
 
 

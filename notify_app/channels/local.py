@@ -9,6 +9,7 @@ from __future__ import annotations
 from notify_app.channels.addresses import clean_email, clean_number
 from notify_app.channels.base import GiveUp, Invalid, Message, Receipt
 from notify_app.policy import sms
+from notify_app.policy.sms import Prices
 
 __all__ = ["LocalEmail", "LocalSms"]
 
@@ -46,6 +47,9 @@ class LocalSms:
     provider = "local"
     instant = True
 
+    def __init__(self, *, prices: Prices | None = None) -> None:
+        self._prices = prices or sms.prices()
+
     def clean(self, address: str) -> str:
         return clean_number(address)
 
@@ -54,7 +58,7 @@ class LocalSms:
             number = self.clean(message.address)
         except Invalid as error:
             raise GiveUp(str(error), "bad_number", suppress=True) from error
-        parts, cost = sms.segments(message.text).count, sms.cost(message.text, number)
+        parts, cost = sms.segments(message.text).count, self._prices.cost(message.text, number)
         return Receipt("local", f"local-{message.idempotency_key}", ACCEPTED, parts, cost)
 
     def close(self) -> None:

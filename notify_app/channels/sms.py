@@ -8,6 +8,7 @@ from typing import Any
 from notify_app.channels.addresses import clean_number
 from notify_app.channels.base import Channel
 from notify_app.policy.channel import AddressField, ChannelType, Limit, Provider, Schedule, declare, gaps
+from notify_app.policy.sms import prices
 
 __all__ = ["SMS"]
 
@@ -15,14 +16,16 @@ __all__ = ["SMS"]
 def _local(settings: Any, url: str) -> Channel:  # noqa: ARG001
     from notify_app.channels.local import LocalSms
 
-    return LocalSms()
+    return LocalSms(prices=prices(settings.sms_prices))
 
 
 def _sns(settings: Any, url: str) -> Channel:
     from notify_app.channels.aws import account
     from notify_app.channels.sms_sns import SnsSms
 
-    return SnsSms(account(settings, url), max_price=settings.sms_max_price)
+    return SnsSms(
+        account(settings, url), max_price=settings.sms_max_price, prices=prices(settings.sms_prices)
+    )
 
 
 SMS = ChannelType(

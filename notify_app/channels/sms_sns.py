@@ -11,8 +11,17 @@ from decimal import Decimal
 
 from notify_app.channels.addresses import clean_number
 from notify_app.channels.aws import Account, Client, call
-from notify_app.channels.base import ChannelFailure, GiveUp, Invalid, Message, Misconfigured, Receipt
+from notify_app.channels.base import (
+    OPTED_OUT,
+    ChannelFailure,
+    GiveUp,
+    Invalid,
+    Message,
+    Misconfigured,
+    Receipt,
+)
 from notify_app.policy import sms
+from notify_app.policy.sms import Prices
 
 __all__ = ["SnsSms"]
 
@@ -28,16 +37,17 @@ class SnsSms:
     provider = "sns"
     instant = False
 
-    def __init__(self, account: Account, *, max_price: Decimal) -> None:
+    def __init__(self, account: Account, *, max_price: Decimal, prices: Prices | None = None) -> None:
         self._client = Client("sns", account)
         self._max_price = max_price
+        self._prices = prices or sms.prices()
 
     def clean(self, address: str) -> str:
         return clean_number(address)
 
     def send(self, message: Message) -> Receipt:
         number = self._number(message.address)
-        parts, cost = sms.segments(message.text).count, sms.cost(message.text, number)
+        parts, cost = sms.segments(message.text).count, self._prices.cost(message.text, number)
         limit = self._max_price if message.max_price is None else message.max_price
         if cost > limit:
             raise GiveUp(f"This SMS would cost ${cost}, more than the limit of ${limit}.", "max_price")
@@ -77,8 +87,8 @@ def judge(code: str, message: str) -> ChannelFailure | None:
     reason, words = f"{code}: {message}", message.lower()
     if "sandbox" in words or "spend" in words or "not verified" in words:
         return Misconfigured(reason, code)
-    if "opted out" in words or "optedout" in words or code == "OptedOut":
-        return GiveUp(reason, "OptedOut", suppress=True)
+    if "opted out" in words or "optedout" in words or code == OPTED_OUT:
+        return GiveUp(reason, OPTED_OUT, suppress=True)
     if code in (
         "InvalidParameter",
         "InvalidParameterException",

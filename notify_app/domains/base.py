@@ -143,6 +143,8 @@ class EventType:
     (beside `item`), whether a happening brings them or `notification.send` gives them as text: before an event is
     written, its payload goes through `inputs.typed`. `admin_only`: among people, only an administrator may trigger it
     (C6); sources may. `in_bursts`: whether it may wait for the rest of its burst (A14); left out, all may but what is URGENT.
+    `sms_whole`: its SMS is not cut to what the organisation allows, but takes as many segments as it needs, up to the most
+    that any may allow: half of an alarm or of an access code helps nobody.
     `in_digests`: whether its email may be kept for a digest (A12); what says that something stands still may not.
     `sample` is one believable payload, used by the demo, the previews, the documentation and the test that renders
     every event on every channel.
@@ -165,6 +167,7 @@ class EventType:
     admin_only: bool = False
     in_bursts: bool | None = None
     in_digests: bool = True
+    sms_whole: bool = False
     answers: tuple[Answer, ...] = ()
 
     @property

@@ -200,6 +200,7 @@ EMERGENCY = _event(
     },
     admin_only=True,
     answers=(Answer("safe", "I am safe"), Answer("help", "I need help", event="help_needed", danger=True)),
+    sms_whole=True,
 )
 HELP = _event(
     "help_needed",
@@ -218,6 +219,7 @@ HELP = _event(
         "severity": "high",
         "instructions": None,
     },
+    sms_whole=True,
 )
 BREACH = _event(
     "security_breach",
@@ -234,6 +236,7 @@ BREACH = _event(
         "instructions": "Stay inside and lock your door.",
     },
     admin_only=True,
+    sms_whole=True,
 )
 VISITOR = _event(
     "visitor_arrival",
@@ -253,6 +256,7 @@ VISITOR = _event(
         "arrival_time": datetime(2026, 11, 24, 22, 5, tzinfo=UTC),
         "access_code": "ABC123",
     },
+    sms_whole=True,
 )
 PAYMENT = _event(
     "payment_due",

@@ -4,6 +4,7 @@ task is late, there is news for many, something does not run; and a message with
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from notify_app.domains.base import (
@@ -17,8 +18,10 @@ from notify_app.domains.base import (
     Priority,
     TaskType,
 )
+from notify_app.policy.formats import Money
 
 __all__ = [
+    "ADDRESS_BLOCKED",
     "ANNOUNCEMENT",
     "COLLECTED",
     "COVER_GAP",
@@ -29,6 +32,7 @@ __all__ = [
     "MANUAL_MESSAGE",
     "NOT_REACHED",
     "PACK",
+    "SMS_BUDGET",
     "TASK_ESCALATED",
     "TASK_OVERDUE",
     "TEMPLATE_BROKEN",
@@ -207,6 +211,44 @@ TEMPLATE_BROKEN = EventType(
     in_digests=False,
 )
 
+# how far the budget for SMS is used; `level` is near, used or gone, `period` month or day. For the administrators; where
+# there is none, for the office. By email alone: it is told of money for SMS
+SMS_BUDGET = EventType(
+    "sms_budget",
+    "The budget for SMS",
+    "system",
+    Priority.high,
+    ("office",),
+    ("level", "period", "spent", "limit"),
+    {
+        "level": "near",
+        "period": "month",
+        "spent": Money(Decimal("68.40"), "USD"),
+        "limit": Money(Decimal("100.00"), "USD"),
+        "ordinary": Money(Decimal("85.00"), "USD"),
+        "reserve": Money(Decimal("15.00"), "USD"),
+    },
+    channels=("email",),
+    in_digests=False,
+)
+
+# an address is not written to any more: once for each time that it is closed. In the inbox alone: a broadcast may close many
+ADDRESS_BLOCKED = EventType(
+    "address_blocked",
+    "An address has to be put right",
+    "system",
+    Priority.medium,
+    ("office",),
+    ("who", "channel", "address", "why"),
+    {
+        "who": "Dana Whitfield",
+        "channel": "email",
+        "address": "d***@example.com",
+        "why": "mail to it comes back",
+    },
+    channels=(),
+)
+
 # its audience is asked for, not declared (`pipeline.crowd`). Its words name no reader, so that all emails of one language
 # share one body; how it is signed below says so too (`_layout.mjml`)
 ANNOUNCEMENT = EventType(
@@ -343,6 +385,8 @@ PACK = DomainPack(
         HUB_UNWELL,
         HUB_WELL,
         TEMPLATE_BROKEN,
+        SMS_BUDGET,
+        ADDRESS_BLOCKED,
         COLLECTED,
     ),
 )

@@ -5,7 +5,15 @@ from notify_app.models.base import Base, Scoped
 from notify_app.models.broadcast import Broadcast
 from notify_app.models.clock import HubClock
 from notify_app.models.escalation import Escalation, EscalationRule, TaskAcknowledgement
-from notify_app.models.health import AuditFinding, AuditRun, ProcessBeat, ProviderAccount, SweepRun
+from notify_app.models.feedback import Feedback, ProviderMessage, ReplyCode
+from notify_app.models.health import (
+    AuditFinding,
+    AuditRun,
+    ProcessBeat,
+    ProviderAccount,
+    ProviderShare,
+    SweepRun,
+)
 from notify_app.models.message import (
     Attempt,
     Content,
@@ -33,6 +41,7 @@ from notify_app.models.organisation import (
     Suppression,
 )
 from notify_app.models.record import Audit, Who
+from notify_app.models.spend import SmsBudget, SmsHold, SmsSpent
 from notify_app.models.wish import Absence, Digest, Preference, PreferenceChoice, Template, TemplateVersion
 from notify_app.models.work import (
     Change,
@@ -73,6 +82,7 @@ __all__ = [
     "Escalation",
     "EscalationRule",
     "Event",
+    "Feedback",
     "Grade",
     "HubClock",
     "Inbound",
@@ -93,10 +103,16 @@ __all__ = [
     "Priority",
     "ProcessBeat",
     "ProviderAccount",
+    "ProviderMessage",
+    "ProviderShare",
     "Reminder",
     "ReminderState",
+    "ReplyCode",
     "Role",
     "Scoped",
+    "SmsBudget",
+    "SmsHold",
+    "SmsSpent",
     "Source",
     "Suppression",
     "SweepRun",

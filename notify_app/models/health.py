@@ -15,7 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from notify_app.models.base import Base, Scoped, identity, moment, of_organisation
 
-__all__ = ["AuditFinding", "AuditRun", "ProcessBeat", "ProviderAccount", "SweepRun"]
+__all__ = ["AuditFinding", "AuditRun", "ProcessBeat", "ProviderAccount", "ProviderShare", "SweepRun"]
 
 
 def real_moment() -> Mapped[datetime]:
@@ -137,3 +137,19 @@ class ProviderAccount(Base):
     changed_at: Mapped[datetime] = moment()
     places: Mapped[float | None] = mapped_column(Float)
     filled_at: Mapped[datetime | None]
+    # the share of its rate that was left when it last wanted to be asked less often; from then on it recovers
+    slowed_to: Mapped[float | None] = mapped_column(Float)
+    slowed_at: Mapped[datetime | None]
+
+
+class ProviderShare(Base):
+    """The places of one office in the rate of a provider's account, so that its many leave room for others' few. It is the
+    machinery's own and says nothing of the office but that it has sent; no organisation can read it."""
+
+    __tablename__ = "provider_share"
+
+    channel: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    office: Mapped[UUID] = mapped_column(primary_key=True)
+    places: Mapped[float] = mapped_column(Float)
+    filled_at: Mapped[datetime]

@@ -307,6 +307,12 @@ class Attempt(Scoped, Base):
         CheckConstraint(f"outcome IN ({states(Outcome)})", name="outcome"),
         # read by the clean-up sweep
         Index("ix_attempt_started", "started_at"),
+        # read when a provider reports; those that do not cost nothing here
+        Index(
+            "ix_attempt_provider_id",
+            "provider_id",
+            postgresql_where=sql("outcome = 'accepted' AND provider IN ('ses', 'sns')"),
+        ),
     )
 
 

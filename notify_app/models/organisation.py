@@ -227,6 +227,8 @@ class Address(Scoped, Base):
             ["organisation_id", "person_id"], ["person.organisation_id", "person.id"], ondelete="CASCADE"
         ),
         UniqueConstraint("organisation_id", "person_id", "channel", "value", name="uq_address_value"),
+        # whose an address is: what comes in by SMS, and the page of blocked addresses
+        Index("ix_address_value", "channel", "value", "organisation_id"),
         CheckConstraint("channel <> 'inapp'", name="channel"),
     )
 
@@ -240,11 +242,16 @@ class Suppression(Scoped, Base):
     channel: Mapped[str]
     value: Mapped[str]
     reason: Mapped[str]
+    # what has closed it (`policy.feedback.Block`)
+    kind: Mapped[str] = mapped_column(server_default=text("'refused'"))
     created_at: Mapped[datetime] = moment()
 
     __table_args__ = (
         of_organisation(),
         UniqueConstraint("organisation_id", "channel", "value", name="uq_suppression_value"),
+        CheckConstraint("kind IN ('refused', 'soft_bounces', 'bounce', 'complaint', 'opt_out')", name="kind"),
+        # the page of blocked addresses
+        Index("ix_suppression_recent", "organisation_id", "created_at", "id"),
     )
 
 

@@ -8,7 +8,6 @@ that cannot be written is a sentence, and holds up no other.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
@@ -24,12 +23,15 @@ from notify_app.ids import new_id
 from notify_app.pipeline import again, collected, digest_words
 from notify_app.pipeline.audience import Member, members
 from notify_app.pipeline.digest import PURPOSE as DIGEST
+from notify_app.pipeline.outbox import body_hash
 from notify_app.pipeline.step import Step
 from notify_app.pipeline.wording import TemplateProblem, Wording, Words, absolute, on_behalf
 from notify_app.policy import sms
 from notify_app.policy.formats import unpack
 from notify_app.policy.limits import Pace
 from notify_app.policy.office import Branding, OfficeSettings, read
+from notify_app.policy.replies import asking
+from notify_app.work import replies
 
 __all__ = ["KEEP", "KEPT", "OFFICE", "Body", "Office", "Unwritten", "given", "look", "said"]
 
@@ -39,7 +41,13 @@ Body = Mapping[str, str | None]  # subject, html and text of an email; the text 
 LONGEST_ERROR = 500
 PRIORITIES = again.PRIORITIES
 
-OFFICE = text("SELECT name, branding, settings, hub_now() AS now FROM organisation WHERE id = :org")
+OFFICE = text(
+    """
+    SELECT name, branding, settings, hub_now() AS now,
+           EXISTS (SELECT FROM sms_budget WHERE organisation_id = :org) AS has_budget
+    FROM organisation WHERE id = :org
+    """
+)
 # as three texts: to read an email of ten kilobytes as JSON takes three times as long on both sides
 KEPT = text(
     """
@@ -77,12 +85,13 @@ KEEP = text(
 
 @dataclass(frozen=True)
 class Office:
-    """Who messages of this organisation come from, how often it writes to one person, and the hub's time when that was
-    read."""
+    """Who messages of this organisation come from, how often it writes to one person, whether it has a budget for SMS, and
+    the hub's time when that was read."""
 
     sender: Sender
     pace: Pace
     now: datetime
+    has_budget: bool = False
 
     @classmethod
     def of(cls, row: Any) -> Office:
@@ -90,7 +99,7 @@ class Office:
         look = read(Branding, row.branding)
         name = look.sender_name or look.company_name or row.name
         sender = Sender(name, look.sender_address, look.reply_to, look.sms_sender)
-        return cls(sender, Pace.of(read(OfficeSettings, row.settings)), row.now)
+        return cls(sender, Pace.of(read(OfficeSettings, row.settings)), row.now, row.has_budget)
 
     def message(self, row: Any, fact: Any, body: Body) -> Message:
         """The message of a claimed delivery; `fact` is what `again` has read of it."""
@@ -119,22 +128,27 @@ class Unwritten:
     member: Member
     action: str
     stands_in_for: str | None = None
+    code: str = ""  # with which its reader answers
 
     def body(self) -> Body | str:
         """The body, or a sentence that says why there is none."""
         try:
-            written = self.words.bodies(self.row.channel, self.member, self.action)
-            return self._on_behalf(written, self.stands_in_for) if self.stands_in_for else written
+            written: Body = self.words.bodies(self.row.channel, self.member, self.action)
+            written = self._on_behalf(written, self.stands_in_for) if self.stands_in_for else written
+            return self._asking(written) if self.code else written
         except Exception as error:  # noqa: BLE001 - `said` logs what is no template's problem
             return said(error, self.row)
 
-    def _on_behalf(self, written: Mapping[str, str], name: str) -> Body:
+    def _on_behalf(self, written: Body, name: str) -> Body:
         """Whoever stands in reads at once for whom."""
         if "subject" in written:
             text = f"You stand in for {name}.\n\n{written['text']}"
-            return {**written, "subject": on_behalf(name, written["subject"]), "text": text}
-        segments = self.words.office.settings.sms_segments
-        return {**written, "text": sms.fit(on_behalf(name, written["text"]), segments)}
+            return {**written, "subject": on_behalf(name, written["subject"] or ""), "text": text}
+        return {**written, "text": sms.fit(on_behalf(name, written["text"] or ""), self.words.sms_segments)}
+
+    def _asking(self, written: Body) -> Body:
+        """An SMS says how it is acknowledged from the same phone."""
+        return {**written, "text": sms.fit(asking(written["text"] or "", self.code), self.words.sms_segments)}
 
 
 def look(work: Step, rows: Sequence[Any], facts: Mapping[str, Any]) -> list[Unwritten | tuple[Any, str]]:
@@ -147,6 +161,7 @@ def look(work: Step, rows: Sequence[Any], facts: Mapping[str, Any]) -> list[Unwr
     events = {one.id: one for one in work.all(EVENTS, ids=list(asked))}
     readers = members(work, {row.person_id for row in rows})
     digests = digest_words.look(work, office, [row.id for row in rows if row.purpose == DIGEST])
+    answers = _codes(work, rows, said_of, parts)
     known: dict[Any, Wording | str] = {}  # the words of an event are the same for all who read it
     found: list[Unwritten | tuple[Any, str]] = []
     for row in rows:
@@ -168,8 +183,19 @@ def look(work: Step, rows: Sequence[Any], facts: Mapping[str, Any]) -> list[Unwr
         else:
             action = collected.leads_to(reader) if len(lines) > 1 else one.action_url or ""
             absent = one.stands_in_for if len(lines) < 2 else None  # of many, each line says it
-            found.append(Unwritten(row, words, reader, action, absent))
+            found.append(Unwritten(row, words, reader, action, absent, answers.get(row.id, "")))
     return found
+
+
+def _codes(
+    work: Step, rows: Sequence[Any], said_of: Mapping[str, Any], parts: Mapping[str, Any]
+) -> dict[str, str]:
+    """The codes of those SMS that ask their reader to see to something."""
+    texts = [row for row in rows if row.channel == "sms" and len(parts.get(row.id, ())) < 2]
+    asking_ = replies.asked_for(work, list({said_of[row.id].event_id for row in texts} - {None}))
+    texts = [row for row in texts if said_of[row.id].event_id in asking_]
+    found = replies.codes(work, [(said_of[row.id].event_id, row.person_id, row.address) for row in texts])
+    return {row.id: found[said_of[row.id].event_id, row.address] for row in texts}
 
 
 def _words(office: Words, event: Any, row: Any, fact: Any) -> Wording | str:
@@ -195,8 +221,7 @@ def given(written: Sequence[tuple[Any, Body]]) -> dict[str, Any]:
 
 
 def _given(row: Any, body: Body) -> dict[str, Any]:
-    hashed = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
-    return {"delivery": row.id, "content": str(new_id()), "hash": hashed, "body": body}
+    return {"delivery": row.id, "content": str(new_id()), "hash": body_hash(body), "body": body}
 
 
 def said(error: Exception, row: Any) -> str:

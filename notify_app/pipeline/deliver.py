@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -26,16 +27,19 @@ import psycopg
 from flask import Flask, current_app
 
 from notify_app.channels import ProviderAccount
-from notify_app.channels.base import Channel, GiveUp, Invalid, Message, Misconfigured, Receipt
+from notify_app.channels.base import OPTED_OUT, Channel, GiveUp, Invalid, Message, Misconfigured, Receipt
 from notify_app.extensions import db
 from notify_app.live.announce import Changed, publish
-from notify_app.pipeline import fallback, settle, sql
+from notify_app.pipeline import budget, fallback, settle, sql
 from notify_app.pipeline.gate import Gate, NotNow, accounts_of
 from notify_app.pipeline.line import AWAY, Line
 from notify_app.pipeline.pool import Job, Pool
 from notify_app.pipeline.ready import NotSent, make_ready
 from notify_app.pipeline.step import hub, step
+from notify_app.policy import sms
+from notify_app.policy.feedback import Block
 from notify_app.policy.reasons import Reason, sentence
+from notify_app.policy.sms import Prices
 from notify_app.queue import BULK, URGENT, connect, wake
 
 __all__ = ["Deliverer"]
@@ -58,11 +62,11 @@ GRACE_SECONDS = 120.0  # the longest time-outs of a provider's library, and some
 @dataclass(frozen=True)
 class _Instead:
     """What will not leave by its channel, or so late that another is better (`or_wait`), and why; `blocked`: the address
-    is to blame."""
+    is to blame, and is closed for this."""
 
     row: Any
     reason: str
-    blocked: bool = False
+    blocked: Block | None = None
     or_wait: bool = False
     besides: bool = False  # it waits for its own channel all the same
 
@@ -109,9 +113,12 @@ class Deliverer:
         threads: int,
         lease: timedelta,
         rng: random.Random,
+        prices: Prices | None = None,
+        office_share: float = 1.0,
     ) -> None:
+        self._prices = prices or sms.prices()
         self._accounts = accounts_of(channels)
-        self._gate = Gate(self._accounts, rng)
+        self._gate = Gate(self._accounts, rng, office_share)
         self._lease = lease
         self._rng = rng
         self._pools = {queue: Pool(threads, self._send) for queue in BANDS}
@@ -218,7 +225,7 @@ class Deliverer:
             return
         way = self._gate.way(run.engine, one.row)
         if isinstance(way, NotNow):
-            self._put_off(run, NotSent(one.row, "queued", way.reason, wait=way.wait))
+            self._put_off(run, NotSent(one.row, "queued", way.reason, wait=way.wait), one.held)
             if way.down and one.row.priority == URGENT_RANK:
                 run.instead.append(_Instead(one.row, sentence(way.reason), besides=True))
             return
@@ -230,10 +237,11 @@ class Deliverer:
         else:
             run.pool.put(one)
 
-    def _put_off(self, run: _Run, one: NotSent) -> None:
+    def _put_off(self, run: _Run, one: NotSent, held: Decimal | None = None) -> None:
         if one.instead:
             run.instead.append(_Instead(one.row, one.instead, or_wait=one.or_wait))
-        run.results.append(settle.not_tried(one.row, one.state, one.reason, wait=one.wait, detail=one.detail))
+        result = settle.not_tried(one.row, one.state, one.reason, wait=one.wait, detail=one.detail)
+        run.results.append(result | settle.given_back(held))
 
     def _send(self, message: Message, by: ProviderAccount | None) -> Receipt:
         """On a thread, without the database. Raises ChannelFailure."""
@@ -260,13 +268,15 @@ class Deliverer:
 
     def _result(self, run: _Run, job: Job) -> settle.Result:
         result = settle.came_of(job.row, job.answer, self._rng, doubts=job.doubts)
+        if job.row.channel == budget.CHANNEL:
+            result = settle.priced(result, job.row.address, job.message.text, job.event, self._prices)
+            result |= settle.given_back(job.held)
         if job.by and len(self._accounts[job.row.channel]) > 1:
             result |= {"provider": job.by.channel.provider, "account": job.by.name}
         if result["state"] == "queued" and _pressing(job.row):
             run.instead.append(_Instead(job.row, result["error"], besides=True))
         if result["state"] == "failed":
-            to_blame = isinstance(job.answer, GiveUp) and job.answer.suppress
-            run.instead.append(_Instead(job.row, result["error"], blocked=to_blame))
+            run.instead.append(_Instead(job.row, result["error"], blocked=_to_blame(job.answer)))
         return result
 
     def _settle(self, run: _Run) -> None:
@@ -327,6 +337,13 @@ class Deliverer:
         run.renewed_at = time.monotonic()
 
 
+def _to_blame(answer: Any) -> Block | None:
+    """Why the address is not written to again, if it is to blame."""
+    if not isinstance(answer, GiveUp) or not answer.suppress:
+        return None
+    return Block.opt_out if answer.code == OPTED_OUT else Block.refused
+
+
 def _pressing(row: Any) -> bool:
     """Whether it is urgent and could not leave for so long that another way is taken besides."""
     return bool(row.priority == URGENT_RANK and row.now - row.due_at >= BESIDES_AFTER)
@@ -335,6 +352,8 @@ def _pressing(row: Any) -> bool:
 def _given_up(result: settle.Result, row: Any) -> settle.Result:
     if result["id"] != row.id:
         return result
+    if result["reason"] == Reason.budget:
+        return settle.not_tried(row, "suppressed", Reason.budget)
     return settle.not_tried(row, "skipped", Reason.too_old)
 
 

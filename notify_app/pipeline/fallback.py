@@ -7,7 +7,7 @@ failed delivery is settled; doing it twice changes nothing.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,11 +25,13 @@ from notify_app.pipeline.route import Origin, Override, route
 from notify_app.pipeline.step import Step
 from notify_app.pipeline.wording import title_of
 from notify_app.policy.channel import channel as channel_type
+from notify_app.policy.feedback import Block
 from notify_app.policy.quiet import release_at
 from notify_app.policy.routing import Matter, stand_ins, switched_off
+from notify_app.work import blocked as blocked_addresses
 from notify_app.work import ladders
 
-__all__ = ["besides", "block", "instead"]
+__all__ = ["afterwards", "besides", "instead"]
 
 URGENT = 1
 GIVING_UP = "giving_up"
@@ -48,7 +50,8 @@ NOTE = """
         SELECT FROM decision WHERE organisation_id = :org AND event_id = :event AND person_id = :person)
 """
 CARRIED = """
-    SELECT n.id, n.event_id, n.title, n.name, n.category, n.priority, n.item_id, e.payload FROM delivery_item i
+    SELECT n.id, n.event_id, n.title, n.name, n.category, n.priority, n.item_id, n.read_at, n.withdrawn_at,
+           e.payload FROM delivery_item i
     JOIN notification n ON n.organisation_id = i.organisation_id AND n.id = i.notification_id
     JOIN event e ON e.organisation_id = n.organisation_id AND e.id = n.event_id
     WHERE i.organisation_id = :org AND i.delivery_id = :id ORDER BY n.priority, n.id
@@ -62,28 +65,12 @@ SIBLINGS = """
 """
 
 
-def block(work: Step, channel: str, address: str, reason: str) -> None:
-    """Never write to this address again; one that nobody has typed is forgotten."""
-    if channel_type(channel).forgets:
-        work.run(
-            "DELETE FROM address WHERE organisation_id = :org AND channel = :channel AND value = :value",
-            channel=channel,
-            value=address,
-        )
-        return
-    work.run(
-        "INSERT INTO suppression (organisation_id, channel, value, reason) VALUES (:org, :channel, :value, :reason) "
-        "ON CONFLICT ON CONSTRAINT uq_suppression_value DO NOTHING",
-        channel=channel,
-        value=address,
-        reason=reason,
-    )
-
-
-def instead(work: Step, delivery: Any, reason: str, *, blocked: bool = False, or_wait: bool = False) -> bool:
+def instead(
+    work: Step, delivery: Any, reason: str, *, blocked: Block | None = None, or_wait: bool = False
+) -> bool:
     """Take the next usable channel for what this delivery carried; where there is none, tell the office.
 
-    `blocked`: the address is to blame, and is written to no more. `or_wait`: it is only that this one would be late, so
+    `blocked`: the address is to blame, and is written to no more, for this. `or_wait`: it is only that this one would be late, so
     nothing is done unless all of it has another way. Returns whether it is given up here. Does nothing when the delivery
     is not this worker's any more: what another one has made of it stands.
     """
@@ -99,7 +86,7 @@ def instead(work: Step, delivery: Any, reason: str, *, blocked: bool = False, or
     if not mine:
         return False
     if blocked:
-        block(work, delivery.channel, delivery.address, reason)
+        blocked_addresses.block(work, delivery.channel, delivery.address, reason, blocked)
     if delivery.purpose == DIGEST:
         _tell_of_digest(work, delivery, reason)
         return True
@@ -112,6 +99,39 @@ def instead(work: Step, delivery: Any, reason: str, *, blocked: bool = False, or
     others, nowhere = _ways(work, member, lost)
     if nowhere and or_wait:
         return False
+    _go_on(work, delivery, member, others, nowhere, reason)
+    return True
+
+
+def afterwards(work: Step, delivery: Any, reason: str) -> None:
+    """The provider had taken it, and says later that it has not arrived: the same for what of it is not read and not
+    withdrawn yet. What is too old by now to be of use takes no other way; the office hears that it was not told."""
+    work.one("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))", key=f"instead/{delivery.person_id}")
+    if delivery.purpose == DIGEST:
+        _tell_of_digest(work, delivery, reason)
+        return
+    lost = [one for one in _lost(work, delivery) if one[0].read_at is None and one[0].withdrawn_at is None]
+    if not lost:
+        return
+    member = members(work, [delivery.person_id])[delivery.person_id]
+    patience = channel_type(delivery.channel).schedule.oldest(PRIORITIES[delivery.priority].value)
+    if work.now - delivery.due_at > patience:
+        others: dict[_Way, list[Any]] = {}
+        nowhere = [one for one, _ in lost]
+    else:
+        others, nowhere = _ways(work, member, lost)
+    _go_on(work, delivery, member, others, nowhere, reason)
+
+
+def _go_on(
+    work: Step,
+    delivery: Any,
+    member: Member,
+    others: Mapping[_Way, Sequence[Any]],
+    nowhere: Sequence[Any],
+    reason: str,
+) -> None:
+    """Send what has another way by that, and tell the office of what has none."""
     # the task before anybody's counter, as whoever acknowledges takes them
     for one in nowhere:
         if one.priority == URGENT and not work.one(ARRIVING, event=one.event_id, id=delivery.id):
@@ -119,7 +139,6 @@ def instead(work: Step, delivery: Any, reason: str, *, blocked: bool = False, or
     for one in nowhere:
         _tell_office(work, delivery, member, one, reason)
     outbox.put(work, [_copy(delivery, those, way) for way, those in others.items()])
-    return True
 
 
 def besides(work: Step, delivery: Any) -> None:
@@ -163,7 +182,8 @@ def _lost(work: Step, delivery: Any) -> list[tuple[Any, set[str]]]:
     hoped = set()
     for one in work.all(SIBLINGS, id=delivery.id):
         tried[one.notification_id].add(one.channel)
-        if one.state in HOPEFUL and one.reason != GIVING_UP:
+        beside = channel_type(one.channel).rank is None  # nobody relies on it
+        if one.state in HOPEFUL and one.reason != GIVING_UP and not beside:
             hoped.add(one.notification_id)
     return [
         (one, tried[one.id])

@@ -6,6 +6,9 @@ whoever wants to send takes one, and bulk leaves some of them to what is urgent;
 long as an account is well and has no rate, nothing is asked of the database but, once a second, whether that is so. When the
 database does not answer, the message is let through: a rate that is missed for a moment costs less than a message that waits.
 
+A provider that wants to be asked less often has its rate halved for all workers. While several offices want places of one account,
+none of them takes more than its share for what is not urgent: it has a bucket of its own besides, and a line of its own.
+
 What may not leave now says how long it waits: for the first time its place in the line of this process, so that a long
 line is looked at once and not every second; then a second or so.
 """
@@ -19,6 +22,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import text
@@ -28,7 +32,7 @@ from notify_app.channels import ProviderAccount
 from notify_app.channels.base import Channel, ChannelFailure, GiveUp, Receipt
 from notify_app.extensions import db
 from notify_app.pipeline.line import AWAY, Line
-from notify_app.policy.provider import Answer, Standing, after
+from notify_app.policy.provider import Answer, Rate, Standing, after
 from notify_app.policy.reasons import Reason
 from notify_app.policy.retry import FailureClass
 
@@ -40,6 +44,7 @@ URGENT = 1
 LOOK_SECONDS = 1.0  # so old may what is known of the accounts be
 PROBE_SECONDS = 90.0  # longer than any provider's library waits
 SHORT_WAIT = 1.0
+OTHERS_SECONDS = 10.0  # an office that has asked within so long counts as one that wants places
 LONGEST_LINE = 3600.0
 CALLS_SECONDS, MOST_CALLS = (
     60.0,
@@ -55,7 +60,7 @@ ANSWERS = {
 
 STANDINGS = text(
     """
-    SELECT channel, name, in_a_row, calls, troubles, since, pauses, paused_until, hub_now() AS now,
+    SELECT channel, name, in_a_row, calls, troubles, since, pauses, paused_until, slowed_to, slowed_at, hub_now() AS now,
            CAST(extract(epoch FROM paused_until - hub_now()) AS float) AS pause
     FROM provider_account
     """
@@ -82,19 +87,42 @@ TAKE = text(
     RETURNING name
     """
 )
+# the same, of an office that shares the account with others: from its own bucket first, so that one that has had its share
+# takes none of the account's; always in this order, so that two never wait for each other in a circle
+TAKE_SHARE = text(
+    """
+    WITH mine AS (
+        INSERT INTO provider_share AS s (channel, name, office, places, filled_at)
+        VALUES (:channel, :name, :office, CAST(:own_burst AS float) - 1, clock_timestamp())
+        ON CONFLICT (channel, name, office) DO UPDATE SET
+            places = least(CAST(:own_burst AS float), s.places + CAST(:own_rate AS float) * greatest(0, CAST(extract(epoch FROM clock_timestamp() - s.filled_at) AS float))) - 1,
+            filled_at = clock_timestamp()
+        WHERE least(CAST(:own_burst AS float), s.places + CAST(:own_rate AS float) * greatest(0, CAST(extract(epoch FROM clock_timestamp() - s.filled_at) AS float))) >= 1
+        RETURNING channel, name
+    )
+    INSERT INTO provider_account AS a (channel, name, places, filled_at)
+    SELECT channel, name, CAST(:burst AS float) - 1, clock_timestamp() FROM mine
+    ON CONFLICT (channel, name) DO UPDATE SET
+        places = least(CAST(:burst AS float), coalesce(a.places + CAST(:rate AS float) * greatest(0, CAST(extract(epoch FROM clock_timestamp() - a.filled_at) AS float)), CAST(:burst AS float))) - 1,
+        filled_at = clock_timestamp()
+    WHERE least(CAST(:burst AS float), coalesce(a.places + CAST(:rate AS float) * greatest(0, CAST(extract(epoch FROM clock_timestamp() - a.filled_at) AS float)), CAST(:burst AS float)))
+          >= 1 + :spared
+    RETURNING name
+    """
+)
 KNOWN = text(
     "INSERT INTO provider_account (channel, name) VALUES (:channel, :name) ON CONFLICT (channel, name) DO NOTHING"
 )
 STANDING = text(
     """
-    SELECT in_a_row, calls, troubles, since, pauses, paused_until, hub_now() AS now
+    SELECT in_a_row, calls, troubles, since, pauses, paused_until, slowed_to, slowed_at, hub_now() AS now
     FROM provider_account WHERE channel = :channel AND name = :name FOR UPDATE
     """
 )
 KEEP = text(
     """
     UPDATE provider_account SET in_a_row = :in_a_row, calls = :calls, troubles = :troubles, since = :since, pauses = :pauses,
-        paused_until = :paused_until, probe_until = NULL, changed_at = hub_now(),
+        paused_until = :paused_until, slowed_to = :slowed_to, slowed_at = :slowed_at, probe_until = NULL, changed_at = hub_now(),
         error = CASE WHEN CAST(:error AS text) <> '' THEN :error ELSE error END
     WHERE channel = :channel AND name = :name
     """
@@ -115,10 +143,16 @@ class NotNow:
 
 @dataclass(frozen=True)
 class _Known:
-    """An account's standing as it was read, and when its pause ends by this process's own clock."""
+    """An account's standing as it was read, when its pause ends by this process's own clock, and the share of its rate
+    that is used."""
 
     standing: Standing
     resumes: float
+    share: float
+
+    @property
+    def troubled(self) -> bool:
+        return self.standing.paused_until is not None or self.share < 1
 
 
 def accounts_of(
@@ -134,15 +168,22 @@ def accounts_of(
 class Gate:
     """One for a process; all its lanes ask it."""
 
-    def __init__(self, accounts: Mapping[str, Sequence[ProviderAccount]], rng: random.Random) -> None:
+    def __init__(
+        self,
+        accounts: Mapping[str, Sequence[ProviderAccount]],
+        rng: random.Random,
+        office_share: float = 1.0,
+    ) -> None:
         self._accounts = accounts
+        self._office_share = office_share
+        # which office asked when for places of an account
+        self._asked: defaultdict[tuple[str, str], dict[str, float]] = defaultdict(dict)
         self._rng = rng
         self._lock = threading.Lock()
         self._known: dict[tuple[str, str], _Known] = {}
         self._looked_at = float("-inf")
-        self._line: defaultdict[str, float] = defaultdict(
-            float
-        )  # when the last of each account's line has its turn
+        # when the last of each office's line for an account has its turn
+        self._line: defaultdict[tuple[str, str], float] = defaultdict(float)
         self._calls: defaultdict[tuple[str, str], deque[tuple[float, Answer]]] = defaultdict(
             lambda: deque(maxlen=MOST_CALLS)
         )
@@ -152,10 +193,10 @@ class Gate:
         )
 
     def look(self, engine: Line) -> None:
-        """Know how the accounts are: once a second, and before each claim while one of them is left alone."""
+        """Know how the accounts are: once a second, and before each claim while one of them is left alone or slowed down."""
         with self._lock:
             fresh = time.monotonic() - self._looked_at < LOOK_SECONDS
-            if self._plain or (fresh and not any(one.standing.paused_until for one in self._known.values())):
+            if self._plain or (fresh and not any(one.troubled for one in self._known.values())):
                 return
             self._looked_at = time.monotonic()
         try:
@@ -164,7 +205,9 @@ class Gate:
             log.warning("accounts not looked at: %s", type(error).__name__)
             return
         now = time.monotonic()
-        known = {(row.channel, row.name): _Known(_standing(row), now + (row.pause or 0.0)) for row in rows}
+        known = {
+            (row.channel, row.name): _known(_standing(row), row.now, now + (row.pause or 0.0)) for row in rows
+        }
         with self._lock:
             self._known = known
 
@@ -181,9 +224,12 @@ class Gate:
             if pause is not None:
                 waits.append(pause)
                 continue
-            if account.rate is None or self._place(engine, row, account):
+            if account.rate is None:
                 return account
-            return NotNow(self._turn(row, account), Reason.provider_pace)
+            rate, own = self._rates(row, account, account.rate)
+            if self._place(engine, row, account, rate, own):
+                return account
+            return NotNow(self._turn(row, account, own or rate), Reason.provider_pace)
         return NotNow(min(waits) + self._rng.uniform(0, SHORT_WAIT), Reason.provider_down)
 
     def _pause(self, engine: Line, channel: str, account: ProviderAccount) -> float | None:
@@ -202,9 +248,21 @@ class Gate:
             mine = []
         return None if mine else SHORT_WAIT
 
-    def _place(self, engine: Line, row: Any, account: ProviderAccount) -> bool:
-        rate = account.rate
-        assert rate is not None
+    def _rates(self, row: Any, account: ProviderAccount, full: Rate) -> tuple[Rate, Rate | None]:
+        """The account's rate as it is now, and what of it this row's office may take: None, all of it."""
+        key, now = (row.channel, account.name), time.monotonic()
+        with self._lock:
+            known, asked = self._known.get(key), self._asked[key]
+            asked[row.organisation_id] = now
+            for office in [one for one, at in asked.items() if now - at > OTHERS_SECONDS]:
+                del asked[office]
+            alone = len(asked) == 1
+        rate = full.times(known.share if known else 1.0)
+        if alone or row.priority == URGENT or self._office_share >= 1:
+            return rate, None
+        return rate, rate.times(self._office_share)
+
+    def _place(self, engine: Line, row: Any, account: ProviderAccount, rate: Rate, own: Rate | None) -> bool:
         asked = {
             "channel": row.channel,
             "name": account.name,
@@ -212,21 +270,22 @@ class Gate:
             "burst": rate.burst,
             "spared": 0 if row.priority == URGENT else rate.spared,
         }
+        if own:
+            asked |= {"office": row.organisation_id, "own_rate": own.a_second, "own_burst": own.burst}
         try:
-            return bool(engine.all(TAKE, asked))
+            return bool(engine.all(TAKE_SHARE if own else TAKE, asked))
         except AWAY as error:
             log.warning("no place asked for: %s", type(error).__name__)
             return True
 
-    def _turn(self, row: Any, account: ProviderAccount) -> float:
+    def _turn(self, row: Any, account: ProviderAccount, rate: Rate) -> float:
         """How long one waits that has found no place."""
-        assert account.rate is not None
         if row.priority == URGENT or row.reason == Reason.provider_pace:
-            return float(self._rng.uniform(0.5, 1.0) * max(SHORT_WAIT, 1 / account.rate.a_second))
-        now = time.monotonic()
+            return float(self._rng.uniform(0.5, 1.0) * max(SHORT_WAIT, 1 / rate.a_second))
+        now, line = time.monotonic(), (account.name, row.organisation_id)
         with self._lock:
-            turn = max(now, self._line[account.name]) + 1 / account.rate.a_second
-            self._line[account.name] = min(turn, now + LONGEST_LINE)
+            turn = max(now, self._line[line]) + 1 / rate.a_second
+            self._line[line] = min(turn, now + LONGEST_LINE)
         return turn - now
 
     # --- what came of it ---------------------------------------------------------------------------------------------
@@ -241,12 +300,16 @@ class Gate:
         for channel, account, answer in came:
             key = (channel, account.name)
             learnt = _answer(answer)
+            if learnt is Answer.slower and account.rate is None:
+                learnt = (
+                    Answer.good
+                )  # there is no rate to be halved: what it refuses waits as long as it says
             if learnt in (Answer.trouble, Answer.wrong):
                 errors[key] = getattr(answer, "code", "") or type(answer).__name__
             with self._lock:
                 self._calls[key].append((time.monotonic(), learnt))
                 known = self._known.get(key)
-            if key in errors or (known is not None and not known.standing.well):
+            if key in errors or learnt is Answer.slower or (known is not None and not known.standing.well):
                 asked.add(key)
         for key in sorted(asked):
             self._keep(key, errors.get(key, ""))
@@ -271,7 +334,11 @@ class Gate:
         if now.paused_until and not before.paused_until:
             log.warning("account %s is left alone until %s: %s", name, now.paused_until, error)
         with self._lock:
-            self._known[key] = _Known(now, time.monotonic() + _seconds(now, row.now))
+            self._known[key] = _known(now, row.now, time.monotonic() + _seconds(now, row.now))
+        if now.slowed_at != before.slowed_at:
+            log.warning(
+                "account %s wants to be asked less often: %.0f %% of its rate", name, 100 * now.share(row.now)
+            )
 
 
 def _answer(answer: Receipt | Exception | None) -> Answer:
@@ -283,7 +350,20 @@ def _answer(answer: Receipt | Exception | None) -> Answer:
 
 
 def _standing(row: Any) -> Standing:
-    return Standing(row.in_a_row, row.calls, row.troubles, row.since, row.pauses, row.paused_until)
+    return Standing(
+        row.in_a_row,
+        row.calls,
+        row.troubles,
+        row.since,
+        row.pauses,
+        row.paused_until,
+        row.slowed_to,
+        row.slowed_at,
+    )
+
+
+def _known(standing: Standing, now: datetime, resumes: float) -> _Known:
+    return _Known(standing, resumes, standing.share(now))
 
 
 def _seconds(standing: Standing, now: Any) -> float:

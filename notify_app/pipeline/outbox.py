@@ -6,7 +6,9 @@ leave at a later time is held, and leaves with what else is held for its address
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -17,7 +19,7 @@ from notify_app.pipeline.step import Step
 from notify_app.policy.routing import Planned
 from notify_app.queue import BULK, URGENT
 
-__all__ = ["Row", "carry", "put", "put_items", "put_messages"]
+__all__ = ["Row", "body_hash", "carry", "keep_body", "put", "put_items", "put_messages"]
 
 CARRY = """
     INSERT INTO delivery_item (organisation_id, delivery_id, notification_id)
@@ -25,6 +27,11 @@ CARRY = """
     FROM json_to_recordset(CAST(:rows AS json)) AS r(carrier uuid, part uuid)
     JOIN delivery_item i ON i.organisation_id = :org AND i.delivery_id = r.part
     ON CONFLICT DO NOTHING
+"""
+# of one hash there is one row; the touch makes it come back
+KEEP_BODY = """
+    INSERT INTO content (organisation_id, id, hash, body) VALUES (:org, :id, decode(:hash, 'hex'), CAST(:body AS jsonb))
+    ON CONFLICT ON CONSTRAINT uq_content_hash DO UPDATE SET created_at = content.created_at RETURNING id
 """
 
 
@@ -58,6 +65,18 @@ class Row:
             planned.not_before,
             line.id,
         )
+
+
+def body_hash(body: Mapping[str, str | None]) -> str:
+    """By what a body is known again, in hexadecimal digits."""
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+
+def keep_body(step: Step, body: Mapping[str, str | None]) -> UUID:
+    """Keep a body that is written before its delivery is claimed, and return its `content_id`."""
+    row = step.one(KEEP_BODY, id=new_id(), hash=body_hash(body), body=json.dumps(body))
+    kept: UUID = row.id
+    return kept
 
 
 def put(step: Step, rows: Sequence[Row]) -> None:

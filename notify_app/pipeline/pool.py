@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from decimal import Decimal
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -24,14 +25,17 @@ SUCCESSION_SECONDS = 0.001  # what began together ends together: who waits for t
 
 class Job:
     """One message in one place: `row` is the claimed delivery, `doubts` how many of its earlier attempts may have
-    arrived, `by` the account that takes it, `answer` the receipt or what the channel raised."""
+    arrived, `event` what it tells of, `held` what is kept for it of the budget, `by` the account that takes it, `answer` the
+    receipt or what the channel raised."""
 
-    __slots__ = ("answer", "by", "doubts", "message", "row")
+    __slots__ = ("answer", "by", "doubts", "event", "held", "message", "row")
 
-    def __init__(self, row: Any, message: Message, doubts: int = 0) -> None:
+    def __init__(self, row: Any, message: Message, doubts: int = 0, event: str = "") -> None:
         self.row = row
         self.message = message
         self.doubts = doubts
+        self.event = event
+        self.held: Decimal | None = None
         self.by: ProviderAccount | None = None
         self.answer: Receipt | Exception | None = None
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import UUID
 
-from notify_app.pipeline import again, bodies, flaws, pace
+from notify_app.pipeline import again, bodies, budget, flaws, pace
 from notify_app.pipeline.bodies import Body, Office, Unwritten
 from notify_app.pipeline.line import AWAY, Line
 from notify_app.pipeline.pool import Job
@@ -53,7 +53,7 @@ def make_ready(line: Line, organisation_id: UUID, rows: Sequence[Any]) -> Iterat
             yield looked
             continue
         yield from looked.refused
-        yield from looked.jobs
+        yield from _paid(organisation_id, looked)
         yield from _written(line, organisation_id, looked)
 
 
@@ -81,7 +81,8 @@ class _Looked:
             if refusal is not None:
                 self.refused.append(_refused(row, refusal))
             elif (text := body(row)) is not None:
-                self.jobs.append(Job(row, self.office.message(row, fact, text), fact.doubts))
+                message = self.office.message(row, fact, text)
+                self.jobs.append(Job(row, message, fact.doubts, _event(row, fact)))
             else:
                 fresh.append(row)
         return fresh
@@ -193,4 +194,39 @@ def _kept(line: Line, organisation_id: UUID, done: Sequence[tuple[Any, Body]]) -
             yield kept
         else:
             yield from kept.refused
-            yield from kept.jobs
+            yield from _paid(organisation_id, kept)
+
+
+def _event(row: Any, fact: Any) -> str:
+    """What its cost stands under: the event, or what else it was for (several at once, a test)."""
+    return str(fact.name if fact.name and row.purpose == "notification" else row.purpose)
+
+
+# --- what it costs ---------------------------------------------------------------------------------------------------
+
+
+def _paid(organisation_id: UUID, looked: _Looked) -> Iterator[Job | NotSent]:
+    """The jobs for which there is money; what costs some and finds none is refused."""
+    costly = budget.of_sms(looked.jobs) if looked.office.has_budget else []
+    if not costly:
+        yield from looked.jobs
+        return
+    yield from (job for job in looked.jobs if job.row.channel != budget.CHANNEL)
+    try:
+        refused = budget.hold(organisation_id, costly)
+    except AWAY as error:
+        log.warning("no money asked for: %s", type(error).__name__)
+        yield from (NotSent(job.row, "queued", job.row.reason, wait=LATER_SECONDS) for job in costly)
+        return
+    for job in costly:
+        refusal = refused.get(job.row.id)
+        yield job if refusal is None else _unpaid(job.row, refusal)
+
+
+def _unpaid(row: Any, refusal: again.Refusal) -> NotSent:
+    """Another channel is looked for when money is first found wanting, and once more when it is given up."""
+    waits, asked_before = refusal.state == "queued", row.reason == Reason.budget
+    instead = None
+    if row.purpose in again.WAITING and not (waits and asked_before):
+        instead = sentence(Reason.budget)
+    return NotSent(row, refusal.state, refusal.reason, refusal.wait, refusal.detail, instead, or_wait=waits)

@@ -11,6 +11,7 @@ import logging
 import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -21,8 +22,10 @@ from notify_app.channels.base import Ambiguous, ChannelFailure, GiveUp, Receipt
 from notify_app.domains.base import Priority
 from notify_app.pipeline import sql
 from notify_app.pipeline.line import AWAY
+from notify_app.policy import sms
 from notify_app.policy.reasons import Reason
 from notify_app.policy.retry import COUNTED, FailureClass, Retry, StopReason, next_attempt
+from notify_app.policy.sms import Prices
 
 __all__ = [
     "BadAddress",
@@ -30,7 +33,9 @@ __all__ = [
     "Settled",
     "after_failure",
     "came_of",
+    "given_back",
     "not_tried",
+    "priced",
     "write",
     "write_each",
 ]
@@ -51,6 +56,9 @@ AFTER = {
     FailureClass.AMBIGUOUS: Reason.in_doubt,
     FailureClass.CONFIG: Reason.provider_config,
 }
+
+
+PAID = ("accepted", FailureClass.AMBIGUOUS.value)
 
 
 class BadAddress(GiveUp):
@@ -114,6 +122,22 @@ def not_tried(
 ) -> Result:
     """No provider was asked: there is no attempt. `wait` in seconds where it is put off."""
     return _of(row) | {"state": state, "reason": reason, "wait": wait, "detail": storable(detail)}
+
+
+def priced(result: Result, address: str, text: str, event: str, prices: Prices) -> Result:
+    """With what an SMS has cost and under what that stands. What may have arrived is paid for like what has."""
+    if result.get("outcome") not in PAID:
+        return result
+    costs: Result = {"country": sms.country(address), "event": event}
+    if result.get("segments") is None:
+        cost = prices.cost(text, address)
+        costs |= {"segments": sms.segments(text).count, "cost_usd": str(cost)}
+    return result | costs
+
+
+def given_back(held: Decimal | None) -> Result:
+    """What was held of the budget for this message is free again, or is spent now."""
+    return {} if held is None else {"held": str(held)}
 
 
 def _of(row: Any) -> Result:

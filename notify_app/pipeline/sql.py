@@ -13,36 +13,49 @@ __all__ = [
     "ABSENT_SOON",
     "ACCEPT",
     "BEHIND",
+    "BUDGETED",
     "CLAIM",
     "DUE_BROADCASTS",
     "DUE_DIGESTS",
     "DUE_HELD",
     "DUE_INBOUND",
     "DUE_REMINDERS",
+    "DUE_REPORTS",
     "DUE_TASKS",
     "DUE_WRITTEN",
     "ESCALATIONS_ON",
     "EXPIRED_LEASES",
     "EXPIRED_LINKS",
     "EXPIRED_SESSIONS",
+    "FIND_ANSWERERS",
     "FIND_HOLDER",
     "FIND_INBOUND",
     "FIND_INVITATION",
     "FIND_INVITATIONS",
     "FIND_KEY",
     "FIND_LINK",
+    "FIND_SENT",
     "FIND_SOURCE",
+    "FORGET_REPORT",
+    "KEEP_REPORT",
+    "KNOWN_REPORT",
     "NEW_ACCOUNT",
     "NOTE_FAILED_SWEEP",
     "NOTE_SWEEP",
     "ORGANISATIONS",
     "RENEW",
+    "REPORT_DONE",
+    "REPORT_LATER",
     "RETAIN_ATTEMPTS",
     "RETAIN_BODIES",
     "RETAIN_CALLS",
+    "RETAIN_CODES",
+    "RETAIN_FEEDBACK",
     "RETAIN_FINDINGS",
+    "RETAIN_REPORTS",
     "SETTLE",
     "SWITCH_INSTALLATION",
+    "TAKE_REPORT",
     "TAKE_TURNS",
     "TIDY_OLD",
     "TIDY_PERMITS",
@@ -263,14 +276,16 @@ RENEW = text(
     "UPDATE delivery SET lease_until = clock_timestamp() + :lease WHERE state = 'sending' AND token = ANY(CAST(:tokens AS uuid[]))"
 )
 
-# every attempt is written here and nowhere else, whole; what was claimed and not tried has none, and counts none
+# every attempt is written here and nowhere else, whole; what was claimed and not tried has none, and counts none. What an SMS
+# has cost is added up beside it, in the order of the keys, so that two workers never wait for each other in a circle; what
+# was held for it of the budget (`pipeline.budget`) is given back
 SETTLE = text(
     """
     WITH result AS (
         SELECT * FROM json_to_recordset(CAST(:results AS json)) AS r(
             organisation_id uuid, id uuid, token uuid, number smallint, state text, reason text, detail text,
             wait double precision, failed boolean, outcome text, provider text, account text, provider_id text, response text,
-            error_code text, error text, segments smallint, cost_usd numeric)
+            error_code text, error text, segments smallint, cost_usd numeric, country text, event text, held numeric)
     ), settled AS (
         UPDATE delivery d
         SET state = r.state, reason = r.reason, detail = r.detail, token = NULL, lease_until = NULL,
@@ -286,13 +301,25 @@ SETTLE = text(
         FROM result r
         WHERE d.organisation_id = r.organisation_id AND d.id = r.id AND d.token = r.token AND d.state = 'sending'
         RETURNING d.organisation_id, d.id, d.provider, r.account, d.claimed_at, r.number, r.token, r.outcome,
-                  r.provider_id, r.response, r.error_code, r.error, r.segments, r.cost_usd
+                  r.provider_id, r.response, r.error_code, r.error, r.segments, r.cost_usd, r.country, r.event, r.held
     ), noted AS (
         INSERT INTO attempt (organisation_id, delivery_id, number, token, provider, account, outcome, provider_id, response,
                              error_code, error, segments, cost_usd, started_at, finished_at)
         SELECT organisation_id, id, number, token, provider, account, outcome, provider_id, response,
                error_code, error, segments, cost_usd, claimed_at, (SELECT hub_now())
         FROM settled WHERE outcome IS NOT NULL
+    ), spent AS (
+        INSERT INTO sms_spent AS s (organisation_id, day, country, event, messages, segments, cost_usd)
+        SELECT t.organisation_id, CAST((SELECT hub_now()) AT TIME ZONE o.zone AS date) AS day, t.country, t.event,
+               count(*), sum(t.segments), sum(t.cost_usd)
+        FROM settled t JOIN organisation o ON o.id = t.organisation_id WHERE t.country IS NOT NULL
+        GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
+        ON CONFLICT ON CONSTRAINT pk_sms_spent DO UPDATE SET messages = s.messages + excluded.messages,
+            segments = s.segments + excluded.segments, cost_usd = s.cost_usd + excluded.cost_usd
+    ), freed AS (
+        UPDATE sms_hold h SET cost_usd = h.cost_usd - f.cost
+        FROM (SELECT organisation_id, token, sum(held) AS cost FROM settled WHERE held IS NOT NULL GROUP BY 1, 2) AS f
+        WHERE h.organisation_id = f.organisation_id AND h.token = f.token
     )
     SELECT organisation_id, count(*) AS settled FROM settled GROUP BY organisation_id
     """
@@ -432,6 +459,11 @@ TO_WARN = text(
     """
 )
 
+# who has a budget for SMS; how it stands is looked at under the organisation's own scope
+BUDGETED = text(
+    "SELECT organisation_id FROM sms_budget WHERE organisation_id > :after ORDER BY organisation_id LIMIT :limit"
+)
+
 # when a sweep ran, in real time, for the auditor: it is compared with real intervals
 NOTE_SWEEP = text(
     """
@@ -444,5 +476,75 @@ NOTE_FAILED_SWEEP = text(
     """
     INSERT INTO sweep_run (name, failed_at, error) VALUES (:name, clock_timestamp(), :error)
     ON CONFLICT (name) DO UPDATE SET failed_at = excluded.failed_at, error = excluded.error
+    """
+)
+
+# --- what providers report -----------------------------------------------------------------------------------------
+
+# a message of a provider, by its own id: once. What comes back is that it is new
+KEEP_REPORT = text(
+    """
+    INSERT INTO provider_message (id, topic, waiting, next_look_at)
+    VALUES (:id, :topic, CAST(:waiting AS jsonb), CASE WHEN CAST(:waiting AS jsonb) IS NULL THEN NULL ELSE hub_now() END)
+    ON CONFLICT (id) DO NOTHING RETURNING id
+    """
+)
+KNOWN_REPORT = text("SELECT FROM provider_message WHERE id = :id")
+# it could not be done, and is to come once more
+FORGET_REPORT = text("DELETE FROM provider_message WHERE id = :id AND waiting IS NULL")
+DUE_REPORTS = text(
+    """
+    SELECT id FROM provider_message WHERE waiting IS NOT NULL AND next_look_at <= :now ORDER BY next_look_at, id LIMIT :limit
+    """
+)
+# one of them, for the length of the transaction; another process that has it in hand is left alone
+TAKE_REPORT = text(
+    """
+    SELECT id, waiting, hub_now() - received_at AS age FROM provider_message
+    WHERE id = :id AND waiting IS NOT NULL FOR UPDATE SKIP LOCKED
+    """
+)
+REPORT_DONE = text("UPDATE provider_message SET waiting = NULL, next_look_at = NULL WHERE id = :id")
+REPORT_LATER = text(
+    "UPDATE provider_message SET next_look_at = hub_now() + CAST(:wait AS interval) WHERE id = :id"
+)
+# whose message a report is about; both providers are named again for the partial index `ix_attempt_provider_id`
+FIND_SENT = text(
+    """
+    SELECT organisation_id, delivery_id FROM attempt
+    WHERE provider_id = :provider_id AND provider = :provider AND outcome = 'accepted' AND provider IN ('ses', 'sns') LIMIT 1
+    """
+)
+# the people whose number it is, in each organisation, and for which of their messages this is the code
+FIND_ANSWERERS = text(
+    """
+    SELECT a.organisation_id, a.person_id, c.event_id, coalesce(c.expires_at <= hub_now(), false) AS expired
+    FROM address a
+    JOIN person p ON p.organisation_id = a.organisation_id AND p.id = a.person_id AND p.left_at IS NULL
+    LEFT JOIN reply_code c ON c.organisation_id = a.organisation_id AND c.person_id = a.person_id
+          AND c.number = a.value AND c.code = :code
+    WHERE a.channel = 'sms' AND a.value = :number ORDER BY a.organisation_id, a.person_id
+    """
+)
+RETAIN_REPORTS = text(
+    """
+    DELETE FROM provider_message WHERE id IN (
+        SELECT id FROM provider_message WHERE received_at < (SELECT hub_now()) - CAST(:age AS interval)
+        ORDER BY received_at LIMIT :limit)
+    """
+)
+# an SMS that answers a code says for a while yet that it is too old
+RETAIN_CODES = text(
+    """
+    DELETE FROM reply_code WHERE (organisation_id, number, code) IN (
+        SELECT organisation_id, number, code FROM reply_code
+        WHERE expires_at < (SELECT hub_now()) - CAST(:age AS interval) ORDER BY expires_at LIMIT :limit)
+    """
+)
+RETAIN_FEEDBACK = text(
+    """
+    DELETE FROM feedback WHERE (organisation_id, id) IN (
+        SELECT organisation_id, id FROM feedback
+        WHERE created_at < (SELECT hub_now()) - CAST(:age AS interval) ORDER BY created_at LIMIT :limit)
     """
 )

@@ -21,6 +21,7 @@ from notify_app.pipeline.envelope import safe_link
 from notify_app.pipeline.flaws import Flaw
 from notify_app.pipeline.render import Rendered, TemplateFailed, missing_files, names_reader, render
 from notify_app.pipeline.step import Step, hub
+from notify_app.policy import sms
 from notify_app.policy.channel import channel as channel_type
 from notify_app.policy.office import Branding, OfficeSettings, read
 
@@ -121,6 +122,11 @@ class Wording:
                 self.flawed(self.row, str(survived))
         return rendered.values
 
+    @property
+    def sms_segments(self) -> int:
+        """The most that an SMS of these words may take."""
+        return sms.MOST_SEGMENTS if self.type.sms_whole else self.office.settings.sms_segments
+
     def flawed(self, row: Any, why: str) -> None:
         """The office's own template cannot be used: the built-in words go out."""
         if row.broken_at is None and not self.flaws:
@@ -138,7 +144,7 @@ class Wording:
             event=event,
             zone=member.zone,
             locale=member.locale,
-            sms_segments=self.office.settings.sms_segments,
+            sms_segments=self.sms_segments,
             lenient=self.urgent,
         )
 
@@ -151,7 +157,7 @@ class Wording:
             event=GENERAL.name,
             zone=member.zone,
             locale=member.locale,
-            sms_segments=self.office.settings.sms_segments,
+            sms_segments=self.sms_segments,
             lenient=True,
         )
 

@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from notify_app.errors import FieldError, Invalid
 from notify_app.policy.channel import Limit, limits
 from notify_app.policy.limits import BURST_SECONDS
+from notify_app.policy.sms import MOST_SEGMENTS
 
 __all__ = ["Branding", "Hours", "OfficeSettings", "read"]
 
@@ -57,7 +58,7 @@ class OfficeSettings(BaseModel):
     holidays: Annotated[frozenset[date], Field(max_length=400)] = frozenset()
     # what kinds of work offer and this organisation wants done by itself (`Assignment.option`)
     options: frozenset[Annotated[str, Field(max_length=60)]] = frozenset()
-    sms_segments: Annotated[int, Field(ge=1, le=6)] = 1
+    sms_segments: Annotated[int, Field(ge=1, le=MOST_SEGMENTS)] = 1
     # how often one person is written to (`policy.limits`); a burst of 0 seconds is none
     burst_seconds: Annotated[int, Field(ge=0, le=600)] = BURST_SECONDS
 

@@ -3,6 +3,9 @@
 An account is one way to a provider: a server, or a key and a region. What it answers is added up as its standing. Trouble is
 what was not taken and not the message's fault; a wrong account is trouble that no second try mends. After so much trouble
 nothing is handed to it until a time that doubles with each failed probe; then one message tries whether it is well again.
+
+An account that says it is asked too often has its rate halved, and a tenth of it back each minute. An office may take a
+share of a rate while others want some of it too.
 """
 
 from __future__ import annotations
@@ -21,6 +24,11 @@ FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(minutes=10)
 RATE = re.compile(r"(\d+(?:\.\d+)?)/(s|m|h)")
 SECONDS = {"s": 1, "m": 60, "h": 3600}
 SPARED = 5  # of so many places one is kept for what is urgent
+HALVED_FOR = timedelta(seconds=10)  # what was on its way when the rate was halved says nothing new
+LEAST, RECOVERY = (
+    1 / 64,
+    timedelta(minutes=10),
+)  # the rate never ends; from nothing it would be whole after so long
 
 
 class Answer(StrEnum):
@@ -49,6 +57,10 @@ class Rate:
         a_second = number / SECONDS[found[2]]
         return cls(a_second, max(1, int(a_second)))
 
+    def times(self, share: float) -> Rate:
+        """A share of it, of which at least one message can leave at once."""
+        return self if share >= 1 else Rate(self.a_second * share, max(1, int(self.burst * share)))
+
     @property
     def spared(self) -> int:
         """How many of the burst only urgent messages may take."""
@@ -65,7 +77,8 @@ class Rate:
 @dataclass(frozen=True, slots=True)
 class Standing:
     """What is known of an account: troubles in a row, calls and troubles since `since` (a minute at most), how often it
-    was paused without having worked between, and until when it is (None: it is used)."""
+    was paused without having worked between, and until when it is (None: it is used). `slowed_to`: the share of its rate
+    that was left at `slowed_at`, when it last wanted to be asked less often."""
 
     in_a_row: int = 0
     calls: int = 0
@@ -73,10 +86,18 @@ class Standing:
     since: datetime | None = None
     pauses: int = 0
     paused_until: datetime | None = None
+    slowed_to: float | None = None
+    slowed_at: datetime | None = None
+
+    def share(self, now: datetime) -> float:
+        """How much of its rate is used now: it recovers by itself, a tenth a minute."""
+        if self.slowed_to is None or self.slowed_at is None:
+            return 1.0
+        return min(1.0, self.slowed_to + max(timedelta(0), now - self.slowed_at) / RECOVERY)
 
     @property
     def well(self) -> bool:
-        """Whether nothing has to be remembered of it."""
+        """Whether what works has nothing to make good. That it was slowed down passes by itself."""
         return self.paused_until is None and not self.in_a_row and not self.pauses
 
 
@@ -88,6 +109,8 @@ def after(standing: Standing, answers: Iterable[Answer], now: datetime) -> Stand
 
 
 def _after_one(standing: Standing, answer: Answer, now: datetime) -> Standing:
+    if answer is Answer.slower:
+        standing = _slowed(standing, now)
     if answer in (Answer.good, Answer.slower):
         # whatever works again is used again at once; what was begun before the pause says nothing of now
         if standing.paused_until is not None and now < standing.paused_until:
@@ -100,6 +123,13 @@ def _after_one(standing: Standing, answer: Answer, now: datetime) -> Standing:
     if standing.paused_until is not None or answer is Answer.wrong or _too_many(counted):
         return _paused(counted, now)
     return counted
+
+
+def _slowed(standing: Standing, now: datetime) -> Standing:
+    """Half of the rate it has now, once for all that were on their way."""
+    if standing.slowed_at is not None and now - standing.slowed_at < HALVED_FOR:
+        return standing
+    return replace(standing, slowed_to=max(LEAST, standing.share(now) / 2), slowed_at=now)
 
 
 def _counted(standing: Standing, trouble: int, now: datetime) -> Standing:

@@ -52,10 +52,18 @@ class Reason(StrEnum):
     provider_config = "provider_config"
     provider_down = "provider_down"
     provider_pace = "provider_pace"
+    budget = "budget"
     # held, and leaving together
     burst = "burst"
     throttled = "throttled"
     collected = "collected"
+    # what the provider says after it has taken it
+    delayed = "delayed"
+    soft_bounce = "soft_bounce"
+    hard_bounce = "hard_bounce"
+    rejected_later = "rejected_later"
+    opted_out = "opted_out"
+    complained = "complained"
 
 
 SENTENCES = {
@@ -98,9 +106,16 @@ SENTENCES = {
     Reason.provider_config: "The provider's account is not set up properly; the message waits.",
     Reason.provider_down: "The provider does not work at the moment; it waits until it does.",
     Reason.provider_pace: "The provider takes only so many at once; it waits for its turn.",
+    Reason.budget: "The organisation's budget for SMS is used up but for what is urgent, and this is not.",
     Reason.burst: "Others like it have just gone out: {channel} waits until {until} and leaves with what else has come.",
     Reason.throttled: "They had as many by {channel} as the office allows: it waits until {until} and leaves with what else has come.",
     Reason.collected: "By {channel} it left together with others, in one message.",
+    Reason.delayed: "The other side does not take it yet; the provider goes on trying.",
+    Reason.soft_bounce: "It came back, for a cause that may pass.",
+    Reason.hard_bounce: "It came back for good: there is no such address.",
+    Reason.rejected_later: "The provider took it and then did not send it.",
+    Reason.opted_out: "This number wants no messages.",
+    Reason.complained: "It arrived and was reported as spam.",
 }
 
 

@@ -1,6 +1,6 @@
 """What an SMS costs in segments and money, and how a text is made to fit.
 
-Decides the encoding (GSM-7 or UCS-2), the number of segments, the estimated price, and where a text
+Decides the encoding (GSM-7 or UCS-2), the number of segments, the estimated price by country, and where a text
 that is too long is cut. It refuses nothing: any text comes out as something that can be sent.
 Segment sizes are those of 3GPP TS 23.038 and 23.040: 160 septets alone, 153 when joined; 70 and 67 in UCS-2.
 """
@@ -9,18 +9,26 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
-from decimal import Decimal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from functools import cache
 from typing import Literal
 
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
+
 __all__ = [
+    "LIST_PRICES",
+    "MOST_SEGMENTS",
     "Encoding",
+    "Prices",
     "Segments",
-    "cost",
+    "calling_code",
+    "country",
     "fit",
     "fold_accents",
     "is_gsm",
-    "price",
+    "prices",
     "segments",
     "transliterate",
 ]
@@ -40,38 +48,46 @@ JOINED: dict[Encoding, int] = {"GSM-7": 153, "UCS-2": 67}
 
 # What a keyboard or a word processor puts in, and what GSM-7 can say instead.
 TYPOGRAPHY = {
-    **dict.fromkeys("‘’‚‛′`´", "'"),
+    **dict.fromkeys("‘’‚‛′`´‹›", "'"),
     **dict.fromkeys("“”„‟″«»", '"'),
     **dict.fromkeys("‐‑‒–—―−", "-"),
     **dict.fromkeys("\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008", " "),
     **dict.fromkeys("\u2009\u200a\u202f\u205f\u3000\t", " "),
     **dict.fromkeys("\u2028\u2029\x85\x0b", "\n"),
-    "…": "...", "•": "-", "·": ".", "×": "x", "™": "(TM)", "©": "(C)", "®": "(R)", "½": "1/2", "¼": "1/4",
+    "…": "...", "•": "-", "·": ".", "×": "x", "™": "(TM)", "©": "(C)", "®": "(R)", "½": "1/2", "¼": "1/4", "¾": "3/4",
+    "→": "->", "←": "<-", "≤": "<=", "≥": ">=", "²": "2", "³": "3",
     "ﬁ": "fi", "ﬂ": "fl",
 }  # fmt: skip
 
-DEFAULT_PRICE = Decimal("0.00645")  # US$ a segment; requirement A9
-# Estimates by calling code for budgets and previews, rounded up; the provider's invoice decides.
-# The longest matching code wins; a country that is not here costs the default.
-PRICES = {
-    "1": DEFAULT_PRICE,
-    "33": Decimal("0.0750"),
-    "34": Decimal("0.0700"),
-    "39": Decimal("0.0800"),
-    "44": Decimal("0.0430"),
-    "49": Decimal("0.0950"),
-    "52": Decimal("0.0450"),
-    "55": Decimal("0.0350"),
-    "61": Decimal("0.0450"),
-    "64": Decimal("0.0950"),
-    "91": Decimal("0.0500"),
-    "353": Decimal("0.0750"),
+DEFAULT_PRICE = Decimal("0.00645")  # US$ a segment where no other is known; requirement A9
+DEAREST = Decimal(10)  # US$: a price beyond it is a slip of the keyboard
+# US$ a segment, by country: list prices, rounded up, that change with the provider; its invoice decides.
+# HUB_SMS_PRICES replaces any of them and adds others.
+LIST_PRICES: Mapping[str, Decimal] = {
+    "US": DEFAULT_PRICE,
+    "AU": Decimal("0.0450"),
+    "BR": Decimal("0.0350"),
+    "DE": Decimal("0.0950"),
+    "ES": Decimal("0.0700"),
+    "FR": Decimal("0.0750"),
+    "GB": Decimal("0.0430"),
+    "IE": Decimal("0.0750"),
+    "IN": Decimal("0.0500"),
+    "IT": Decimal("0.0800"),
+    "MX": Decimal("0.0450"),
+    "NZ": Decimal("0.0950"),
 }
+# A calling code that several countries share is that of the first of them: +1 is "US", in Canada too. Which of them a
+# number belongs to would be asked for every message, and changes no price by enough to matter.
+COUNTRIES = {str(code): regions[0] for code, regions in COUNTRY_CODE_TO_REGION_CODE.items()}
+SHARED = {other: regions[0] for regions in COUNTRY_CODE_TO_REGION_CODE.values() for other in regions[1:]}
+NOWHERE = "001"  # what belongs to no country: satellites, international services
 
 ELLIPSIS = "..."  # three dots: the one-character ellipsis would force UCS-2 (requirement A9)
 LINK = re.compile(r"https?://\S+")
 WORD = re.compile(r"\S+")
 
+MOST_SEGMENTS = 6  # that an organisation may allow, and that what is not to be cut may take
 # longer than any number of segments that an organisation may allow
 LONGEST_TEXT, LONGEST_LINK = 4000, 2000
 
@@ -99,18 +115,54 @@ def is_gsm(text: str) -> bool:
     return GSM.issuperset(text)
 
 
-def price(number: str) -> Decimal:
-    """US$ a segment to an E.164 number, by the longest calling code that is known."""
+def country(number: str) -> str:
+    """The country of an E.164 number, in two letters, by its calling code."""
     digits = number.removeprefix("+")
-    for length in (3, 2, 1):
-        if digits[:length] in PRICES:
-            return PRICES[digits[:length]]
-    return DEFAULT_PRICE
+    known = (COUNTRIES.get(digits[:length]) for length in (1, 2, 3))  # no calling code begins another
+    return next((one for one in known if one), NOWHERE)
 
 
-def cost(text: str, number: str) -> Decimal:
-    """Estimated US$ of sending this text to this number."""
-    return segments(text).count * price(number)
+def calling_code(country: str) -> str:
+    """The calling code of a country as `country` names it; '' for what belongs to none."""
+    return "" if country == NOWHERE else next((code for code, one in COUNTRIES.items() if one == country), "")
+
+
+@dataclass(frozen=True)
+class Prices:
+    """What a segment costs in US$, by country."""
+
+    by_country: Mapping[str, Decimal] = field(default_factory=lambda: LIST_PRICES)
+
+    def of(self, number: str) -> Decimal:
+        """A segment to this E.164 number."""
+        return self.by_country.get(country(number), DEFAULT_PRICE)
+
+    def cost(self, text: str, number: str) -> Decimal:
+        """Estimated US$ of sending this text to this number."""
+        return segments(text).count * self.of(number)
+
+
+@cache
+def prices(setting: str = "") -> Prices:
+    """The list prices with an installation's own, written as "US=0.00645 DE=0.1012". Raises ValueError, a sentence."""
+    return Prices({**LIST_PRICES, **dict(map(_own_price, setting.split()))})
+
+
+def _own_price(said: str) -> tuple[str, Decimal]:
+    name, equals, amount = said.partition("=")
+    if not equals:
+        raise ValueError(f"write {said!r} as a country and its price, such as DE=0.1012")
+    if name in SHARED:
+        raise ValueError(f"{name} shares its calling code with {SHARED[name]}: set that one")
+    if name not in COUNTRIES.values() or name == NOWHERE:
+        raise ValueError(f"{name!r} is no country in two capital letters")
+    try:
+        price = Decimal(amount)
+    except InvalidOperation:
+        price = Decimal("NaN")
+    if not (price.is_finite() and 0 <= price <= DEAREST):
+        raise ValueError(f"the price of {name} is in US dollars a segment, from 0 to {DEAREST}: {amount!r}")
+    return name, price
 
 
 def transliterate(text: str) -> str:
@@ -159,16 +211,21 @@ def _cut(text: str, limit_segments: int, link: str) -> str:
         return _cut(body, limit_segments, "") if not _fits(body, limit_segments) else body
     if link and _fits(f"{body} {link}", limit_segments):
         return f"{body} {link}"
-    for end in sorted((word.end() for word in WORD.finditer(body)), reverse=True):
-        shorter = body[:end].rstrip(" ,;:.-") + tail
-        if end < len(body) and _fits(shorter, limit_segments):
+    for word in reversed(list(WORD.finditer(body))):
+        shorter = _ended(body[: word.end()], word[0], tail)
+        if word.end() < len(body) and _fits(shorter, limit_segments):
             return shorter
     return _cut_inside_a_word(body, limit_segments, tail)
 
 
+def _ended(kept: str, last: str, tail: str) -> str:
+    """What is kept with its dots, which must not become a part of a link."""
+    return f"{kept} {tail}" if LINK.search(last) else kept.rstrip(" ,;:.-") + tail
+
+
 def _cut_inside_a_word(body: str, limit_segments: int, tail: str) -> str:
-    kept = ""
-    for character in body.split(maxsplit=1)[0] if body else "":
+    kept, first = "", body.split(maxsplit=1)[0] if body else ""
+    for character in "" if LINK.search(first) else first:
         if not _fits(kept + character + tail, limit_segments):
             break
         kept += character

@@ -1,5 +1,6 @@
 """Let go of what is old: attempts after 90 days (A13), webhook bodies after 90 days, sessions and links that expired,
-answers to calls of the API after two weeks, findings of the auditor 90 days after they were over.
+answers to calls of the API after two weeks, findings of the auditor 90 days after they were over, ids of providers' messages
+and codes of SMS after 30 days, what came back after 400 days.
 
 The idempotency key and the hash of a body stay, so that an old message sent again is still recognised. Each batch is one
 statement and one transaction; between two of them `go_on` may rest, and may end it: what is left goes the next time.
@@ -18,12 +19,24 @@ from notify_app.extensions import db
 from notify_app.pipeline import sql
 from notify_app.pipeline.step import hub
 
-__all__ = ["ATTEMPTS_KEPT", "BODIES_KEPT", "CALLS_KEPT", "FINDINGS_KEPT", "run"]
+__all__ = [
+    "ATTEMPTS_KEPT",
+    "BODIES_KEPT",
+    "CALLS_KEPT",
+    "CODES_KEPT",
+    "FEEDBACK_KEPT",
+    "FINDINGS_KEPT",
+    "REPORTS_KEPT",
+    "run",
+]
 
 ATTEMPTS_KEPT = timedelta(days=90)
 BODIES_KEPT = timedelta(days=90)
 CALLS_KEPT = timedelta(days=14)  # the sweep is weekly: a call may be repeated for a week at least
 FINDINGS_KEPT = timedelta(days=90)
+REPORTS_KEPT = timedelta(days=30)  # SNS gives up long before
+CODES_KEPT = timedelta(days=30)
+FEEDBACK_KEPT = timedelta(days=400)
 
 GoOn = Callable[[], bool]
 
@@ -36,6 +49,9 @@ def run(now: datetime, limit: int = 0, go_on: GoOn = lambda: True) -> int:
         (sql.RETAIN_BODIES, {"age": BODIES_KEPT}),
         (sql.RETAIN_CALLS, {"age": CALLS_KEPT}),
         (sql.RETAIN_FINDINGS, {"age": FINDINGS_KEPT}),
+        (sql.RETAIN_REPORTS, {"age": REPORTS_KEPT}),
+        (sql.RETAIN_CODES, {"age": CODES_KEPT}),
+        (sql.RETAIN_FEEDBACK, {"age": FEEDBACK_KEPT}),
         (sql.EXPIRED_SESSIONS, {"now": now}),
         (sql.EXPIRED_LINKS, {"now": now}),
     )

@@ -1,5 +1,6 @@
 """Tell the administrators what stays wrong for five minutes, each finding once, and once that all of it is well again; and
-which of the office's own templates could not be used (`pipeline.flaws`), once for each version.
+which of the office's own templates could not be used (`pipeline.flaws`), once for each version; and how far their budget for
+SMS is used (`policy.budget`), each level once in a month or day and once more when the amount was changed.
 
 What the auditor has found are rows (`audit_finding`); this writes down whom it told in the transaction that tells them, so
 whatever runs twice tells once. It goes the normal path: a line in the inbox, and an email. Where nobody is an
@@ -9,7 +10,9 @@ administrator, the office hears of it.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -18,11 +21,13 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from notify_app import domains
 from notify_app.audit.checks import check, meaning, said
 from notify_app.domains.base import Draft
-from notify_app.domains.hub import HUB_UNWELL, HUB_WELL, TEMPLATE_BROKEN
+from notify_app.domains.hub import HUB_UNWELL, HUB_WELL, SMS_BUDGET, TEMPLATE_BROKEN
 from notify_app.extensions import db
-from notify_app.pipeline import sql, world
+from notify_app.pipeline import budget, sql, world
 from notify_app.pipeline.route import Origin, Override, route
 from notify_app.pipeline.step import Step, hub, step
+from notify_app.policy.budget import Level, Period, first_of_month, level
+from notify_app.policy.formats import Money
 
 __all__ = ["CALM", "STAYS", "run"]
 
@@ -30,7 +35,8 @@ log = logging.getLogger(__name__)
 
 STAYS = timedelta(minutes=5)  # what passes by itself sooner is nobody's trouble
 CALM = timedelta(minutes=1)  # well again is what has been well for so long
-PAGE, TEMPLATES = "/running", "/templates"
+PAGE, TEMPLATES, SPEND = "/running", "/templates", "/spend"
+CENT = Decimal("0.01")
 SHOWN = 8  # different matters in one message; the page has all
 
 OPEN = """
@@ -65,15 +71,35 @@ def run(now: datetime, limit: int = 0) -> int:
         done = sum(_organisation(one) for one in found)
         told += done
         if not done or len(found) < limit:
+            return told + _budgets(limit)
+
+
+def _budgets(limit: int) -> int:
+    """How many organisations heard of their budget."""
+    after, told = UUID(int=0), 0
+    while True:
+        with db.engines["engine"].connect() as conn:
+            found = list(conn.execute(sql.BUDGETED, {"after": after, "limit": limit}).scalars())
+        told += sum(_in_step(one, _budget) for one in found)
+        if len(found) < limit:
             return told
+        after = found[-1]
 
 
 def _organisation(organisation_id: UUID) -> bool:
+    return _in_step(organisation_id, _look)
+
+
+def _look(work: Step) -> bool:
+    broken = _broken(work)
+    return _unwell(work) or _well(work) or broken
+
+
+def _in_step(organisation_id: UUID, look: Callable[[Step], bool]) -> bool:
     """One that cannot be told keeps no other from hearing; it is tried again."""
     try:
         with step(organisation_id) as work:
-            broken = _broken(work)
-            return _unwell(work) or _well(work) or broken
+            return look(work)
     except (InterfaceError, OperationalError):
         raise
     except Exception:
@@ -114,6 +140,43 @@ def _broken(work: Step) -> bool:
             route(work, [draft], Origin(work.now), override)
         work.run(BROKEN_TOLD, now=work.now, id=row.id)
     return bool(rows)
+
+
+def _budget(work: Step) -> bool:
+    """Tell how far the budget is used; whether there was anything new to tell. Of a month and a day that are used up at
+    once each is told."""
+    stands = budget.standing(work)
+    return sum(_budget_of(work, stands, period) for period in Period) > 0
+
+
+def _budget_of(work: Step, stands: budget.Standing, period: Period) -> bool:
+    limits = stands.budget
+    reached = limits and level(limits, period, stands.spent(period), refused=stands.refused(period))
+    if limits is None or not reached:
+        return False
+    whole = limits.limit(period) or Decimal(0)
+    begins = first_of_month(stands.today) if period is Period.month else stands.today
+    # what is less than what was told before is no news: another amount is
+    keys = {
+        one: f"sms_budget:{period}:{begins}:{whole.normalize():f}:{limits.reserve}:{one}"
+        for one in list(Level)[list(Level).index(reached) :]
+    }
+    work.one("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))", key=keys[reached])
+    if any(work.one(KNOWN, key=key) for key in keys.values()):
+        return False
+    ordinary = limits.ordinary(period) or Decimal(0)
+    payload = {
+        "period": period.value,
+        "level": reached.value,
+        "spent": Money(stands.spent(period).quantize(CENT), "USD"),
+        "limit": Money(whole.quantize(CENT), "USD"),
+        "ordinary": Money(ordinary.quantize(CENT), "USD"),
+        "reserve": Money((whole - ordinary).quantize(CENT), "USD"),
+    }
+    draft = Draft(SMS_BUDGET.name, payload, to=_administrators(work))
+    override = Override(action_url=SPEND, dedupe_key=keys[reached])
+    route(work, [draft], Origin(work.now), override)
+    return True
 
 
 def _administrators(work: Step) -> tuple[UUID, ...] | None:

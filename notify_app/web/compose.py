@@ -33,7 +33,7 @@ from notify_app.web.guard import allow
 from notify_app.web.identity import viewer
 from notify_app.web.outbox import FRAME_POLICY
 from notify_app.web.reader import reader
-from notify_app.web.words import PRIORITIES, option, role_title, uuid_or_none
+from notify_app.web.words import PRIORITIES, contains, option, role_title, uuid_or_none
 from notify_app.work import addressees, forecast, messages
 from notify_app.work.forecast import Forecast
 from notify_app.work.messages import Letter
@@ -182,7 +182,7 @@ def _page(
     who, read = viewer(), reader(work.now)
     me = _check_right(work, sheet.happening)
     sizes = audiences.counts(work)
-    hits = work.all(FOUND, like=f"%{_like(sheet.q)}%", chosen=sheet.chosen) if sheet.q else []
+    hits = work.all(FOUND, like=contains(sheet.q), chosen=sheet.chosen) if sheet.q else []
     return render_template(
         "compose.html",
         sheet=sheet,
@@ -208,10 +208,6 @@ def _page(
         errors=errors or {},
         missing=missing,
     )
-
-
-def _like(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 def _person(row: Any) -> dict[str, Any]:

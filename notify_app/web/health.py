@@ -1,14 +1,17 @@
-"""Whether the hub is well, in sentences: what comes in, what leaves by each channel."""
+"""Whether the hub is well, in sentences: what comes in, what leaves by each channel, how the budget for SMS stands."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
 
+from flask import url_for
 from flask_babel import gettext as _
 from flask_babel import ngettext
 
+from notify_app.pipeline import budget
 from notify_app.pipeline.step import Step
+from notify_app.web import spend
 from notify_app.web.reader import Reader
 from notify_app.web.words import channel_title
 
@@ -35,12 +38,24 @@ ATTEMPTS = """
 
 
 def lines(work: Step, read: Reader) -> list[dict[str, Any]]:
-    """A line for what comes in, and one for each channel that was used in the last day."""
+    """A line for what comes in, one for each channel that was used in the last day, one for each budget there is."""
     day = work.now - timedelta(days=1)
     return [
         _inbound(work.one(INBOUND, day=day), read),
         *(_channel(row, read) for row in work.all(ATTEMPTS, day=day)),
+        *_budgets(work),
     ]
+
+
+def _budgets(work: Step) -> list[dict[str, Any]]:
+    stands = budget.standing_of_budget(work)
+    return [_budget(bar) for bar in spend.stands(stands)] if stands else []
+
+
+def _budget(bar: dict[str, Any]) -> dict[str, Any]:
+    said = _("%(spent)s of %(whole)s", spent=bar["spent"], whole=bar["whole"])
+    line = _line(_("SMS: %(period)s", period=bar["title"]), f"{said}: {bar['text']}", bar["tone"], None)
+    return line | {"url": url_for("spend.show")}
 
 
 def _inbound(row: Any, read: Reader) -> dict[str, Any]:
@@ -75,4 +90,4 @@ def _channel(row: Any, read: Reader) -> dict[str, Any]:
 
 
 def _line(title: str, text: str, tone: str, when: dict[str, str] | None) -> dict[str, Any]:
-    return {"title": title, "text": text, "tone": tone, "when": when}
+    return {"title": title, "text": text, "tone": tone, "when": when, "url": ""}

@@ -22,9 +22,10 @@ from notify_app.web.headers import FOR_MACHINES, SECURE
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-__all__ = ["HubFlask", "Ready"]
+__all__ = ["PREFIXES", "HubFlask", "Ready"]
 
-PREFIX = "/hooks/"
+# only systems come here: no cookie, no form, and errors as JSON
+PREFIXES = ("/hooks/", "/receipts/", "/inbound/")
 SHORT = "hub.short_way"  # in the environment of a request that took it
 
 
@@ -69,7 +70,7 @@ class _Sessions(SecureCookieSessionInterface):
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         """The session of this request."""
-        return self._none if request.path.startswith(PREFIX) else super().open_session(app, request)
+        return self._none if request.path.startswith(PREFIXES) else super().open_session(app, request)
 
 
 class HubFlask(Flask):

@@ -158,4 +158,4 @@ def _cost(row: Any, text: str) -> Decimal | None:
     if row.cost_usd is not None or not row.address.startswith("+"):
         cost: Decimal | None = row.cost_usd
         return cost
-    return sms.cost(text, row.address)
+    return sms.prices(hub().sms_prices).cost(text, row.address)

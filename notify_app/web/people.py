@@ -17,7 +17,7 @@ from notify_app.web import invitations, person_page
 from notify_app.web.guard import allow
 from notify_app.web.identity import viewer
 from notify_app.web.reader import Reader, reader
-from notify_app.web.words import address_fields, option, role_title, uuid_or_none
+from notify_app.web.words import address_fields, contains, option, role_title, uuid_or_none
 from notify_app.work import roster, wishes
 
 __all__ = ["blueprint"]
@@ -55,7 +55,7 @@ def show() -> ResponseReturnValue:
     role = asked.get("role", "") if asked.get("role") in ROLES else ""
     grade = asked.get("grade", "") if asked.get("grade") in GRADES else ""
     q, gone = asked.get("q", "").strip()[:100], asked.get("left") == "1"
-    like = f"%{q.replace('%', '').replace('_', ' ')}%" if q else ""
+    like = contains(q) if q else ""
     after = uuid_or_none(asked.get("after"))
     with step(who.organisation_id) as work:
         rows = work.all(LIST, role=role, grade=grade, like=like, gone=gone, after=after, limit=PAGE + 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from flask import render_template
+from flask import render_template, url_for
 from flask_babel import gettext as _
 
 from notify_app import domains
@@ -117,6 +117,7 @@ def _address(row: Any) -> dict[str, Any]:
         "channel_title": channel_title(row.channel),
         "address": row.value,
         "blocked": row.blocked or "",
+        "blocked_url": url_for("suppressed.one", id=row.blocked_id) if row.blocked_id else "",
     }
 
 

@@ -23,7 +23,7 @@ from notify_app.errors import Invalid
 from notify_app.pipeline.audience import Member, members
 from notify_app.pipeline.step import step
 from notify_app.policy.channel import INBOX
-from notify_app.web import digest
+from notify_app.web import digest, suppressed
 from notify_app.web.choices import category_rows, channel_rows, choices_from, chosen_by, event_rows
 from notify_app.web.extensions import limiter
 from notify_app.web.guard import allow
@@ -265,7 +265,7 @@ def _addresses(rows: list[Any]) -> list[dict[str, Any]]:
             "address": row.value,
             "verified": True,
             "suppressed": row.blocked is not None,
-            "reason": row.blocked or "",
+            "reason": suppressed.advice(row.blocked, row.blocked_kind) if row.blocked else "",
             "first": channels[place] != row.channel,
             "last": channels[place + 2] != row.channel,
         }

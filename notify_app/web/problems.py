@@ -23,6 +23,7 @@ from notify_app.errors import (
     Unavailable,
 )
 from notify_app.pipeline.signature import BadSignature
+from notify_app.web.machines import PREFIXES
 
 __all__ = ["OUR_FAULT", "body_of", "init_app", "problem", "report"]
 
@@ -76,7 +77,7 @@ def init_app(app: Flask) -> None:
 
 def _machine() -> bool:
     return (
-        request.path.startswith(("/hooks/", "/api/")) or request.accept_mimetypes.best == "application/json"
+        request.path.startswith(("/api/", *PREFIXES)) or request.accept_mimetypes.best == "application/json"
     )
 
 

@@ -158,6 +158,20 @@ def _address_moved(before: Values, after: Values) -> str:
     return _("Tried later now: %(address)s.", address=_address(after))
 
 
+def _address_released(before: Values, after: Values) -> str:
+    return _(
+        "Written to again: %(address)s. Why: %(reason)s", address=_address(before), reason=after["reason"]
+    )
+
+
+def _address_opted_out(_before: Values, after: Values) -> str:
+    return _("Wants no messages at %(address)s.", address=_address(after))
+
+
+def _address_opted_in(_before: Values, after: Values) -> str:
+    return _("Wants messages at %(address)s again.", address=_address(after))
+
+
 def _address(values: Values) -> str:
     return _("%(channel)s %(address)s", channel=channel_title(values["channel"]), address=values["address"])
 
@@ -243,6 +257,19 @@ def _settings(_before: Values, after: Values) -> str:
     return _("Set: %(settings)s.", settings=", ".join(said))
 
 
+def _budget(_before: Values, after: Values) -> str:
+    if "month" in after and after["month"] is None:
+        return _("Budget for SMS taken away.")
+    said = []
+    if "month" in after:
+        said.append(_("$%(amount)s a month", amount=after["month"]))
+    if "day" in after:
+        said.append(_("$%(amount)s a day", amount=after["day"]) if after["day"] else _("no limit a day"))
+    if "reserve" in after:
+        said.append(_("%(share)s %% kept for what is urgent", share=after["reserve"]))
+    return _("Budget for SMS set: %(budget)s.", budget=", ".join(said))
+
+
 def _setting(value: Any) -> str:
     """A value as words; what has an inside (working hours) only has changed."""
     if isinstance(value, Mapping):
@@ -321,11 +348,15 @@ SENTENCES: Mapping[str, Callable[[Values, Values], str]] = {
     What.address_added: _address_added,
     What.address_removed: _address_removed,
     What.address_moved: _address_moved,
+    What.address_released: _address_released,
+    What.address_opted_out: _address_opted_out,
+    What.address_opted_in: _address_opted_in,
     What.choices: _choices,
     What.quiet_hours: _quiet,
     What.digest: _digest,
     What.switches: _switches,
     What.settings: _settings,
+    What.budget: _budget,
     What.key_made: _key_made,
     What.key_revoked: _key_revoked,
     What.template: _template,

@@ -245,7 +245,7 @@ def _preview(desk: Desk, tried: TriedOut) -> dict[str, Any]:
         "sms": tried.sms,
         **parts_of(tried.sms),
         "whole_parts": parts_of(tried.whole)["parts"] if tried.whole != tried.sms else 0,
-        "price": price(sms.cost(tried.sms, _phone(desk))),
+        "price": price(sms.prices(hub().sms_prices).cost(tried.sms, _phone(desk))),
     }
 
 

@@ -30,6 +30,7 @@ __all__ = [
     "PRIORITIES",
     "category_title",
     "channel_title",
+    "contains",
     "delivery_title",
     "event_title",
     "flash_undo",
@@ -128,6 +129,12 @@ def note(row: Any, read: Reader, organisation: str = "") -> dict[str, Any]:
         "organisation": organisation,
         "when": read.when(row.created_at),
     }
+
+
+def contains(text: str) -> str:
+    """The pattern of ILIKE for what contains this text; its own % and _ are letters like others."""
+    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"
 
 
 def category_title(name: str) -> str:

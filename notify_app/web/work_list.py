@@ -21,7 +21,7 @@ from notify_app.domains.base import WorkKind
 from notify_app.pipeline.step import Step
 from notify_app.web.identity import Viewer
 from notify_app.web.paging import Page, page
-from notify_app.web.words import uuid_or_none
+from notify_app.web.words import contains, uuid_or_none
 
 __all__ = [
     "APPROVAL",
@@ -235,8 +235,7 @@ def _of_person(filters: Filters) -> Clause:
 def _of_words(filters: Filters) -> Clause:
     if not filters.q:
         return [], {}
-    escaped = filters.q.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return [HAS_WORDS], {"like": f"%{escaped}%"}
+    return [HAS_WORDS], {"like": contains(filters.q)}
 
 
 def _total(work: Step, clauses: str, values: dict[str, Any]) -> int | None:

@@ -13,11 +13,13 @@ from decimal import Decimal
 from uuid import UUID
 
 from notify_app.domains.base import Draft, Priority
-from notify_app.pipeline import links
+from notify_app.pipeline import budget, links
 from notify_app.pipeline.audience import Member
+from notify_app.pipeline.step import hub
 from notify_app.pipeline.wording import Wording
 from notify_app.pipeline.world import World
 from notify_app.policy import sms
+from notify_app.policy.budget import Period
 from notify_app.policy.reasons import sentence
 from notify_app.policy.routing import Matter, Plan, plan
 
@@ -41,7 +43,8 @@ class Sample:
 
 @dataclass
 class Forecast:
-    """`people` are all that are meant; the other numbers are estimates where `estimated`. `sms_cost` is in US dollars."""
+    """`people` are all that are meant; the other numbers are estimates where `estimated`. `sms_cost` is in US dollars, and so
+    is `sms_left`: what SMS that are not urgent may still cost now; None without a budget."""
 
     people: int
     priority: Priority
@@ -55,9 +58,15 @@ class Forecast:
     inbox_only: int = 0
     sms_parts: int = 0
     sms_cost: Decimal = Decimal(0)
+    sms_left: Decimal | None = None
     unreached: int = 0
     unreached_names: list[tuple[str, str]] = field(default_factory=list)
     samples: dict[str, Sample] = field(default_factory=dict)
+
+    @property
+    def over_budget(self) -> bool:
+        """Whether its SMS cost more than is left."""
+        return self.sms_left is not None and self.sms_cost > self.sms_left
 
 
 def foresee(known: World, draft: Draft, people: Sequence[UUID], priority: Priority | None) -> Forecast:
@@ -72,7 +81,16 @@ def foresee(known: World, draft: Draft, people: Sequence[UUID], priority: Priori
         _count(known, found, writer, member)
     if len(people) > len(looked_at):
         _scale(found, len(people), len(looked_at))
+    if found.sms_cost:
+        found.sms_left = _left(known)
     return found
+
+
+def _left(known: World) -> Decimal | None:
+    purse = budget.standing(known.step).purse()
+    if purse is None:
+        return None
+    return min(left for left in map(purse.left, Period) if left is not None)
 
 
 def mail(known: World, draft: Draft, reader: UUID, priority: Priority | None) -> str:
@@ -98,7 +116,7 @@ def _count(known: World, found: Forecast, writer: _Writer, member: Member) -> No
         if message.channel == "sms":
             parts = sms.segments(writer.body("sms", member)["text"]).count
             found.sms_parts += parts
-            found.sms_cost += parts * sms.price(message.address)
+            found.sms_cost += parts * sms.prices(hub().sms_prices).of(message.address)
     found.later += any(message.not_before for message in decided.messages)
     if decided.unreached or not (decided.messages or member.signs_in):
         found.unreached += 1

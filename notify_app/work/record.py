@@ -18,7 +18,7 @@ from notify_app.channels.base import masked
 from notify_app.models import Who
 from notify_app.pipeline.step import Step
 
-__all__ = ["COMMAND", "LINK", "By", "What", "about", "address", "differing", "note"]
+__all__ = ["COMMAND", "LINK", "By", "What", "Who", "about", "address", "differing", "note"]
 
 
 class What(StrEnum):
@@ -39,11 +39,15 @@ class What(StrEnum):
     address_added = "address.added"
     address_removed = "address.removed"
     address_moved = "address.moved"
+    address_released = "address.released"
+    address_opted_out = "address.opted_out"
+    address_opted_in = "address.opted_in"
     choices = "preference.choices"
     quiet_hours = "preference.quiet_hours"
     digest = "preference.digest"
     switches = "office.switches"
     settings = "office.settings"
+    budget = "office.budget"
     key_made = "key.made"
     key_revoked = "key.revoked"
     template = "template.saved"

@@ -18,7 +18,7 @@ from notify_app import domains
 from notify_app.domains.base import Item, Priority, TaskType, WorkKind
 from notify_app.domains.hub import late_event
 from notify_app.pipeline import world
-from notify_app.pipeline.step import Step
+from notify_app.pipeline.step import Step, hub
 from notify_app.pipeline.world import World
 from notify_app.policy import sms
 from notify_app.policy.ladder import Fire, Ladder, Level, play
@@ -199,8 +199,9 @@ class _Calls:
 
     def _asked(self, task: Task, level: Level) -> _Call:
         people = people_of(self.known, task.declared, task.assignee_id, level)
+        prices = sms.prices(hub().sms_prices)
         numbers = [number for one in people for number in _numbers(self.known, one, task.declared, level)]
-        return _Call(tuple(people), len(numbers), sum(map(sms.price, numbers), Decimal(0)))
+        return _Call(tuple(people), len(numbers), sum(map(prices.of, numbers), Decimal(0)))
 
 
 def _numbers(known: World, person_id: UUID, task: TaskType, level: Level) -> list[str]:

@@ -7,7 +7,6 @@ and would then hold it back in quiet hours, while somebody who presses "send me 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from uuid import UUID
@@ -24,12 +23,6 @@ from notify_app.policy.reasons import Reason
 from notify_app.policy.routing import outward
 
 __all__ = ["send"]
-
-
-CONTENT = """
-    INSERT INTO content (organisation_id, id, hash, body) VALUES (:org, :id, decode(:hash, 'hex'), CAST(:body AS jsonb))
-    ON CONFLICT ON CONSTRAINT uq_content_hash DO UPDATE SET created_at = content.created_at RETURNING id
-"""
 
 
 def send(step: Step, person_id: UUID, channel: str, body: Mapping[str, str] | None = None) -> bool:
@@ -81,12 +74,9 @@ def _put(
         ],
     )
     if body is not None:
-        said = json.dumps(body, sort_keys=True)
-        hashed = hashlib.sha256(said.encode()).hexdigest()
-        kept = step.one(CONTENT, id=new_id(), hash=hashed, body=said)
         step.run(
             "UPDATE delivery SET content_id = :content WHERE organisation_id = :org AND id = :id",
-            content=kept.id,
+            content=outbox.keep_body(step, body),
             id=delivery_id,
         )
     step.run(

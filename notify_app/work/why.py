@@ -295,7 +295,7 @@ def _delivery_lines(row: Any, said: Said) -> list[Line]:
         why = "" if row.state in ("sent", "delivered") else _because(row, said)
         text = ENDS[row.state].format(channel=f"The {name}" if row.state != "unknown" else f"the {name}")
         lines.append(Line(f"{text} {why}".strip(), row.settled_at, "result"))
-    elif row.state == "held" and row.reason != Reason.quiet_hours:
+    elif row.reason == Reason.budget or (row.state == "held" and row.reason != Reason.quiet_hours):
         lines.append(Line(_because(row, said), None, "quiet"))
     elif row.state in ("queued", "held") and row.next_attempt_at > said.now:
         lines.append(Line(f"The {name} is to leave at {said.time(row.next_attempt_at)}.", None, "quiet"))

@@ -53,7 +53,7 @@ MOVE_ZONE = """
     RETURNING old.zone
 """
 ADDRESSES = """
-    SELECT a.id, a.channel, a.value, s.reason AS blocked FROM address a
+    SELECT a.id, a.channel, a.value, s.reason AS blocked, s.kind AS blocked_kind, s.id AS blocked_id FROM address a
     LEFT JOIN suppression s ON s.organisation_id = a.organisation_id AND s.channel = a.channel AND s.value = a.value
     WHERE a.organisation_id = :org AND a.person_id = :me ORDER BY a.channel, a.position, a.id
 """

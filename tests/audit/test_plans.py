@@ -16,6 +16,10 @@ from notify_app.audit.look import connect
 from notify_app.pipeline import sql as engine_sql
 
 LARGE = {
+    "address",
+    "feedback",
+    "provider_message",
+    "reply_code",
     "attempt",
     "broadcast",
     "decision",
@@ -39,7 +43,17 @@ SWEPT = {
     "after": UUID(int=0),
     "edge": UUID(int=1),
 }
-SWEEPS = ("RETAIN_ATTEMPTS", "RETAIN_BODIES", "RETAIN_CALLS", "EXPIRED_LINKS", "TIDY_PERMITS", "TIDY_OLD")
+SWEEPS = (
+    "RETAIN_ATTEMPTS",
+    "RETAIN_BODIES",
+    "RETAIN_CALLS",
+    "RETAIN_CODES",
+    "RETAIN_FEEDBACK",
+    "RETAIN_REPORTS",
+    "EXPIRED_LINKS",
+    "TIDY_PERMITS",
+    "TIDY_OLD",
+)
 
 
 def nodes(plan: Any) -> Iterator[dict[str, Any]]:
@@ -70,6 +84,25 @@ def test_what_goes_is_found_by_an_index(hub: Any, name: str) -> None:
         conn.exec_driver_sql("SET LOCAL enable_seqscan = off")
         plan = conn.execute(text(f"EXPLAIN (FORMAT JSON) {statement.text}"), values).scalar_one()
     assert read_whole(plan) == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "index"),
+    [
+        ("FIND_SENT", {"provider": "ses", "provider_id": "x"}, "ix_attempt_provider_id"),
+        ("FIND_ANSWERERS", {"number": "+12025550101", "code": "K4TP7"}, "ix_address_value"),
+        ("DUE_REPORTS", {"now": None, "limit": 100}, "ix_provider_message_waiting"),
+    ],
+)
+def test_what_a_report_is_about_is_found_by_an_index(
+    hub: Any, name: str, values: dict[str, Any], index: str
+) -> None:
+    statement = getattr(engine_sql, name)
+    values = {**values, **({"now": hub.now()} if "now" in values else {})}
+    with hub.world.app.app_context(), hub.world.engine().begin() as conn:
+        conn.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        plan = conn.execute(text(f"EXPLAIN {statement.text}"), values).scalars().all()
+    assert index in "\n".join(plan)
 
 
 def test_whatever_points_at_a_notification_finds_it_by_an_index(owner: Engine) -> None:

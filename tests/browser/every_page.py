@@ -101,8 +101,10 @@ def furnish(office: Office, words: dict[str, str] | None = None) -> None:
         scheduled.run(datetime.now(UTC))
     office.settle()
     invite(office)
+    closed_addresses(office)
     change(office, said)
     together(office, said)
+    spend(office)
     adam = office.person("adam", "administrator", name="Adam Berg")
     for number, name in enumerate(("Night report", said["reward"])):
         office.site.build.insert(
@@ -114,6 +116,48 @@ def furnish(office: Office, words: dict[str, str] | None = None) -> None:
             token_hash=uuid4().bytes,
             created_by=adam.id,
         )
+
+
+def closed_addresses(office: Office) -> None:
+    """Of somebody whose mail comes back, who has complained, and who wants no SMS; of Marco, who sees it himself."""
+    cora = office.person("cora", "contact", name="Cora Lindqvist")
+    build, organisation = office.site.build, office.organisation.id
+    closed = (
+        ("email", "cora.lindqvist@example.com", "complaint", "a message to it was reported as spam"),
+        ("email", "cora@example.com", "bounce", "mail to it comes back"),
+        ("sms", "+12025550177", "opt_out", "they answered STOP"),
+    )
+    for channel, value, kind, why in closed:
+        build.address(cora, channel, value)
+        build.insert(
+            "suppression", organisation_id=organisation, channel=channel, value=value, kind=kind, reason=why
+        )
+    build.address(office.people["marco"], "email", "cora@example.com", position=5)
+    for number, heard in enumerate(("complaint", "soft_bounce", "delayed")):
+        build.insert(
+            "feedback",
+            organisation_id=organisation,
+            channel="email",
+            address=closed[0][1],
+            heard=heard,
+            provider="ses",
+            detail="" if heard == "complaint" else "smtp; 452 4.2.2 The mailbox of this recipient is full",
+            created_at=datetime.now(UTC) - timedelta(days=number),
+        )
+
+
+def closed_address(kind: str) -> Callable[[Office], str]:
+    """The page of the address that is closed for this."""
+
+    def find(office: Office) -> str:
+        row = office.site.build.one(
+            "SELECT id FROM suppression WHERE organisation_id = :org AND kind = :kind",
+            org=office.organisation.id,
+            kind=kind,
+        )
+        return f"/suppressed/{row.id}"
+
+    return find
 
 
 def rule_of_permits(office: Office) -> None:
@@ -198,6 +242,29 @@ def watched(office: Office) -> None:
             found=found,
             minutes=minutes,
         )
+
+
+def spend(office: Office) -> None:
+    """What SMS have cost for two months, most of a budget, and who set it."""
+    build, org = office.site.build, office.organisation.id
+    build.run(
+        "INSERT INTO sms_spent (organisation_id, day, country, event, messages, segments, cost_usd) "
+        "SELECT :org, CAST(hub_now() AT TIME ZONE o.zone AS date) - ago, country, event, 3 + ago % 7, 4 + ago % 7, (3 + ago % 7) * price "
+        "FROM organisation o, generate_series(1, 55) AS ago, (VALUES ('US', 'repair_assigned', 0.02), ('US', 'repair_completed', 0.01), "
+        "('DE', 'announcement', 0.095), ('GB', 'permit_escalated', 0.043)) AS known(country, event, price) "
+        "WHERE o.id = :org ON CONFLICT DO NOTHING",
+        org=org,
+    )
+    build.insert("sms_budget", organisation_id=org, month_usd=40, day_usd=4, reserve=15)
+    build.insert(
+        "audit",
+        organisation_id=org,
+        who="person",
+        actor_id=office.people["ada"].id,
+        what="office.budget",
+        before=json.dumps({"month": None, "day": None, "reserve": None}),
+        after=json.dumps({"month": "40.00", "day": "4.00", "reserve": 15}),
+    )
 
 
 def together(office: Office, said: dict[str, str]) -> None:
@@ -434,9 +501,18 @@ PLACES = (
         lambda office: f"/people/{office.people['marco'].id}",
         opens="#changes summary",
     ),
+    Place("suppressed", "alice", at("/suppressed")),
+    Place("suppressed-nothing", "alice", at("/suppressed?q=nothing+is+called+this")),
+    Place("suppressed-complaint", "alice", closed_address("complaint")),
+    Place("suppressed-bounce", "ada", closed_address("bounce")),
+    Place("suppressed-opt-out", "alice", closed_address("opt_out")),
+    Place("person-blocked", "ada", lambda office: f"/people/{office.people['cora'].id}"),
     Place("record-person", "ada", lambda office: f"/record?person={office.people['marco'].id}"),
     Place("person-new", "ada", at("/people/new")),
     Place("switches", "ada", at("/switches")),
+    Place("spend", "ada", at("/spend?people=1"), opens="#days-numbers summary"),
+    Place("spend-office", "alice", at("/spend")),
+    Place("spend-month", "ada", at("/spend?month=2020-01")),
     Place("cover", "alice", at("/cover")),
     Place("cover-own", "priya", at("/cover")),
     Place("rules", "ada", at("/rules"), opens=".rule .action summary"),

@@ -297,6 +297,7 @@ class Settings:
     aws_secret_access_key = "secret"
     aws_endpoint_url = ""
     sms_max_price = Decimal("0.50")
+    sms_prices = ""
     send_threads = 16
 
 
@@ -370,6 +371,15 @@ def test_the_local_outbox_accepts_everything_but_bad_addresses() -> None:
     assert (receipt.provider, receipt.segments, receipt.cost_usd) == ("local", 2, Decimal("0.01290"))
     assert isinstance(failure(channels["email"], mail(address="nobody")), GiveUp)
     assert isinstance(failure(channels["sms"], text(address="nobody")), GiveUp)
+
+
+@pytest.mark.parametrize("provider", ["local", "sns"])
+def test_an_installations_own_price_is_what_a_message_costs(aws: AwsStub, provider: str) -> None:
+    settings = Settings()
+    settings.sms_provider, settings.aws_endpoint_url, settings.sms_prices = provider, aws.url, "US=0.01"
+    channel = only(settings)["sms"]
+    assert channel.send(text(text="a" * 161)).cost_usd == Decimal("0.02")
+    channel.close()
 
 
 def test_boto3_is_not_imported_until_a_message_needs_it() -> None:

@@ -31,6 +31,7 @@ def findings(house: House, office: Office, *loads: Load, doubt: bool = False) ->
         *_delivered(deliveries, loads),
         *_emails(house, office, deliveries),
         *_texts(house, office, deliveries),
+        *_money(house, office),
         *_open(house),
     ]
     if not doubt:
@@ -205,6 +206,23 @@ def _texts(house: House, office: Office, deliveries: list[Any]) -> Iterator[str]
         if row.channel == "sms":
             spare[row.address] -= _doubts(row)
     yield from _some("SMS that no attempt knows of", [number for number, left in spare.items() if left > 0])
+
+
+def _money(house: House, office: Office) -> Iterator[str]:
+    """What is spent is what the attempts have cost that arrived or may have."""
+    row = house.database.all(
+        "SELECT (SELECT coalesce(sum(cost_usd), 0) FROM attempt WHERE organisation_id = %(org)s "
+        "         AND outcome IN ('accepted', 'ambiguous')) AS attempts, "
+        "(SELECT coalesce(sum(cost_usd), 0) FROM sms_spent WHERE organisation_id = %(org)s) AS spent, "
+        "(SELECT count(*) FROM attempt a JOIN delivery d ON d.organisation_id = a.organisation_id AND d.id = a.delivery_id "
+        "  WHERE a.organisation_id = %(org)s AND d.channel = 'sms' AND a.outcome IN ('accepted', 'ambiguous') "
+        "    AND a.cost_usd IS NULL) AS free",
+        org=office.id,
+    )[0]
+    if row.attempts != row.spent:
+        yield f"SMS have cost {row.attempts}, and {row.spent} is spent"
+    if row.free:
+        yield f"{row.free} SMS that may have arrived cost nothing"
 
 
 # --- and nothing is left open -----------------------------------------------------------------------------------------

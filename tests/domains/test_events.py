@@ -150,6 +150,8 @@ def test_no_event_is_declared_beside_those_but_the_few_that_the_hub_needs() -> N
         "hub_unwell",  # what the auditor has found, and that it is over
         "hub_well",
         "template_broken",  # A2: an office's own words could not be used
+        "sms_budget",  # A9: how far the budget for SMS is used
+        "address_blocked",  # A16: an address that has to be put right
         "announcement",  # C8: what a system or the office has to say to many
         "collected",  # A8, A14: the words of what has waited
     }
@@ -159,5 +161,13 @@ def test_no_event_is_declared_beside_those_but_the_few_that_the_hub_needs() -> N
 def test_what_declares_no_channels_goes_by_its_priority() -> None:
     assert set(by_priority(URGENT)) == {"email", "sms"}
     declared = {event.name for event in domains.events() if event.channels is not None}
-    of_the_hub = {"not_reached", "cover_gap", "hub_unwell", "hub_well", "template_broken"}
+    of_the_hub = {
+        "not_reached",
+        "cover_gap",
+        "hub_unwell",
+        "hub_well",
+        "template_broken",
+        "sms_budget",
+        "address_blocked",
+    }
     assert declared == {*ESTATES, "help_needed", *of_the_hub}

@@ -33,6 +33,8 @@ GLOBAL = {
     "organisation",
     "process_beat",
     "provider_account",
+    "provider_message",
+    "provider_share",
     "sweep_run",
 }
 SWEEPS = (ROOT / "notify_app" / "pipeline" / "sql.py").read_text(encoding="utf-8")

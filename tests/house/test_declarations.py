@@ -128,6 +128,8 @@ GOOD = {
         ({"HUB_SEND_THREADS": "many"}, "HUB_SEND_THREADS"),
         ({"HUB_LEASE_SECONDS": "0"}, "HUB_LEASE_SECONDS"),
         ({"HUB_SMS_MAX_PRICE": "cheap"}, "HUB_SMS_MAX_PRICE"),
+        ({"HUB_OFFICE_SHARE": "0"}, "HUB_OFFICE_SHARE"),
+        ({"HUB_OFFICE_SHARE": "101"}, "HUB_OFFICE_SHARE"),
         ({"HUB_BASE_URL": "hub.example.com"}, "HUB_BASE_URL"),
     ],
 )
@@ -150,6 +152,12 @@ def test_a_provider_that_cannot_be_stops_the_start(
 ) -> None:
     with pytest.raises(SettingsError, match=says):
         create_app(replace(settings, smtp_url="", of_channels=((name, value),)), pages=False)
+
+
+def test_a_price_that_cannot_be_read_stops_the_start_and_is_named() -> None:
+    settings = Settings.from_env(GOOD | {"HUB_SMS_PRICES": "CA=0.01"})
+    with pytest.raises(SettingsError, match="HUB_SMS_PRICES: CA shares its calling code with US"):
+        create_app(settings)
 
 
 def test_the_address_that_many_hosts_hand_out_is_understood() -> None:

@@ -40,9 +40,12 @@ def made() -> Iterator[Any]:
     """Makes deliverers, and closes them."""
     all_of_them: list[Deliverer] = []
 
-    def make(email: Sequence[ProviderAccount], sms: Provider | None = None) -> Deliverer:
+    def make(
+        email: Sequence[ProviderAccount], sms: Provider | None = None, *, office_share: float = 1.0
+    ) -> Deliverer:
         channels: dict[str, Any] = {"email": email, "sms": sms or Provider("sms")}
-        all_of_them.append(Deliverer(channels, threads=4, lease=timedelta(seconds=30), rng=random.Random(1)))
+        lease, rng = timedelta(seconds=30), random.Random(1)
+        all_of_them.append(Deliverer(channels, threads=4, lease=lease, rng=rng, office_share=office_share))
         return all_of_them[-1]
 
     yield make
@@ -192,3 +195,70 @@ def test_what_a_provider_only_slows_down_is_not_paused(hub: Hub, made: Any) -> N
     drain(hub, deliverer)
     assert only.asked == 20
     assert hub.build.all("SELECT * FROM provider_account") == []
+
+
+# --- asked too often, and shared among offices -----------------------------------------------------------------------
+
+
+def test_the_rate_of_a_provider_that_is_asked_too_often_is_halved_for_all_workers(
+    hub: Hub, made: Any
+) -> None:
+    rate = Rate(40.0, 40)
+    first = Moody("email", Throttled("too fast", "454"))
+    fill(hub, 4)
+    drain(hub, made([ProviderAccount("ses", first, rate)]))
+    row = standing(hub, "ses")
+    assert (row.slowed_to, row.paused_until) == (0.5, None)
+    # another worker, with the bucket full: of twenty places a fifth is spared for what is urgent
+    hub.build.run("UPDATE provider_account SET places = NULL")
+    other = Provider("email")
+    hub.build.run("DELETE FROM delivery_item")
+    hub.build.run("DELETE FROM attempt")
+    hub.build.run("DELETE FROM delivery")
+    fill(hub, 60)
+    drain(hub, made([ProviderAccount("ses", other, rate)]))
+    assert 16 <= sum(other.taken.values()) <= 24
+    # five minutes later all of it is back
+    hub.build.run("UPDATE provider_account SET slowed_at = hub_now() - interval '5 minutes', places = NULL")
+    hub.build.run("UPDATE delivery SET next_attempt_at = hub_now() WHERE state = 'queued'")
+    before = sum(other.taken.values())
+    drain(hub, made([ProviderAccount("ses", other, rate)]))
+    assert sum(other.taken.values()) - before >= 32
+
+
+def test_one_offices_many_leave_places_to_anothers_few(hub: Hub, made: Any) -> None:
+    other = hub.another("elsewhere")
+    # so slow that the bucket does not fill while the test runs; half of it is the share of each
+    deliverer = made([ProviderAccount("ses", Provider("email"), Rate(0.05, 20))], office_share=0.5)
+    fill(other, 1)
+    drain(hub, deliverer)
+    fill(hub, 60)
+    hub.build.run(
+        "UPDATE delivery SET next_attempt_at = hub_now() - interval '1 hour' WHERE state = 'queued'"
+    )
+    fill(other, 5)
+    drain(hub, deliverer)
+    assert sent_by_office(hub) == {hub.organisation.id: 10, other.organisation.id: 6}
+
+
+def test_an_office_that_is_alone_has_all_of_the_rate_and_urgent_ones_ask_no_share(
+    hub: Hub, made: Any
+) -> None:
+    deliverer = made([ProviderAccount("ses", Provider("email"), Rate(0.05, 20))], office_share=0.25)
+    fill(hub, 30)
+    drain(hub, deliverer)
+    assert sent_by_office(hub) == {hub.organisation.id: 16}, "all but the fifth for what is urgent"
+    fill(hub.another("elsewhere"), 1)
+    drain(hub, deliverer)
+    fill(hub, 4, priority=1)
+    drain(hub, deliverer, "urgent")
+    assert sent_by_office(hub) == {hub.organisation.id: 20}
+    shares = hub.build.all("SELECT office FROM provider_share")
+    assert hub.organisation.id not in {row.office for row in shares}
+
+
+def sent_by_office(hub: Hub) -> dict[Any, int]:
+    rows = hub.build.all(
+        "SELECT organisation_id, count(*) AS n FROM delivery WHERE state = 'sent' GROUP BY 1"
+    )
+    return {row.organisation_id: row.n for row in rows}

@@ -47,14 +47,16 @@ def test_whatever_the_parser_reads_is_as_deep_as_it_was_found_to_be(parts: list[
 @given(st.dictionaries(TEXT, JSON, max_size=4))
 def test_an_object_is_read_as_what_it_is_or_refused(value: dict[str, Any]) -> None:
     body = json.dumps(value).encode()
+    # two halves of a surrogate pair beside each other are one character on the wire
+    meant = json.loads(body)
     try:
         read = strict_json.read(body)
     except Invalid:
         assert "\\u0000" in body.decode() or "\\ud83d" in body.decode() or "\\ude97" in body.decode()
     else:
-        assert read == value
+        assert read == meant
         parts, _ = strict_json.read_parts(body)
-        assert parts == value
+        assert parts == meant
 
 
 @pytest.mark.parametrize("levels", [MAX_DEPTH - 1, MAX_DEPTH])

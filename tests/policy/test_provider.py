@@ -86,3 +86,38 @@ def test_a_rate_reads_as_people_write_it(text: str, rate: Rate, says: str) -> No
 def test_what_is_no_rate_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a rate"):
         Rate.of(text)
+
+
+# --- asked too often -------------------------------------------------------------------------------------------------
+
+
+def test_a_provider_that_is_asked_too_often_has_half_its_rate_and_a_tenth_more_each_minute() -> None:
+    slowed = after(Standing(), [Answer.slower], NOON)
+    shares = [round(slowed.share(NOON + timedelta(minutes=minutes)), 3) for minutes in range(7)]
+    assert shares == [0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.0]
+    again = after(slowed, [Answer.slower], NOON + timedelta(minutes=2))
+    assert again.share(NOON + timedelta(minutes=2)) == pytest.approx(0.35)
+
+
+def test_all_that_were_on_their_way_halve_it_once() -> None:
+    many = after(Standing(), [Answer.slower, Answer.good] * 30, NOON)
+    later = after(many, [Answer.slower], NOON + timedelta(seconds=9))
+    assert many.share(NOON) == later.slowed_to == 0.5
+
+
+@given(st.lists(st.tuples(st.sampled_from(Answer), st.integers(0, 900)), max_size=60))
+def test_a_rate_never_ends_and_is_whole_again_ten_minutes_later(steps: list[tuple[Answer, int]]) -> None:
+    standing, now = Standing(), NOON
+    for answer, seconds in steps:
+        now += timedelta(seconds=seconds)
+        before = standing.share(now)
+        standing = after(standing, [answer], now)
+        assert 1 / 64 <= standing.share(now) <= 1
+        # nothing that is answered speeds it up: only time does
+        assert standing.share(now) <= before or before < 1 / 64
+        assert standing.share(now + timedelta(minutes=10)) == 1
+
+
+@pytest.mark.parametrize(("share", "times"), [(1.0, Rate(10, 10)), (0.5, Rate(5, 5)), (0.01, Rate(0.1, 1))])
+def test_a_share_of_a_rate_lets_at_least_one_leave(share: float, times: Rate) -> None:
+    assert Rate(10, 10).times(share) == times

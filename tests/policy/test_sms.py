@@ -93,12 +93,61 @@ def test_one_endless_word_is_cut_inside() -> None:
     assert short == "x" * 157 + "..."
 
 
-def test_price_follows_the_longest_calling_code() -> None:
-    assert sms.cost("hello", "+12025550101") == Decimal("0.00645")
-    assert sms.cost("a" * 200, "+12025550101") == 2 * Decimal("0.00645")
-    assert sms.price("+353871234567") == sms.PRICES["353"]
-    assert sms.price("+447911123456") == sms.PRICES["44"]
-    assert sms.price("+998901234567") == sms.DEFAULT_PRICE
+@pytest.mark.parametrize(
+    ("number", "country"),
+    [
+        ("+12025550101", "US"),
+        ("+16135550101", "US"),  # Canada shares its calling code
+        ("+353871234567", "IE"),
+        ("+447911123456", "GB"),
+        ("+79261234567", "RU"),
+        ("+998901234567", "UZ"),
+        ("+88169312345", "001"),  # a satellite telephone
+        ("+999", "001"),
+        ("", "001"),
+    ],
+)
+def test_the_country_is_that_of_the_calling_code(number: str, country: str) -> None:
+    assert sms.country(number) == country
+
+
+def test_no_calling_code_is_the_beginning_of_another() -> None:
+    codes = list(sms.COUNTRIES)
+    assert not [(a, b) for a in codes for b in codes if a != b and b.startswith(a)]
+
+
+def test_a_message_costs_its_segments_at_the_price_of_the_country() -> None:
+    known = sms.prices()
+    assert known.cost("hello", "+12025550101") == Decimal("0.00645")
+    assert known.cost("a" * 200, "+12025550101") == 2 * Decimal("0.00645")
+    assert known.cost("ç" * 71, "+353871234567") == 2 * sms.LIST_PRICES["IE"]
+    assert known.of("+998901234567") == sms.DEFAULT_PRICE
+
+
+def test_an_installation_has_its_own_prices() -> None:
+    own = sms.prices("DE=0.1012 UZ=0.2")
+    assert own.of("+4915112345678") == Decimal("0.1012")
+    assert own.of("+998901234567") == Decimal("0.2")
+    assert own.of("+447911123456") == sms.LIST_PRICES["GB"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ("DE", "a country and its price"),
+        ("de=0.1", "no country"),
+        ("49=0.1", "no country"),
+        ("001=0.1", "no country"),
+        ("CA=0.1", "shares its calling code with US"),
+        ("DE=cheap", "in US dollars"),
+        ("DE=-1", "in US dollars"),
+        ("DE=NaN", "in US dollars"),
+        ("DE=1012", "in US dollars"),
+    ],
+)
+def test_a_price_that_cannot_be_read_is_said(setting: str, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        sms.prices(setting)
 
 
 @given(st.text(max_size=400), st.integers(1, 3), st.sampled_from(["", f" {LINK}"]))
@@ -109,6 +158,79 @@ def test_whatever_comes_fits_and_keeps_its_link(text: str, limit: int, tail: str
         assert LINK in short
 
 
+GSM_LINES = (
+    "@£$¥èéùìòÇ\nØø\rÅå Δ_ΦΓΛΩΠΨΣΘΞ ÆæßÉ !\"#¤%&'()*+,-./ 0123456789:;<=>? "
+    "¡ABCDEFGHIJKLMNO PQRSTUVWXYZÄÖÑÜ§ ¿abcdefghijklmno pqrstuvwxyzäöñüà"
+)
+ESCAPED = "^{}\\[~]|€\f"
+
+
+def counted_simply(text: str) -> int:
+    """Segments, worked out by laying characters of one or two units into boxes: no line of it is the product's."""
+    if not text:
+        return 0
+    if all(character in GSM_LINES or character in ESCAPED for character in text):
+        widths, alone, box = [2 if character in ESCAPED else 1 for character in text], 160, 153
+    else:
+        widths, alone, box = [len(character.encode("utf-16-be")) // 2 for character in text], 70, 67
+    if sum(widths) <= alone:
+        return 1
+    boxes: list[int] = []
+    for width in widths:
+        if boxes and boxes[-1] + width <= box:
+            boxes[-1] += width
+        else:
+            boxes.append(width)
+    return len(boxes)
+
+
+# surrogates are no characters: nothing that can be stored holds one
+CHARACTERS = st.characters(exclude_categories=["Cs"])
+TEXTS = st.one_of(
+    st.text(CHARACTERS, max_size=400),
+    st.text(st.sampled_from(sorted(set(GSM_LINES) | set(ESCAPED))), min_size=140, max_size=480),
+    st.text(st.sampled_from("aé€🔧я"), min_size=60, max_size=220),
+)
+
+
+@given(TEXTS)
+def test_segments_are_as_many_as_a_simple_count_finds(text: str) -> None:
+    assert sms.segments(text).count == counted_simply(text)
+
+
+@given(TEXTS)
+def test_transliteration_invents_nothing_that_needs_more(text: str) -> None:
+    """What is plain stays as it is, doing it twice changes nothing, and what was GSM-7 stays so."""
+    once = sms.transliterate(text)
+    assert sms.transliterate(once) == once
+    assert sms.is_gsm(once) or not sms.is_gsm(text)
+
+
 @given(st.text(max_size=160, alphabet=sorted(sms.GSM_BASIC - set("\r"))))
 def test_a_short_gsm_text_is_never_changed_except_at_its_ends(text: str) -> None:
     assert sms.fit(text) == sms.transliterate(text).strip()
+
+
+LINKS = st.from_regex(r"https://[a-z]{1,12}\.example/[a-zA-Z0-9.,;:-]{0,60}", fullmatch=True)
+PROSE = st.text(st.characters(exclude_categories=["Cs", "Cc", "Z"]), min_size=1, max_size=25).filter(
+    lambda word: "http" not in word
+)
+
+
+@given(st.lists(st.one_of(PROSE, PROSE, LINKS), max_size=60), st.integers(1, 3))
+def test_a_link_is_whole_or_not_there(words: list[str], limit: int) -> None:
+    """However many there are and wherever it is cut: nothing that looks like a link leads anywhere else."""
+    short = sms.fit(" ".join(words), limit)
+    assert sms.segments(short).count <= limit
+    assert set(sms.LINK.findall(short)) <= set(sms.LINK.findall(" ".join(map(sms.transliterate, words))))
+    links = [word for word in words if word.startswith("https://")]
+    if links and sms.segments(f"... {links[-1]}").count <= limit:
+        assert links[-1] in short.split()
+
+
+def test_the_dots_stand_apart_from_a_link() -> None:
+    short = sms.fit(f"See https://one.example/a- {'word ' * 60}{LINK}")
+    assert short.startswith("See https://one.example/a- ")
+    assert short.endswith(f"... {LINK}")
+    first = f"https://one.example/{'a' * 170}"
+    assert sms.fit(f"{first} {'word ' * 20}{LINK}") == LINK

@@ -218,6 +218,7 @@ def test_a_permanent_refusal_is_not_tried_again_and_blocks_the_address(shop):
     shop.repair("R-2", customer="dana").in_progress()
     shop.sms(DANA_PHONE).says("R-2")
     shop.mail(DANA_MAIL).nothing()
+    shop.inbox("olga").has("address_blocked", "Dana Whitfield")
     shop.silence()
 
 

@@ -361,6 +361,7 @@ def test_one_that_cannot_be_delivered_is_told_to_the_office_and_not_sent_as_an_s
     assert nell.delivery("nell", "email").state == "failed"
     nell.mail(OFFICE_MAIL).says("Nell Quist", "Their digest")
     nell.inbox("olga").has("not_reached", "Nell Quist")
+    nell.inbox("olga").has("address_blocked", "Nell Quist")
     nell.silence()
 
 

@@ -122,6 +122,7 @@ def test_a_number_that_the_provider_refuses_is_followed_by_a_mail(shop):
     shop.repair("R-1", customer="dana").completed()
     shop.mail(DANA_MAIL).says("is ready")
     assert shop.delivery("dana", "sms").state == "failed"
+    shop.inbox("olga").has("address_blocked", "Dana Whitfield")
     shop.silence()
 
 
@@ -131,6 +132,8 @@ def test_when_every_address_is_refused_the_office_is_told_once_who_and_why(shop)
     shop.repair("R-1", customer="dana").completed()
     office_hears(shop, "Dana Whitfield", "Repair completed: R-1", "nobody here")
     assert {row.state for row in shop.deliveries("dana")} == {"failed"}
+    # her mail address has to be put right; that she wants no SMS is her own wish
+    shop.inbox("olga").has("address_blocked", "Dana Whitfield", "d***@example.com")
     shop.wait(timedelta(hours=2))
     shop.silence()
 
@@ -146,6 +149,7 @@ def test_two_channels_that_fail_at_once_tell_the_office_once(shop):
     assert len(shop.events("not_reached")) == 2, "one for the approval, one for the assignment"
     office_hears(shop, "Marco Reyes", "Repair approved: R-1")
     office_hears(shop, "Marco Reyes", "Repair assigned: R-1")
+    shop.inbox("olga").has("address_blocked", "Marco Reyes", "m***@example.com")
     shop.silence()
 
 
@@ -209,6 +213,7 @@ def test_an_office_that_cannot_be_reached_is_not_told_of_itself(shop):
     shop.repair("R-1").pending()
     shop.inbox("olga").has("not_reached")
     assert len(shop.events("not_reached")) == 1
+    shop.inbox("olga").has("address_blocked", "Olga Brandt")
     shop.silence()
 
 

@@ -181,3 +181,20 @@ def test_an_sms_that_would_cost_too_much_is_not_sent_and_says_so(shop, monkeypat
     assert "more than the limit" in row.detail
     shop.mail(DANA_MAIL).says("R-1")
     shop.silence()
+
+
+def test_what_may_not_be_cut_takes_the_segments_that_it_needs(shop):
+    """An alarm arrives whole in an office that allows one segment; anything else is cut to that one."""
+    said = "Gas in the cellar of Harbor House. " + " ".join(
+        f"Leave by stair {number}." for number in range(20)
+    )
+    who = [{"id": "marco"}]
+    alarm = {"alert_message": "Gas", "location": "Harbor House", "instructions": said, "recipients": who}
+    shop.post("emergency.raised", alarm)
+    shop.sms(MARCO_PHONE).says(said)
+    assert shop.delivery_of("marco", "sms", "emergency_alert").segments > 1
+    words = {"headline": said, "known": []}
+    data = {"template": "general", "recipients": who, "context": words, "priority": "high"}
+    shop.post("notification.send", data)
+    assert "Leave by stair 19" not in shop.sms(MARCO_PHONE).says("Gas in the cellar", "...").text
+    shop.forget()

@@ -306,6 +306,8 @@ def test_addresses_that_fail_are_told_to_the_office_once_and_counted_on_the_page
     shop.mail(PRIYA_MAIL).says(TITLE)
     mail = shop.mail(OFFICE_MAIL).says("Not reached: Some of many people", f"Announcement: {TITLE}")
     shop.inbox("olga").has("not_reached", "Some of many people")
+    for name in ("Ann", "Bob", "Cleo"):
+        shop.inbox("olga").has("address_blocked", name)
     for key in ("marco", "priya", "ann", "bob", "cleo"):
         shop.inbox(key).has("announcement")
     shop.silence()

@@ -159,6 +159,36 @@ def provider_down(shop: Any) -> None:
     shop.build.insert("provider_account", channel="email", name="smtp", pauses=1, paused_until=shop.now())
 
 
+def provider_slowed(shop: Any) -> None:
+    now = shop.now()
+    shop.build.insert("provider_account", channel="sms", name="sns", slowed_to=0.5, slowed_at=now)
+    # whole again, though the row still says what it was
+    shop.build.insert(
+        "provider_account", channel="email", name="ses", slowed_to=0.5, slowed_at=now - timedelta(minutes=5)
+    )
+
+
+def mails(shop: Any, of: int) -> None:
+    """So many emails that SES has taken."""
+    attempts(shop, 0, of)
+    shop.build.run("UPDATE attempt SET provider = 'ses'")
+
+
+def troubles(shop: Any, count: int, heard: str) -> None:
+    """What SES has reported of the first of them."""
+    shop.build.run(
+        "INSERT INTO feedback (organisation_id, delivery_id, channel, address, heard, provider) "
+        "SELECT organisation_id, id, channel, address, :heard, 'ses' FROM delivery ORDER BY id LIMIT :count",
+        heard=heard,
+        count=count,
+    )
+
+
+def mail_reputation(shop: Any) -> None:
+    mails(shop, 100)
+    troubles(shop, 4, "hard_bounce")
+
+
 def counter_wrong(shop: Any) -> None:
     shop.repair("R-1", technician="marco").approved()
     shop.build.run("UPDATE inbox_counter SET seq = seq - 1 WHERE person_id = :id", id=shop.people["marco"].id)
@@ -202,6 +232,8 @@ PLANTS: tuple[Callable[[Any], None], ...] = (
     broadcast_stalled,
     channel_failing,
     provider_down,
+    provider_slowed,
+    mail_reputation,
     counter_wrong,
     decision_missing,
     worker_missing,
@@ -226,7 +258,14 @@ def test_what_is_planted_is_found_alone_and_by_its_own_office_only(shop, auditor
     plant(shop)
     found = auditor.finds(shop)
     assert set(found) == {plant.__name__}
-    everybodys = plant in (provider_down, worker_missing, scheduler_away, sweep_late, schedule_missing)
+    everybodys = plant in (
+        provider_down,
+        provider_slowed,
+        worker_missing,
+        scheduler_away,
+        sweep_late,
+        schedule_missing,
+    )
     assert set(auditor.known(elsewhere)) == ({plant.__name__} if everybodys else set())
 
 
@@ -322,6 +361,28 @@ def test_where_cron_runs_the_sweeps_no_scheduler_is_missed_and_nothing_is_schedu
     assert auditor.finds(shop) == {}
     sweep_late(shop)
     assert auditor.finds(shop) == {"sweep_late": 1}
+
+
+@pytest.mark.proves("A9", "C8")
+@pytest.mark.parametrize(
+    ("of", "count", "heard", "found"),
+    [
+        (100, 3, "hard_bounce", 0),
+        (100, 4, "hard_bounce", 4),
+        (99, 50, "hard_bounce", 0),
+        (200, 8, "soft_bounce", 0),
+        (999, 1, "complaint", 0),
+        (1000, 1, "complaint", 1),
+    ],
+)
+def test_mail_that_comes_back_or_is_complained_about_is_found_before_ses_minds(
+    shop, auditor, of, count, heard, found
+):
+    mails(shop, of)
+    troubles(shop, count, heard)
+    assert auditor.finds(shop).get("mail_reputation", 0) == found
+    shop.build.run("UPDATE feedback SET created_at = created_at - interval '8 days'")
+    assert auditor.finds(shop) == {}, "of last week"
 
 
 @pytest.mark.proves("C8")

@@ -67,6 +67,25 @@ def test_attempts_older_than_ninety_days_go_and_their_deliveries_stay(shop):
 
 
 @pytest.mark.proves("A13")
+def test_what_came_back_and_codes_of_sms_go_when_their_time_is_over(shop):
+    org = {"organisation_id": shop.organisation.id}
+    shop.repair("R-1", customer="dana").pending()
+    event = shop.events()[0].id
+    for days in (29, 31, 399, 401):
+        at = shop.now() - days * DAY
+        shop.build.insert("provider_message", id=f"m-{days}", topic="t", received_at=at)
+        facts = {"channel": "email", "address": "dana@example.com", "heard": "hard_bounce", "provider": "ses"}
+        shop.build.insert("feedback", **org, **facts, detail=f"{days}", created_at=at)
+        code = {"number": f"+1202555{days:04}", "code": "K4TP7", "person_id": shop.people["dana"].id}
+        shop.build.insert("reply_code", **org, **code, event_id=event, expires_at=at)
+    shop.world.sweep("retain")
+    assert [row.id for row in shop.build.all("SELECT id FROM provider_message ORDER BY id")] == ["m-29"]
+    assert len(shop.build.all("SELECT 1 FROM reply_code")) == 1
+    kept = {row.detail for row in shop.build.all("SELECT detail FROM feedback")}
+    assert kept == {"29", "31", "399"}
+
+
+@pytest.mark.proves("A13")
 def test_what_is_old_goes_on_sunday_at_two_and_notifications_at_midnight_in_utc():
     lines = {line.name: line.cron for line in SCHEDULE}
     assert (lines["retain"], lines["tidy"]) == ("0 2 * * 0", "0 0 * * 0")

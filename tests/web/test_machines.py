@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from notify_app.web.machines import HubFlask
+from notify_app.web.machines import PREFIXES, HubFlask
 
 NOW = "2026-11-22T14:05:00Z"
 BODY = json.dumps({"type": "repair.upsert", "timestamp": NOW, "data": {"id": "R-1"}}).encode()
@@ -83,8 +83,12 @@ def test_a_cookie_is_neither_read_nor_set(hub):
 
 def test_the_short_way_is_for_signed_traffic_alone(app):
     assert isinstance(app, HubFlask)
-    short = {rule.endpoint for rule in app.url_map.iter_rules() if rule.endpoint.startswith("hooks.")}
+    short = {
+        rule.endpoint
+        for rule in app.url_map.iter_rules()
+        if rule.endpoint.startswith(("hooks.", "receipts."))
+    }
     for rule in app.url_map.iter_rules():
         guard = getattr(app.view_functions[rule.endpoint], "guard", None)
         assert (guard == "source") == (rule.endpoint in short), rule
-        assert (guard == "source") == rule.rule.startswith("/hooks/"), rule
+        assert (guard == "source") == rule.rule.startswith(PREFIXES), rule
