@@ -256,8 +256,8 @@ def _workers(database: Settings) -> Iterator[dict[str, WorkerProcess]]:
         worker.settings = replace(
             database,
             of_channels=(
-                ("HUB_EMAIL_PROVIDER", provider),
                 *(one for one in database.of_channels if sms == "sns" or one[0] != "HUB_SMS_ACCOUNTS"),
+                ("HUB_EMAIL_PROVIDER", provider),
             ),
         )
         made[provider] = worker
