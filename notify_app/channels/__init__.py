@@ -22,6 +22,7 @@ SHARED = {
     "email_build",
     "email_ses",
     "email_smtp",
+    "http",
     "local",
     "sms_sns",
 }
