@@ -41,10 +41,10 @@ def create_app(settings: Settings | None = None, *, pages: bool = True) -> Flask
     )
     app.config.from_mapping(_flask_config(settings))
     app.extensions["hub"] = settings
+    _check_prices(settings)
+    _check_accounts(settings)  # by which the channels are known, which packs name
     domains.load()
     wording.check_files()
-    _check_accounts(settings)
-    _check_prices(settings)
 
     extensions.db.init_app(app)
     with app.app_context():
@@ -64,15 +64,14 @@ def create_app(settings: Settings | None = None, *, pages: bool = True) -> Flask
 
 
 def _check_accounts(settings: Settings) -> None:
-    """A provider account that cannot be read stops the start, not the first message."""
-    if settings.email_accounts or settings.sms_accounts:
-        from notify_app import channels
-        from notify_app.config import SettingsError
+    """A provider or an account that cannot be read stops the start, not the first message."""
+    from notify_app import channels
+    from notify_app.config import SettingsError
 
-        try:
-            channels.build(settings)
-        except ValueError as error:
-            raise SettingsError(f"{error}.") from None
+    try:
+        channels.build(settings)
+    except ValueError as error:
+        raise SettingsError(f"{error}.") from None
 
 
 def _check_prices(settings: Settings) -> None:

@@ -34,6 +34,7 @@ def init_app(app: Flask) -> None:
         why,
         template,
         office,
+        channels,
         events,
         api_key,
     ):
@@ -267,6 +268,14 @@ def events() -> None:
     from notify_app.pipeline import catalogue
 
     click.echo(catalogue.document(), nl=False)
+
+
+@click.command("channels")
+def channels() -> None:
+    """Print what each channel is, as docs/channels.md keeps it (flask channels > docs/channels.md)."""
+    from notify_app.pipeline import channel_catalogue
+
+    click.echo(channel_catalogue.document(), nl=False)
 
 
 @click.command("api-key")

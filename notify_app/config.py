@@ -18,8 +18,6 @@ from urllib.parse import urlsplit
 
 __all__ = ["Settings", "SettingsError"]
 
-EMAIL_PROVIDERS = ("local", "smtp", "ses")
-SMS_PROVIDERS = ("local", "sns")
 ENVIRONMENTS = ("demo", "production", "test")
 SCHEDULERS = ("rq", "cron")
 TOPIC = re.compile(r"arn:aws(?:-[a-z]+)*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}(?:\.fifo)?")
@@ -56,23 +54,11 @@ class Settings:
     instance: Path = _setting(
         "HUB_INSTANCE", "Directory for what is kept beside the database.", default=Path("instance")
     )
-    email_provider: str = _setting(
-        "HUB_EMAIL_PROVIDER", "local (shown on the outbox page), smtp or ses.", default="local"
-    )
-    sms_provider: str = _setting(
-        "HUB_SMS_PROVIDER", "local (shown on the outbox page) or sns.", default="local"
-    )
     smtp_url: str = _setting("HUB_SMTP_URL", "smtp://user:password@host:port?starttls=1", default="")
-    email_accounts: str = _setting(
-        "HUB_EMAIL_ACCOUNTS",
-        "Several accounts for email, the first that works is used: ses://KEY:SECRET@eu-west-1?rate=14/s "
-        "smtp://user:password@host:587?starttls=1 (instead of HUB_EMAIL_PROVIDER).",
-        default="",
-    )
-    sms_accounts: str = _setting(
-        "HUB_SMS_ACCOUNTS",
-        "The same for SMS: sns://KEY:SECRET@eu-west-1?rate=20/s sns://KEY:SECRET@us-east-1?rate=20/s.",
-        default="",
+    of_channels: tuple[tuple[str, str], ...] = _setting(
+        "HUB_*_PROVIDER, HUB_*_ACCOUNTS",
+        "By whom each channel sends, as HUB_EMAIL_PROVIDER, or several accounts, as HUB_EMAIL_ACCOUNTS: docs/channels.md.",
+        default=(),
     )
     aws_region: str = _setting("AWS_REGION", "Region of SES and SNS.", default="us-east-1")
     aws_access_key_id: str = _setting(
@@ -241,10 +227,6 @@ class Settings:
 
     def __post_init__(self) -> None:
         _one_of("HUB_ENV", self.env, ENVIRONMENTS)
-        _one_of("HUB_EMAIL_PROVIDER", self.email_provider, EMAIL_PROVIDERS)
-        _one_of("HUB_SMS_PROVIDER", self.sms_provider, SMS_PROVIDERS)
-        if self.email_provider == "smtp" and not self.smtp_url:
-            raise SettingsError("HUB_SMTP_URL: set it when HUB_EMAIL_PROVIDER is smtp.")
         if self.env == "production" and len(self.secret_key) < 32:
             raise SettingsError("HUB_SECRET_KEY: use at least 32 characters in production.")
         if urlsplit(self.base_url).scheme not in ("http", "https"):
@@ -300,14 +282,25 @@ class Settings:
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
         """Read every field from `environ`. Raises SettingsError, which names the variable."""
-        values: dict[str, Any] = {}
+        values: dict[str, Any] = {"of_channels": _of_channels(environ)}
         for spec in fields(cls):
             name = spec.metadata["env"]
+            if spec.name in values:
+                continue
             raw = environ.get(name, "")
             if raw == "" and spec.default is None:
                 raise SettingsError(f"{name}: set it. {spec.metadata['doc']}")
             values[spec.name] = spec.default if raw == "" else _parse(name, raw, spec.default)
         return cls(**values)
+
+
+def _of_channels(environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """The provider and the accounts of each channel that has some."""
+    return tuple(
+        (name, value)
+        for name, value in sorted(environ.items())
+        if name.startswith("HUB_") and name.endswith(("_PROVIDER", "_ACCOUNTS")) and value
+    )
 
 
 def _parse(name: str, raw: str, default: Any) -> Any:

@@ -10,15 +10,19 @@ import http.client
 import ipaddress
 import socket
 import ssl
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-__all__ = ["Inside", "TooMuch", "get", "public", "read"]
+__all__ = ["Answer", "Inside", "TooMuch", "Unanswered", "get", "post", "public", "read"]
 
 Allowed = Callable[[str], bool]
 NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: an IPv4 address in the last four bytes
 PORT = 443
 HEADERS = {"User-Agent": "notification-hub", "Connection": "close"}
+KEPT = 2048  # bytes of an answer to what was posted that are read
 
 
 class Inside(Exception):
@@ -27,6 +31,19 @@ class Inside(Exception):
 
 class TooMuch(Exception):
     """The answer is longer than its reader allows."""
+
+
+class Unanswered(OSError):
+    """It may have arrived: the other side was there, and did not answer to the end or in time."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back; the names of `headers` in small letters, of the body its beginning."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
 
 
 def public(address: str) -> bool:
@@ -83,6 +100,60 @@ def read(
         return answer.status, body
     finally:
         connection.close()
+
+
+def post(
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    instead: str = "",
+    timeout: float = 10.0,
+    allowed: Allowed = public,
+    context: ssl.SSLContext | None = None,
+) -> Answer:
+    """POST to an https address, all of it within `timeout` seconds; `instead` as in `read`.
+
+    Raises Inside, ValueError for another scheme, OSError when nobody was there, and Unanswered when it may have arrived.
+    """
+    connection, path = (
+        _trusted(instead, url, timeout) if instead else _connection(url, timeout, allowed, context)
+    )
+    try:
+        connection.connect()
+        with _cut_after(connection, timeout) as late:
+            try:
+                connection.request("POST", path, body, {**HEADERS, **headers})
+                answer = connection.getresponse()
+                found = {name.lower(): value for name, value in answer.getheaders()}
+                read = Answer(answer.status, found, answer.read(KEPT))
+            except (OSError, http.client.HTTPException) as error:
+                raise Unanswered(f"{type(error).__name__}: {error}") from error
+        if late.is_set():  # what was cut looks like an end
+            raise Unanswered(f"no whole answer within {timeout:g} s")
+        return read
+    finally:
+        connection.close()
+
+
+@contextmanager
+def _cut_after(connection: http.client.HTTPConnection, seconds: float) -> Iterator[threading.Event]:
+    """However slowly the other side drips: a limit of each wait alone would never end. The event says that it was cut."""
+    late = threading.Event()
+
+    def cut() -> None:
+        late.set()
+        with suppress(OSError):
+            if connection.sock is not None:
+                connection.sock.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield late
+    finally:
+        timer.cancel()
 
 
 def _connection(

@@ -255,9 +255,10 @@ def _workers(database: Settings) -> Iterator[dict[str, WorkerProcess]]:
         sms = "local" if provider == "local" else "sns"
         worker.settings = replace(
             database,
-            email_provider=provider,
-            sms_provider=sms,
-            sms_accounts=database.sms_accounts if sms == "sns" else "",
+            of_channels=(
+                *(one for one in database.of_channels if sms == "sns" or one[0] != "HUB_SMS_ACCOUNTS"),
+                ("HUB_EMAIL_PROVIDER", provider),
+            ),
         )
         made[provider] = worker
     yield made

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from notify_app.policy.channel import spoken
+
 __all__ = ["CHECKS", "COUNT_UP_TO", "Check", "check", "meaning", "said", "sweep_title"]
 
 COUNT_UP_TO = 10_000  # beyond it nobody reads the number, and counting costs
@@ -205,7 +207,6 @@ QUEUES = {
     "bulk": "Emails and SMS that are not urgent do not leave. Inboxes and open pages have them already.",
     "sweep": "What time brings (reminders, messages for a time, clean-up) is done late.",
 }
-CHANNELS = {"email": "email", "sms": "SMS", "inapp": "inbox"}
 SWEEP_TITLES = {
     "release": "Waking workers for what is due",
     "collect": "Letting go what was held",
@@ -248,7 +249,7 @@ def sweep_title(name: str) -> str:
 def _subject(name: str, subject: str) -> str:
     match name:
         case "channel_failing" | "provider_down" | "provider_slowed":
-            return CHANNELS.get(subject, subject)
+            return spoken(subject)
         case "sweep_late":
             return sweep_title(subject)
         case "check_failed":

@@ -10,6 +10,7 @@ import threading
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
+from urllib.parse import unquote, urlsplit
 
 from notify_app.channels.base import (
     Ambiguous,
@@ -20,7 +21,7 @@ from notify_app.channels.base import (
     TryLater,
 )
 
-__all__ = ["Account", "Client", "account_failure", "call"]
+__all__ = ["Account", "Client", "account", "account_failure", "call"]
 
 CONNECT_SECONDS, READ_SECONDS = 10.0, 10.0
 FEWEST_CONNECTIONS = 32
@@ -49,6 +50,20 @@ class Account:
     connections: int = FEWEST_CONNECTIONS
     connect_seconds: float = CONNECT_SECONDS
     read_seconds: float = READ_SECONDS
+
+
+def account(settings: Any, url: str = "") -> Account:
+    """The account of an address, `ses://KEY:SECRET@eu-west-1`, with its own key and region; without a key, or without an
+    address, the settings'."""
+    parts = urlsplit(url)
+    keyed = parts.username is not None
+    return Account(
+        region=parts.hostname or settings.aws_region,
+        access_key_id=unquote(parts.username or "") if keyed else settings.aws_access_key_id,
+        secret_access_key=unquote(parts.password or "") if keyed else settings.aws_secret_access_key,
+        endpoint_url=settings.aws_endpoint_url,
+        connections=settings.send_threads,
+    )
 
 
 class Client:

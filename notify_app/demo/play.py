@@ -18,8 +18,6 @@ from typing import TypeVar
 from sqlalchemy import Engine, text
 
 from notify_app import clock
-from notify_app.channels.base import Channel
-from notify_app.channels.local import LocalEmail, LocalSms
 from notify_app.config import Settings
 from notify_app.demo.office import Furnished
 from notify_app.demo.week import Acknowledged, Did, Moment, Read, Said, Week
@@ -29,6 +27,7 @@ from notify_app.pipeline import envelope, inbox, take, world
 from notify_app.pipeline.deliver import Deliverer
 from notify_app.pipeline.route import Origin, stage
 from notify_app.pipeline.step import Step, step
+from notify_app.policy.channel import channels
 from notify_app.policy.sms import prices
 from notify_app.queue import BULK, URGENT
 from notify_app.sweeps import collect, escalate, remind
@@ -80,11 +79,8 @@ class Play:
         self._ids = [one.organisation_id for one in offices]
         rng = random.Random(20261122)
         known = prices(settings.sms_prices)
-        channels: dict[str, Channel] = {
-            "email": LocalEmail(allow_test_domains=True),
-            "sms": LocalSms(prices=known),
-        }
-        self._deliverer = Deliverer(channels, threads=16, lease=settings.lease, rng=rng, prices=known)
+        here = {one.name: one.providers["local"].make(settings, "") for one in channels()}
+        self._deliverer = Deliverer(here, threads=16, lease=settings.lease, rng=rng, prices=known)
         self._said, self._done = 0, 0
 
     def close(self) -> None:

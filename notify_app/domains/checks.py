@@ -25,10 +25,10 @@ from notify_app.domains.base import (
 )
 from notify_app.domains.fields import PERSONS, fits
 from notify_app.policy import formats
+from notify_app.policy.channel import INBOX, channels
 
 __all__ = ["check", "present"]
 
-CHANNELS = ("inapp", "email", "sms")
 NOBODY_IN_PARTICULAR = ("office", "everyone")
 # what a webhook's data has beside the facts and the people, and what an item has of its own
 RESERVED = ("id", "number", "title", "status", "version", "round", "reason", "batch_id")
@@ -84,7 +84,7 @@ def _check_event(
         if status not in (kinds[one.kind].statuses if one.kind else {}):
             raise PackError(f"{at}: no state is called {status!r}")
     for channel in one.channels or ():
-        if channel not in CHANNELS:
+        if channel not in (INBOX, *(known.name for known in channels())):
             raise PackError(f"{at}: no channel is called {channel!r}")
     for answer in one.answers:
         if answer.event and answer.event not in events:

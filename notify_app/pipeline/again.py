@@ -18,9 +18,9 @@ from sqlalchemy import TextClause, text
 
 from notify_app.domains.base import Priority
 from notify_app.pipeline.digest import PURPOSE as DIGEST
+from notify_app.policy.channel import channel as channel_type
 from notify_app.policy.quiet import QuietHours, release_at
 from notify_app.policy.reasons import Reason
-from notify_app.policy.retry import SCHEDULES
 from notify_app.policy.routing import Choice, Matter, switched_off
 
 __all__ = ["COLLECTED", "PRIORITIES", "WAITING", "Refusal", "about_held", "question", "refusal"]
@@ -114,7 +114,7 @@ def _not_any_more(row: Any, fact: Any, now: datetime) -> Refusal | None:
         return Refusal("skipped", Reason.withdrawn)
     if fact.carried and not fact.unread and not urgent:
         return Refusal("skipped", Reason.read_meanwhile)
-    oldest = SCHEDULES[row.channel].oldest(PRIORITIES[row.priority].value)
+    oldest = channel_type(row.channel).schedule.oldest(PRIORITIES[row.priority].value)
     if now - row.due_at > oldest and not (urgent and row.attempts == 1):
         return Refusal("skipped", Reason.too_old)
     if fact.gone:

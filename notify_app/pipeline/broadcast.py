@@ -28,8 +28,9 @@ from notify_app.pipeline import chunk, flaws, sql, wording
 from notify_app.pipeline.ahead import Ahead, looking_ahead
 from notify_app.pipeline.audience import Member
 from notify_app.pipeline.crowd import Audience, enlist
-from notify_app.pipeline.route import SPOKEN, Origin, Override, route
+from notify_app.pipeline.route import Origin, Override, route
 from notify_app.pipeline.step import Step, step
+from notify_app.policy.channel import spoken
 from notify_app.policy.formats import pack, unpack
 from notify_app.policy.reasons import Reason, sentence
 from notify_app.policy.routing import Choice
@@ -279,5 +280,5 @@ def _tell_office(work: Step, row: Any, about: str) -> None:
 def _sentence(decision: Any) -> str:
     values = dict(decision.detail)
     if "channel" in decision._mapping:
-        values["channel"] = SPOKEN.get(decision.channel, decision.channel)
+        values["channel"] = spoken(decision.channel)
     return sentence(decision.reason, values).rstrip(".")

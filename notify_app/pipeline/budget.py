@@ -21,9 +21,9 @@ from notify_app.pipeline.pool import Job
 from notify_app.pipeline.step import Step, hub, step
 from notify_app.policy import sms
 from notify_app.policy.budget import Budget, Period, Purse, first_of_month
+from notify_app.policy.channel import channel as channel_type
 from notify_app.policy.formats import local
 from notify_app.policy.reasons import Reason
-from notify_app.policy.retry import SCHEDULES
 
 __all__ = ["CHANNEL", "Standing", "hold", "let_go", "of_sms", "standing", "standing_of_budget"]
 
@@ -157,7 +157,7 @@ def _write(work: Step, jobs: Sequence[Job], purse: Purse) -> None:
 
 def _refusal(row: Any, now: datetime) -> Refusal:
     """It waits for more money as long as it would be of use; then it ends."""
-    oldest = SCHEDULES[row.channel].oldest(PRIORITIES[row.priority].value)
+    oldest = channel_type(row.channel).schedule.oldest(PRIORITIES[row.priority].value)
     if row.purpose not in WAITING or now - row.due_at + LOOK_AGAIN >= oldest:
         return Refusal("suppressed", Reason.budget)
     return Refusal("queued", Reason.budget, LOOK_AGAIN.total_seconds())

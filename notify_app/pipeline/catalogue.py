@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from notify_app import domains
 from notify_app.domains.base import Dedupe, DomainPack, EventType, Transition, WorkKind
 from notify_app.pipeline.render import render
-from notify_app.policy.routing import CHANNELS_BY_PRIORITY
+from notify_app.policy.channel import INBOX, spoken
+from notify_app.policy.routing import by_priority
 
 __all__ = ["document"]
 
@@ -23,7 +24,6 @@ stands in `templates/messages/<pack>/<event>/`; an office may put its own words 
 *To whom*: a role on the item, the office (managers and administrators), everyone, or those whom the event names. The inbox
 always has a line; *by* are the channels beside it. *Needs* are the fields without which no message can be written.
 """
-CHANNELS = {"sms": "SMS", "email": "email"}
 PERSON = {"name": "Sam Rivera", "first_name": "Sam", "role": "manager"}
 LINK = "https://hub.example/l/4fTq0ZcVb8mWn3XyP7Kd2A"
 
@@ -97,8 +97,8 @@ def _spoken(word: str) -> str:
 
 
 def _channels(event: EventType) -> str:
-    chosen = event.channels if event.channels is not None else CHANNELS_BY_PRIORITY[event.priority]
-    return ", ".join(CHANNELS[one] for one in chosen if one in CHANNELS) or "the inbox only"
+    chosen = event.channels if event.channels is not None else by_priority(event.priority)
+    return ", ".join(spoken(one) for one in chosen if one != INBOX) or "the inbox only"
 
 
 def _said(pack: DomainPack, event: EventType) -> dict[str, str]:

@@ -20,15 +20,15 @@ from uuid import UUID
 
 from notify_app.ids import new_id
 from notify_app.live.announce import Spread
-from notify_app.pipeline import flaws, inbox, links, wording, world
+from notify_app.pipeline import chunk_sql, flaws, inbox, links, wording, world
 from notify_app.pipeline.audience import Member
-from notify_app.pipeline.chunk_sql import CLASSES, LAST, RECORD, STEADY, WITHHOLD, WRITE
+from notify_app.pipeline.chunk_sql import LAST, RECORD, STEADY, WITHHOLD
 from notify_app.pipeline.crowd import Audience
 from notify_app.pipeline.step import Step
 from notify_app.policy.classes import Standing, class_id, decide
 from notify_app.policy.quiet import QuietHours
 from notify_app.policy.reasons import Reason
-from notify_app.policy.routing import OUTWARD, Choice, Matter, Plan, Reach
+from notify_app.policy.routing import Choice, Matter, Plan, Reach, outward
 from notify_app.queue import BULK, URGENT
 
 __all__ = ["People", "look", "write"]
@@ -78,7 +78,9 @@ def look(step: Step, broadcast: Any, category: str, after: UUID | None, size: in
     if found is None:
         return None
     scopes = [f"event:{broadcast.name}", f"category:{category}"]
-    classes = step.all(CLASSES.format(who=audience.who), last=found.id, scopes=scopes, **span)
+    classes = step.all(
+        chunk_sql.classes(outward()).format(who=audience.who), last=found.id, scopes=scopes, **span
+    )
     return People(found.id, sum(row.people for row in classes), classes)
 
 
@@ -96,7 +98,7 @@ def _class(row: Any) -> _Class:
     facts = row._mapping
     reaches = [
         Reach(channel, "", _why(facts, channel) if facts[f"{channel}_blocked"] else None)
-        for channel in OUTWARD
+        for channel in outward()
         if facts[channel] or facts[f"{channel}_blocked"]
     ]
     quiet = None
@@ -105,7 +107,7 @@ def _class(row: Any) -> _Class:
     switches = {(scope, channel): on for scope, channel, on in json.loads(row.switches or "[]")}
     choice = Choice(switches, quiet, row.digest_due_at)
     standing = Standing(row.role, row.zone, row.locale, row.signs_in, row.gone, tuple(reaches), choice)
-    addresses = {channel: facts[f"{channel}s"][1:-1] for channel in OUTWARD}
+    addresses = {channel: facts[f"{channel}s"][1:-1] for channel in outward()}
     return _Class(standing, row.people, row.ids[1:-1], addresses)
 
 
@@ -150,7 +152,7 @@ class _Chunk:
         rows.decided.append(self._decided(one.standing, key, decided))
         rows.words += words
         rows.ids.append(one.ids)
-        for channel in OUTWARD:
+        for channel in outward():
             rows.addresses[channel].append(one.addresses[channel])
         rows.people += one.people
 
@@ -211,7 +213,7 @@ class _Chunk:
         for statement in STEADY:
             self._step.conn.exec_driver_sql(statement)
         told = self._step.all(
-            WRITE,
+            chunk_sql.write(outward()),
             event=row.event_id,
             name=row.name,
             category=self._says.category,
@@ -226,7 +228,7 @@ class _Chunk:
             worded=json.dumps(rows.worded),
             head=str(new_id())[:24],
             count=int.from_bytes(os.urandom(5), "big"),
-            **{f"{channel}s": _literal(rows.addresses[channel]) for channel in OUTWARD},
+            **{f"{channel}s": _literal(rows.addresses[channel]) for channel in outward()},
         )
         self._step.run(RECORD, event=row.event_id, decisions=json.dumps(list(self._decisions())))
         self._step.news += self._spreads(told)

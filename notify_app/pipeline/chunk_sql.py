@@ -1,15 +1,17 @@
 """The statements of a chunk (`chunk`): who is next, which classes they are of, and the rows that tell them.
 
-They are put together once, for the channels that there are; `{who}` is the audience's own condition.
+They are put together once for the channels that there are, whose names are small letters, digits and _; `{who}` is the
+audience's own condition.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import text
+from collections.abc import Callable
+from functools import lru_cache
 
-from notify_app.policy.routing import OUTWARD
+from sqlalchemy import TextClause, text
 
-__all__ = ["CLASSES", "LAST", "RECORD", "STEADY", "WITHHOLD", "WRITE"]
+__all__ = ["LAST", "RECORD", "STEADY", "WITHHOLD", "classes", "write"]
 
 LAST = """
     SELECT id FROM (
@@ -19,43 +21,56 @@ LAST = """
 """
 
 
-def _each(pattern: str, between: str = ", ") -> str:
-    return between.join(pattern.format(c=channel) for channel in OUTWARD)
+def _each(channels: tuple[str, ...]) -> Callable[..., str]:
+    def each(pattern: str, between: str = ", ") -> str:
+        return between.join(pattern.format(c=channel) for channel in channels)
+
+    return each
 
 
-# the first usable address of a channel, and why the first of all is blocked; in the order of `audience.READ`
-REACHED = _each(
-    "(array_agg(a.value ORDER BY a.position, a.id) FILTER (WHERE a.channel = '{c}' AND s.reason IS NULL))[1] AS {c}, "
-    "(array_agg(s.reason ORDER BY a.position, a.id) FILTER (WHERE a.channel = '{c}'))[1] AS {c}_blocked"
-)
-CAN_BE_REACHED = _each("r.{c} IS NOT NULL AS {c}, r.{c} IS NULL AND r.{c}_blocked IS NOT NULL AS {c}_blocked")
-MEMBERS = _each(
-    "array_agg(r.{c})::text AS {c}s, min(r.{c}_blocked) AS {c}_why, max(r.{c}_blocked) AS {c}_why_else"
-)
 FACTS = 10  # that do not depend on the channels
-CLASSES = f"""
-    WITH reach AS (
-        SELECT a.person_id, {REACHED}
-        FROM address a LEFT JOIN suppression s
-          ON s.organisation_id = a.organisation_id AND s.channel = a.channel AND s.value = a.value
-        WHERE a.organisation_id = :org AND a.person_id > :after AND a.person_id <= :last GROUP BY a.person_id
-    ), switch AS (
-        SELECT person_id, json_agg(json_build_array(scope, channel, enabled) ORDER BY scope, channel)::text AS switches
-        FROM preference_choice WHERE organisation_id = :org AND person_id > :after AND person_id <= :last
-         AND scope = ANY(CAST(:scopes AS text[])) GROUP BY person_id
+
+
+@lru_cache(maxsize=8)
+def classes(channels: tuple[str, ...]) -> str:
+    """Who is in a chunk, by class; `{who}` is still to be filled in."""
+    each = _each(channels)
+    # the first usable address of a channel, and why the first of all is blocked; in the order of `audience.READ`
+    reached = each(
+        "(array_agg(a.value ORDER BY a.position, a.id) FILTER (WHERE a.channel = '{c}' AND s.reason IS NULL))[1] AS {c}, "
+        "(array_agg(s.reason ORDER BY a.position, a.id) FILTER (WHERE a.channel = '{c}'))[1] AS {c}_blocked"
     )
-    SELECT p.role, coalesce(p.zone, o.zone) AS zone, coalesce(p.locale, o.locale) AS locale,
-           p.account_id IS NOT NULL AS signs_in, p.left_at IS NOT NULL AS gone,
-           f.quiet_from, f.quiet_until, f.quiet_days, f.digest_due_at, w.switches, {CAN_BE_REACHED},
-           count(*) AS people, array_agg(p.id)::text AS ids, {MEMBERS}
-    FROM person p
-    JOIN organisation o ON o.id = p.organisation_id
-    LEFT JOIN reach r ON r.person_id = p.id
-    LEFT JOIN switch w ON w.person_id = p.id
-    LEFT JOIN preference f ON f.organisation_id = :org AND f.person_id = p.id AND f.person_id > :after AND f.person_id <= :last
-    WHERE p.organisation_id = :org AND p.id > :after AND p.id <= :last AND {{who}}
-    GROUP BY {", ".join(str(number + 1) for number in range(FACTS + 2 * len(OUTWARD)))}
-"""
+    can_be_reached = each(
+        "r.{c} IS NOT NULL AS {c}, r.{c} IS NULL AND r.{c}_blocked IS NOT NULL AS {c}_blocked"
+    )
+    members = each(
+        "array_agg(r.{c})::text AS {c}s, min(r.{c}_blocked) AS {c}_why, max(r.{c}_blocked) AS {c}_why_else"
+    )
+    groups = ", ".join(str(number + 1) for number in range(FACTS + 2 * len(channels)))
+    return f"""
+        WITH reach AS (
+            SELECT a.person_id, {reached}
+            FROM address a LEFT JOIN suppression s
+              ON s.organisation_id = a.organisation_id AND s.channel = a.channel AND s.value = a.value
+            WHERE a.organisation_id = :org AND a.person_id > :after AND a.person_id <= :last GROUP BY a.person_id
+        ), switch AS (
+            SELECT person_id, json_agg(json_build_array(scope, channel, enabled) ORDER BY scope, channel)::text AS switches
+            FROM preference_choice WHERE organisation_id = :org AND person_id > :after AND person_id <= :last
+             AND scope = ANY(CAST(:scopes AS text[])) GROUP BY person_id
+        )
+        SELECT p.role, coalesce(p.zone, o.zone) AS zone, coalesce(p.locale, o.locale) AS locale,
+               p.account_id IS NOT NULL AS signs_in, p.left_at IS NOT NULL AS gone,
+               f.quiet_from, f.quiet_until, f.quiet_days, f.digest_due_at, w.switches, {can_be_reached},
+               count(*) AS people, array_agg(p.id)::text AS ids, {members}
+        FROM person p
+        JOIN organisation o ON o.id = p.organisation_id
+        LEFT JOIN reach r ON r.person_id = p.id
+        LEFT JOIN switch w ON w.person_id = p.id
+        LEFT JOIN preference f ON f.organisation_id = :org AND f.person_id = p.id AND f.person_id > :after AND f.person_id <= :last
+        WHERE p.organisation_id = :org AND p.id > :after AND p.id <= :last AND {{who}}
+        GROUP BY {groups}
+    """
+
 
 # How long the arrays are the planner cannot know, and on tables that were small when this connection first checked a
 # foreign key, it would look through all of them for each row.
@@ -64,53 +79,61 @@ STEADY = (
     "DISCARD PLANS",
 )
 
+
 # Ids are a time-ordered head, a uuidv7's own, and a count: uuidv7() takes as long as all the joins here together.
 # Counters are raised in the order of ids, as `inbox` does, so that nobody waits in a circle.
 ID = "CAST(:head || lpad(to_hex(n + {place}), 12, '0') AS uuid)"
-MESSAGE_IDS = ", ".join(
-    f"CASE WHEN c.{channel}_at IS NOT NULL THEN {ID.format(place=place)} END AS {channel}_id"
-    for place, channel in enumerate(OUTWARD, 1)
-)
-MESSAGES = _each(
-    "SELECT :org, {c}_id, id, '{c}', {c}, 'notification', :group, :priority, "
-    "CASE WHEN {c}_at > :now THEN 'held' ELSE 'queued' END, CASE WHEN {c}_at > :now THEN 'quiet_hours' END, {c}_at, {c}_at, :now "
-    "FROM person WHERE {c}_at IS NOT NULL",
-    " UNION ALL ",
-)
-ITEMS = _each("SELECT :org, {c}_id, line_id FROM person WHERE {c}_at IS NOT NULL", " UNION ALL ")
-WRITE = text(
-    f"""
-    WITH given AS (
-        SELECT t.*, CAST(:count AS bigint) + place * {len(OUTWARD) + 1} AS n
-        FROM unnest(CAST(:ids AS uuid[]), CAST(:classes AS int[]), CAST(:words AS int[]), {_each("CAST(:{c}s AS text[])")})
-          WITH ORDINALITY AS t(id, class, word, {_each("{c}")}, place)
-    ), person AS MATERIALIZED (
-        SELECT given.id, word, c.class_id, c.signs_in, {_each("{c}, c.{c}_at")},
-               {ID.format(place=0)} AS line_id, {MESSAGE_IDS}
-        FROM given JOIN jsonb_to_recordset(CAST(:decided AS jsonb)) AS
-            c(class int, class_id uuid, signs_in boolean, {_each("{c}_at timestamptz")}) USING (class)
-    ), raised AS (
-        INSERT INTO inbox_counter (organisation_id, person_id, seq) SELECT :org, id, 1 FROM person ORDER BY id
-        ON CONFLICT (organisation_id, person_id) DO UPDATE SET seq = inbox_counter.seq + excluded.seq
-        RETURNING person_id, seq
-    ), line AS (
-        INSERT INTO notification (organisation_id, id, event_id, person_id, name, category, priority, title, text,
-                                  action_url, item_id, seq, changed_seq, class_id, created_at)
-        SELECT :org, person.line_id, :event, person.id, :name, :category, :priority, w.title, w.text,
-               w.action, :item, raised.seq, raised.seq, person.class_id, :now
-        FROM person JOIN raised ON raised.person_id = person.id
-        JOIN jsonb_to_recordset(CAST(:worded AS jsonb)) AS w(word int, title text, text text, action text) USING (word)
-    ), message AS (
-        INSERT INTO delivery (organisation_id, id, person_id, channel, address, purpose, group_key, priority, state, reason,
-                              due_at, next_attempt_at, created_at)
-        {MESSAGES}
-    ), item AS (
-        INSERT INTO delivery_item (organisation_id, delivery_id, notification_id) {ITEMS}
+
+
+@lru_cache(maxsize=8)
+def write(channels: tuple[str, ...]) -> TextClause:
+    """The rows that tell a chunk."""
+    each = _each(channels)
+    message_ids = ", ".join(
+        f"CASE WHEN c.{channel}_at IS NOT NULL THEN {ID.format(place=place)} END AS {channel}_id"
+        for place, channel in enumerate(channels, 1)
     )
-    SELECT person.id, raised.seq, person.line_id, person.word
-    FROM person JOIN raised ON raised.person_id = person.id WHERE person.signs_in ORDER BY person.word
-    """
-)
+    messages = each(
+        "SELECT :org, {c}_id, id, '{c}', {c}, 'notification', :group, :priority, CASE WHEN {c}_at > :now THEN 'held' "
+        "ELSE 'queued' END, CASE WHEN {c}_at > :now THEN 'quiet_hours' END, {c}_at, {c}_at, :now "
+        "FROM person WHERE {c}_at IS NOT NULL",
+        " UNION ALL ",
+    )
+    items = each("SELECT :org, {c}_id, line_id FROM person WHERE {c}_at IS NOT NULL", " UNION ALL ")
+    return text(
+        f"""
+        WITH given AS (
+            SELECT t.*, CAST(:count AS bigint) + place * {len(channels) + 1} AS n
+            FROM unnest(CAST(:ids AS uuid[]), CAST(:classes AS int[]), CAST(:words AS int[]), {each("CAST(:{c}s AS text[])")})
+              WITH ORDINALITY AS t(id, class, word, {each("{c}")}, place)
+        ), person AS MATERIALIZED (
+            SELECT given.id, word, c.class_id, c.signs_in, {each("{c}, c.{c}_at")},
+                   {ID.format(place=0)} AS line_id, {message_ids}
+            FROM given JOIN jsonb_to_recordset(CAST(:decided AS jsonb)) AS
+                c(class int, class_id uuid, signs_in boolean, {each("{c}_at timestamptz")}) USING (class)
+        ), raised AS (
+            INSERT INTO inbox_counter (organisation_id, person_id, seq) SELECT :org, id, 1 FROM person ORDER BY id
+            ON CONFLICT (organisation_id, person_id) DO UPDATE SET seq = inbox_counter.seq + excluded.seq
+            RETURNING person_id, seq
+        ), line AS (
+            INSERT INTO notification (organisation_id, id, event_id, person_id, name, category, priority, title, text,
+                                      action_url, item_id, seq, changed_seq, class_id, created_at)
+            SELECT :org, person.line_id, :event, person.id, :name, :category, :priority, w.title, w.text,
+                   w.action, :item, raised.seq, raised.seq, person.class_id, :now
+            FROM person JOIN raised ON raised.person_id = person.id
+            JOIN jsonb_to_recordset(CAST(:worded AS jsonb)) AS w(word int, title text, text text, action text) USING (word)
+        ), message AS (
+            INSERT INTO delivery (organisation_id, id, person_id, channel, address, purpose, group_key, priority, state, reason,
+                                  due_at, next_attempt_at, created_at)
+            {messages}
+        ), item AS (
+            INSERT INTO delivery_item (organisation_id, delivery_id, notification_id) {items}
+        )
+        SELECT person.id, raised.seq, person.line_id, person.word
+        FROM person JOIN raised ON raised.person_id = person.id WHERE person.signs_in ORDER BY person.word
+        """
+    )
+
 
 # one row for each class and channel, however many chunks
 RECORD = """

@@ -18,7 +18,8 @@ from notify_app.domains.hub import DIGEST
 from notify_app.pipeline.audience import Member
 from notify_app.pipeline.render import render
 from notify_app.pipeline.step import Step
-from notify_app.pipeline.wording import BODIES, KEYS, Wording, Words, absolute
+from notify_app.pipeline.wording import Wording, Words, absolute
+from notify_app.policy.channel import channel as channel_type
 from notify_app.policy.digest import SHOWN, Line, arrange
 
 __all__ = ["DigestWording", "look"]
@@ -52,16 +53,16 @@ class DigestWording(Wording):
 
     def bodies(self, channel: str, member: Member, action: str) -> dict[str, str]:
         """The channel's body, of the built-in files. Raises TemplateFailed."""
-        names = BODIES[channel]
+        type_ = channel_type(channel)
         values = render(
-            dict.fromkeys(names),
+            dict.fromkeys(type_.fields),
             {**self.payload, **self.office.context(self, member, action)},
             domain="hub",
             event=DIGEST.name,
             zone=member.zone,
             locale=member.locale,
         ).values
-        return {KEYS[name]: values[name] for name in names}
+        return {part: values[name] for part, name in type_.parts.items()}
 
 
 def look(work: Step, office: Words, ids: Sequence[str]) -> dict[str, DigestWording]:

@@ -24,10 +24,10 @@ from notify_app.pipeline.digest import PURPOSE as DIGEST
 from notify_app.pipeline.route import Origin, Override, route
 from notify_app.pipeline.step import Step
 from notify_app.pipeline.wording import title_of
+from notify_app.policy.channel import channel as channel_type
 from notify_app.policy.feedback import Block
 from notify_app.policy.quiet import release_at
-from notify_app.policy.retry import SCHEDULES
-from notify_app.policy.routing import OUTWARD, Matter, switched_off
+from notify_app.policy.routing import Matter, stand_ins, switched_off
 from notify_app.work import blocked as blocked_addresses
 from notify_app.work import ladders
 
@@ -90,6 +90,8 @@ def instead(
     if delivery.purpose == DIGEST:
         _tell_of_digest(work, delivery, reason)
         return True
+    if channel_type(delivery.channel).rank is None:
+        return True  # it came besides: what matters goes by the others
     lost = _lost(work, delivery)
     if not lost:
         return True
@@ -112,7 +114,7 @@ def afterwards(work: Step, delivery: Any, reason: str) -> None:
     if not lost:
         return
     member = members(work, [delivery.person_id])[delivery.person_id]
-    patience = SCHEDULES[delivery.channel].oldest(PRIORITIES[delivery.priority].value)
+    patience = channel_type(delivery.channel).schedule.oldest(PRIORITIES[delivery.priority].value)
     if work.now - delivery.due_at > patience:
         others: dict[_Way, list[Any]] = {}
         nowhere = [one for one, _ in lost]
@@ -180,7 +182,8 @@ def _lost(work: Step, delivery: Any) -> list[tuple[Any, set[str]]]:
     hoped = set()
     for one in work.all(SIBLINGS, id=delivery.id):
         tried[one.notification_id].add(one.channel)
-        if one.state in HOPEFUL and one.reason != GIVING_UP:
+        beside = channel_type(one.channel).rank is None  # nobody relies on it
+        if one.state in HOPEFUL and one.reason != GIVING_UP and not beside:
             hoped.add(one.notification_id)
     return [
         (one, tried[one.id])
@@ -193,7 +196,7 @@ def _next(work: Step, member: Member, tried: set[str], carried: Any) -> _Way | N
     """The next usable channel that they want this line by; an urgent one passes their choices and their quiet hours."""
     urgent = carried.priority == URGENT
     matter = Matter(carried.name, carried.category, PRIORITIES[carried.priority])
-    for channel in OUTWARD:
+    for channel in stand_ins():
         if channel in tried:
             continue
         usable = next((one for one in member.reaches if one.channel == channel and not one.blocked), None)

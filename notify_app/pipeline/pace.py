@@ -19,9 +19,10 @@ from sqlalchemy import TextClause, text
 
 from notify_app import domains
 from notify_app.pipeline.again import COLLECTED, WAITING, Refusal
-from notify_app.policy.limits import LONGEST, Pace, burst_until, limit_until
+from notify_app.policy.channel import channel as channel_type
+from notify_app.policy.channel import longest
+from notify_app.policy.limits import Pace, burst_until, limit_until
 from notify_app.policy.reasons import Reason
-from notify_app.policy.retry import SCHEDULES
 
 __all__ = ["Tally", "question"]
 
@@ -63,7 +64,7 @@ def question(
     return HISTORY, {
         "people": [person for person, _ in asked],
         "channels": [channel for _, channel in asked],
-        "since": now - LONGEST,
+        "since": now - longest(),
         "burst_since": now - pace.burst,
         "most": max((limit.most for limit in pace.limits), default=0) + SPARE,
         "claimed_at": rows[0].now,
@@ -71,7 +72,7 @@ def question(
 
 
 def _lately(fact: Any, now: datetime) -> bool:
-    return fact.last_left is not None and now - fact.last_left < LONGEST
+    return fact.last_left is not None and now - fact.last_left < longest()
 
 
 def _may_wait(row: Any, fact: Any) -> bool:
@@ -84,7 +85,7 @@ def _may_wait(row: Any, fact: Any) -> bool:
 def _in_bursts(row: Any, fact: Any) -> bool:
     """Whether it may wait for others: as its event says, or everything but what is urgent. An SMS has room for one link, and
     who has no inbox finds the others nowhere."""
-    if row.channel == "sms" and fact.action_url and not fact.signs_in:
+    if not channel_type(row.channel).lists and fact.action_url and not fact.signs_in:
         return False
     type_ = domains.event(fact.name)
     said = type_.in_bursts if type_ else None
@@ -94,7 +95,7 @@ def _in_bursts(row: Any, fact: Any) -> bool:
 def _too_long(row: Any, until: datetime) -> bool:
     """Whether what is pressing would be too old by then to be of use by this channel."""
     late: timedelta = until - row.due_at
-    return row.priority == HIGH and late > SCHEDULES[row.channel].oldest("high")
+    return row.priority == HIGH and late > channel_type(row.channel).schedule.oldest("high")
 
 
 class Tally:

@@ -24,14 +24,12 @@ from notify_app.pipeline import crowd, inbox, links, outbox, wording, world
 from notify_app.pipeline.audience import Member, audience
 from notify_app.pipeline.step import Step
 from notify_app.pipeline.world import World
+from notify_app.policy.channel import spoken
 from notify_app.policy.formats import pack
 from notify_app.policy.reasons import Reason, sentence
 from notify_app.policy.routing import Matter, Plan, plan
 
 __all__ = ["Origin", "Override", "Routed", "route", "stage"]
-
-
-SPOKEN = {"sms": "SMS"}
 
 
 @dataclass(frozen=True)
@@ -310,7 +308,7 @@ def _matter(known: World, says: wording.Wording, draft: Draft, member: Member) -
 def _why(decided: Plan) -> str:
     """In sentences, why no channel is left."""
     said = [
-        sentence(told.reason, {**told.detail, "channel": SPOKEN.get(told.channel, told.channel)})
+        sentence(told.reason, {**told.detail, "channel": spoken(told.channel)})
         for told in decided.record
         if told.outcome == "not_told" and told.channel
     ]

@@ -22,14 +22,13 @@ from notify_app.pipeline.flaws import Flaw
 from notify_app.pipeline.render import Rendered, TemplateFailed, missing_files, names_reader, render
 from notify_app.pipeline.step import Step, hub
 from notify_app.policy import sms
+from notify_app.policy.channel import channel as channel_type
 from notify_app.policy.office import Branding, OfficeSettings, read
 
 __all__ = ["TemplateProblem", "Wording", "Words", "absolute", "check_files", "on_behalf", "title_of"]
 
 INBOX = ("title", "text")
 PERSONAL = ("person", "link")
-BODIES = {"email": ("subject", "email_html", "email_text"), "sms": ("sms",)}
-KEYS = {"email_html": "html", "email_text": "text", "sms": "text", "subject": "subject"}
 LONGEST_KNOWN = 300
 MOST_NUMBERS = 3  # of a batch, in a title
 
@@ -94,9 +93,10 @@ class Wording:
         return title_of(self.type.title, self.payload)
 
     def bodies(self, channel: str, member: Member, action: str) -> dict[str, str]:
-        """The channel's body: subject, html and text of an email, or the text of an SMS."""
-        values = self._write(BODIES[channel], member, action)
-        return {KEYS[name]: values[name] for name in KEYS if name in BODIES[channel]}
+        """The channel's body, in the parts that it declares: subject, html and text of an email, or the text of an SMS."""
+        type_ = channel_type(channel)
+        values = self._write(type_.fields, member, action)
+        return {part: values[name] for part, name in type_.parts.items()}
 
     def _write(self, names: tuple[str, ...], member: Member, action: str) -> dict[str, str]:
         # an email's heading and preview line are the inbox's title and text, in the office's own words too

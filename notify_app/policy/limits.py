@@ -7,38 +7,16 @@ and leaves later, together; URGENT is counted and never held back by a limit.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-__all__ = ["BURST_SECONDS", "LIMITS", "LONGEST", "Limit", "Pace", "burst_until", "limit_until", "usual"]
+from notify_app.policy.channel import Limit, limits
 
+__all__ = ["BURST_SECONDS", "Pace", "burst_until", "limit_until"]
 
-@dataclass(frozen=True)
-class Limit:
-    """At most `most` messages to one person by `channel` in any `window`; `name` is the office's setting."""
-
-    name: str
-    channel: str
-    most: int
-    window: timedelta
-
-
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-LIMITS = (
-    Limit("sms_an_hour", "sms", 10, HOUR),
-    Limit("sms_a_day", "sms", 30, DAY),
-    Limit("email_an_hour", "email", 30, HOUR),
-    Limit("email_a_day", "email", 200, DAY),
-)
-LONGEST = max(limit.window for limit in LIMITS)
 # A14: the first of a burst goes at once, the rest join one message at most so much later
 BURST_SECONDS = 60
-
-
-def usual(name: str) -> int:
-    """The limit of this name where the office has set none."""
-    return next(limit.most for limit in LIMITS if limit.name == name)
 
 
 @dataclass(frozen=True)
@@ -51,9 +29,9 @@ class Pace:
     @classmethod
     def of(cls, settings: Any) -> Pace:
         """From an office's settings (`OfficeSettings`)."""
-        kept = [(limit, getattr(settings, limit.name)) for limit in LIMITS]
-        limits = tuple(Limit(one.name, one.channel, most, one.window) for one, most in kept if most)
-        return cls(timedelta(seconds=settings.burst_seconds), limits)
+        kept = [(limit, settings.most(limit)) for limit in limits()]
+        wanted = tuple(replace(one, most=most) for one, most in kept if most)
+        return cls(timedelta(seconds=settings.burst_seconds), wanted)
 
     def limits_of(self, channel: str) -> tuple[Limit, ...]:
         """Those of one channel."""

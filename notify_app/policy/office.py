@@ -6,17 +6,19 @@ from collections.abc import Mapping
 from datetime import date, time
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from notify_app.errors import FieldError, Invalid
-from notify_app.policy.limits import BURST_SECONDS, usual
+from notify_app.policy.channel import Limit, limits
+from notify_app.policy.limits import BURST_SECONDS
 from notify_app.policy.sms import MOST_SEGMENTS
 
 __all__ = ["Branding", "Hours", "OfficeSettings", "read"]
 
 Model = TypeVar("Model", bound=BaseModel)
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
-Most = Annotated[int, Field(ge=0, le=10_000)]  # messages; 0 is without limit
+MOST = 10_000  # messages that a limit may allow; 0 is without limit
 Line = Annotated[str, Field(max_length=200, pattern=r"^[^\r\n\x00]*$")]
 
 
@@ -44,7 +46,9 @@ WEEK = {day: Hours(start=time(8), end=time(17)) for day in range(5)}
 class OfficeSettings(BaseModel):
     """The organisation's switches and limits."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True)
+    # the limits of the channels (`sms_an_hour`), each under the name that its channel declares
+    __pydantic_extra__: dict[str, Annotated[int, Field(ge=0, le=MOST)]]
 
     notifications_on: bool = True
     # whether what waits too long climbs its ladder (D6: off until an administrator wants it)
@@ -57,10 +61,18 @@ class OfficeSettings(BaseModel):
     sms_segments: Annotated[int, Field(ge=1, le=MOST_SEGMENTS)] = 1
     # how often one person is written to (`policy.limits`); a burst of 0 seconds is none
     burst_seconds: Annotated[int, Field(ge=0, le=600)] = BURST_SECONDS
-    sms_an_hour: Most = usual("sms_an_hour")
-    sms_a_day: Most = usual("sms_a_day")
-    email_an_hour: Most = usual("email_an_hour")
-    email_a_day: Most = usual("email_a_day")
+
+    @model_validator(mode="after")
+    def _only_limits(self) -> OfficeSettings:
+        names = {limit.name for limit in limits()}
+        unknown = next((name for name in self.model_extra or {} if name not in names), None)
+        if unknown is not None:
+            raise PydanticCustomError("unknown", "{name}: there is no such setting", {"name": unknown})
+        return self
+
+    def most(self, limit: Limit) -> int:
+        """How many a limit allows here; 0 is without limit."""
+        return int((self.model_extra or {}).get(limit.name, limit.most))
 
 
 class Branding(BaseModel):
@@ -85,7 +97,7 @@ def read(model: type[Model], values: dict[str, Any]) -> Model:
         return model.model_validate(values)
     except ValidationError as error:
         problems = [
-            FieldError(".".join(str(part) for part in one["loc"]), str(one["msg"]))
+            FieldError(".".join(str(part) for part in one["loc"]) or one["ctx"]["name"], str(one["msg"]))
             for one in error.errors(include_url=False)
         ]
         raise Invalid("These settings cannot be used.", *problems) from None

@@ -16,6 +16,9 @@ class Reason(StrEnum):
     priority_channel = "priority_channel"
     event_channel = "event_channel"
     fallback_channel = "fallback_channel"
+    preferred_channel = "preferred_channel"
+    other_preferred = "other_preferred"
+    connected_channel = "connected_channel"
     asked_for = "asked_for"
     quiet_hours = "quiet_hours"
     digested = "digested"
@@ -68,6 +71,9 @@ SENTENCES = {
     Reason.priority_channel: "A message of {priority} priority goes out by {channel}.",
     Reason.event_channel: "This event always goes out by {channel}.",
     Reason.fallback_channel: "No usable address on the planned channels, so {channel} was taken.",
+    Reason.preferred_channel: "They have connected {channel}, which takes its place.",
+    Reason.other_preferred: "They have connected {other}, which takes the place of {channel}.",
+    Reason.connected_channel: "They have connected {channel}, which has such messages too.",
     Reason.asked_for: "They asked for it by {channel}.",
     Reason.quiet_hours: "Quiet hours: {channel} waits until {until}.",
     Reason.digested: "It is kept for their digest, an email that is due at {until}.",

@@ -1,7 +1,7 @@
 """When a failed message is tried again, and when it is not (reliability.md §3.1 and §3.2; requirement A11).
 
 Decides from the channel, the class of the failure, how many attempts counted, how old the message is and
-how pressing. Draws its jitter from a random source that is handed in. Refuses a channel without a schedule.
+how pressing. Draws its jitter from a random source that is handed in. How patient a channel is, it declares itself.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Protocol
 
-__all__ = ["SCHEDULES", "FailureClass", "Retry", "Schedule", "Stop", "StopReason", "next_attempt"]
+from notify_app.policy.channel import Schedule
+from notify_app.policy.channel import channel as channel_type
+
+__all__ = ["FailureClass", "Retry", "Stop", "StopReason", "next_attempt"]
 
 
 class FailureClass(StrEnum):
@@ -39,46 +42,6 @@ class Random(Protocol):
 
     def uniform(self, a: float, b: float, /) -> float: ...
 
-
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """One channel's patience. `gaps[n]` is the longest wait after attempt n + 1; the last one repeats."""
-
-    attempts: int
-    gaps: tuple[timedelta, ...]
-    max_age: dict[str, timedelta]  # by priority; "" is the rest
-    # After a failure that may have been a success: how often it is sent again, and after how long.
-    ambiguous_retries: dict[str, int]
-    ambiguous_wait: timedelta | None = None  # None: the ordinary gap
-
-    def gap(self, attempt: int) -> timedelta:
-        return self.gaps[min(attempt, len(self.gaps)) - 1]
-
-    def oldest(self, priority: str) -> timedelta:
-        return self.max_age.get(priority, self.max_age[""])
-
-
-def _s(*seconds: int) -> tuple[timedelta, ...]:
-    return tuple(timedelta(seconds=one) for one in seconds)
-
-
-SCHEDULES: dict[str, Schedule] = {
-    # At 0, 15 s, 1, 4, 10, 30 min, then hourly. A second copy carries the same Message-ID, so it folds.
-    "email": Schedule(
-        attempts=12,
-        gaps=_s(15, 45, 180, 360, 1200, 3600),
-        max_age={"urgent": timedelta(hours=4), "": timedelta(hours=24)},
-        ambiguous_retries={"": 1},
-    ),
-    # At 0, 15 s, 1, 3, 10 min. Nothing folds a second SMS, so only an urgent one is risked, once.
-    "sms": Schedule(
-        attempts=5,
-        gaps=_s(15, 45, 120, 420),
-        max_age={"urgent": timedelta(minutes=30), "": timedelta(hours=2)},
-        ambiguous_retries={"urgent": 1, "": 0},
-        ambiguous_wait=timedelta(seconds=60),
-    ),
-}
 
 # A throttled or held message waits about as long as it has waited already, within these bounds
 # (SES advises backing off for at most 10 minutes).
@@ -119,7 +82,7 @@ def next_attempt(
     `ambiguous_before` is how many earlier attempts ended ambiguous. `max_age` replaces the channel's own,
     as for a digest that the next digest makes worthless.
     """
-    schedule, kind = SCHEDULES[channel], FailureClass(failure_class)
+    schedule, kind = channel_type(channel).schedule, FailureClass(failure_class)
     if kind is FailureClass.PERMANENT:
         return Stop("failed", StopReason.PERMANENT)
     if kind is FailureClass.AMBIGUOUS and ambiguous_before >= _risks(schedule, priority):

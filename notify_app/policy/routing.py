@@ -11,34 +11,43 @@ from datetime import datetime
 from typing import Any
 
 from notify_app.domains.base import Priority
+from notify_app.policy.channel import INBOX, ChannelType, in_order
+from notify_app.policy.channel import channel as channel_type
 from notify_app.policy.quiet import QuietHours, release_at
 from notify_app.policy.reasons import Reason
 
 __all__ = [
-    "CHANNELS_BY_PRIORITY",
     "DIGEST",
-    "OUTWARD",
     "Choice",
     "Plan",
     "Planned",
     "Reach",
     "Told",
+    "by_priority",
     "in_digest",
+    "outward",
     "plan",
+    "stand_ins",
     "switched_off",
 ]
 
-# A5; the in-app row is always made and is not listed
-CHANNELS_BY_PRIORITY: Mapping[Priority, tuple[str, ...]] = {
-    Priority.urgent: ("sms", "email"),
-    Priority.high: ("sms",),
-    Priority.medium: ("email",),
-    Priority.low: (),
-}
-# in the order in which another channel is taken when the planned ones reach nobody (A16)
-OUTWARD = ("sms", "email")
 # stands where a switch names its channel: (`category:<name>`, DIGEST) is on for what comes in a digest, not one by one
 DIGEST = "digest"
+
+
+def by_priority(priority: Priority) -> tuple[str, ...]:
+    """By which channels a message of this priority goes to everybody (A5); the inbox has it always and is not listed."""
+    return tuple(one.name for one in in_order() if priority.value in one.told and not one.by_wish)
+
+
+def outward() -> tuple[str, ...]:
+    """Every channel that leaves the house."""
+    return tuple(one.name for one in in_order())
+
+
+def stand_ins() -> tuple[str, ...]:
+    """In the order in which another channel is taken when the planned ones reach nobody (A16)."""
+    return tuple(one.name for one in in_order() if one.rank is not None)
 
 
 @dataclass(frozen=True)
@@ -114,18 +123,20 @@ def plan(
     URGENT ignores switches and quiet hours, never a blocked address. When no planned channel has a usable
     address the next usable one is taken; a person who cannot sign in has no inbox, so for them this holds
     for LOW too. Someone is unreached when nothing is left, unless they sign in and it was not pressing.
-    Whoever is away and `covered_by` somebody has it in the inbox alone.
+    Whoever is away and `covered_by` somebody has it in the inbox alone. A channel that they have connected for
+    themselves takes the place of those that it replaces, and has besides what it declares.
 
     What is to come in a digest is no message of its own. It counts as one all the same: nothing stands in for it. What
     stands in for a message that could not be sent is never kept for a digest: the other one was to come at once.
     """
-    wanted = matter.channels if matter.channels is not None else CHANNELS_BY_PRIORITY[matter.priority]
-    wanted = tuple(channel for channel in wanted if channel != "inapp")
+    wanted = matter.channels if matter.channels is not None else by_priority(matter.priority)
+    wanted = tuple(channel for channel in wanted if channel != INBOX)
     why = Reason.event_channel if matter.channels is not None else Reason.priority_channel
-    record = [Told("inapp", "told", Reason.in_inbox)]
+    record = [Told(INBOX, "told", Reason.in_inbox)]
     if covered_by:
         record += [Told(channel, "not_told", Reason.covered, {"who": covered_by}) for channel in wanted]
         return Plan((), tuple(record), False)
+    decide = _Deciding(matter, reaches, choice, zone, now)
     messages: list[Planned] = []
     muted = kept = False
     for channel in wanted:
@@ -134,30 +145,61 @@ def plan(
             muted = True
             record.append(refusal)
             continue
-        message, line = _take(matter, channel, reaches, choice, zone, now, why)
-        if message and choice.digest_at and channel == "email" and in_digest(matter, choice):
+        if choice.digest_at and channel == "email" and in_digest(matter, choice) and decide.usable(channel):
             kept = True
             until = choice.digest_at.isoformat()
             record.append(Told(channel, "digested", Reason.digested, {"until": until}))
             continue
+        preferred = decide.preferred_to(channel)
+        if preferred:
+            record.append(Told(channel, "not_told", Reason.other_preferred, {"other": preferred.spoken}))
+            if preferred.name not in {message.channel for message in messages}:
+                found, line = decide.take(preferred.name, Reason.preferred_channel)
+                record.append(line)
+                messages += found
+            continue
+        found, line = decide.take(channel, why)
         record.append(line)
-        messages += [message] if message else []
+        messages += found
     handled = bool(messages) or muted or kept
     if not handled and (wanted or not signs_in):
-        for channel in OUTWARD:
+        for channel in stand_ins():
             if channel in wanted or switched_off(matter, choice, channel):
                 continue
-            message, line = _take(matter, channel, reaches, choice, zone, now, Reason.fallback_channel)
+            if channel_type(channel).by_wish and not decide.known(channel):
+                continue
+            found, line = decide.take(channel, Reason.fallback_channel)
             record.append(line)
-            if message:
-                messages.append(message)
+            if found:
+                messages += found
                 handled = True
                 break
     pressing = matter.priority in (Priority.urgent, Priority.high)
     unreached = not handled and bool(wanted or not signs_in) and (pressing or not signs_in)
     if unreached:
         record.append(Told("", "not_told", Reason.not_reached))
+    for one in _besides(matter, decide, messages):
+        refusal = switched_off(matter, choice, one.name)
+        found, line = ([], refusal) if refusal else decide.take(one.name, Reason.connected_channel)
+        record.append(line)
+        messages += found
     return Plan(tuple(messages), tuple(record), unreached)
+
+
+def _besides(matter: Matter, decide: _Deciding, planned: Sequence[Planned]) -> list[ChannelType]:
+    """The channels that this person has connected for themselves and that have such a message too: what an event says of
+    its own channels is all that there is, but for what belongs to the inbox."""
+    taken = {message.channel for message in planned}
+    declared = matter.channels
+    return [
+        one
+        for one in in_order()
+        if one.by_wish
+        and one.name not in taken
+        and matter.priority.value in one.told
+        and (declared is None or one.name in declared or (one.rank is None and INBOX in declared))
+        and decide.known(one.name)
+    ]
 
 
 def switched_off(matter: Matter, choice: Choice, channel: str) -> Told | None:
@@ -182,25 +224,53 @@ def in_digest(matter: Matter, choice: Choice) -> bool:
     return choice.switches.get((f"category:{matter.category}", DIGEST), False)
 
 
-def _take(
-    matter: Matter,
-    channel: str,
-    reaches: Sequence[Reach],
-    choice: Choice,
-    zone: str,
-    now: datetime,
-    why: Reason,
-) -> tuple[Planned | None, Told]:
-    mine = [reach for reach in reaches if reach.channel == channel]
-    usable = next((reach for reach in mine if not reach.blocked), None)
-    if usable is None:
-        if not mine:
-            return None, Told(channel, "not_told", Reason.no_address)
-        return None, Told(channel, "not_told", Reason.suppressed, {"why": mine[0].blocked})
-    until = None if matter.priority is Priority.urgent else release_at(choice.quiet, zone, now)
-    if until is not None:
-        told = Told(channel, "deferred", Reason.quiet_hours, {"until": until.isoformat()})
-        return Planned(channel, usable.address, until), told
-    return Planned(channel, usable.address, None), Told(
-        channel, "told", why, {"priority": matter.priority.value}
-    )
+@dataclass(frozen=True)
+class _Deciding:
+    """What is known of one person while it is decided."""
+
+    matter: Matter
+    reaches: Sequence[Reach]
+    choice: Choice
+    zone: str
+    now: datetime
+
+    def known(self, channel: str) -> bool:
+        """Whether they have an address there at all."""
+        return any(reach.channel == channel for reach in self.reaches)
+
+    def usable(self, channel: str) -> list[Reach]:
+        """Their addresses there that may be used."""
+        return [reach for reach in self.reaches if reach.channel == channel and not reach.blocked]
+
+    def preferred_to(self, channel: str) -> ChannelType | None:
+        """A channel that they have connected and that takes the place of this one. What is urgent comes by both."""
+        if self.matter.priority is Priority.urgent:
+            return None
+        return next(
+            (
+                one
+                for one in in_order()
+                if channel in one.replaces
+                and self.usable(one.name)
+                and not switched_off(self.matter, self.choice, one.name)
+            ),
+            None,
+        )
+
+    def take(self, channel: str, why: Reason) -> tuple[list[Planned], Told]:
+        """The messages by one channel, and the line of the record."""
+        usable = self.usable(channel)
+        if not usable:
+            mine = [reach for reach in self.reaches if reach.channel == channel]
+            if not mine:
+                return [], Told(channel, "not_told", Reason.no_address)
+            return [], Told(channel, "not_told", Reason.suppressed, {"why": mine[0].blocked})
+        if not channel_type(channel).every:
+            usable = usable[:1]
+        until = None
+        if self.matter.priority is not Priority.urgent:
+            until = release_at(self.choice.quiet, self.zone, self.now)
+        planned = [Planned(channel, reach.address, until) for reach in usable]
+        if until is not None:
+            return planned, Told(channel, "deferred", Reason.quiet_hours, {"until": until.isoformat()})
+        return planned, Told(channel, "told", why, {"priority": self.matter.priority.value})

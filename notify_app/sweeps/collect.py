@@ -25,6 +25,7 @@ from notify_app.ids import new_id
 from notify_app.live.announce import Changed
 from notify_app.pipeline import again, outbox, sql
 from notify_app.pipeline.step import Step, hub, step
+from notify_app.policy.channel import channel as channel_type
 from notify_app.policy.reasons import Reason
 from notify_app.queue import BULK, URGENT
 
@@ -202,4 +203,4 @@ def _may_join(row: Any, fact: Any) -> bool:
     if row.attempts:
         return False
     # an SMS has room for one link: who has no inbox would find the others nowhere
-    return not (row.channel == "sms" and fact.action_url and not fact.signs_in)
+    return not (not channel_type(row.channel).lists and fact.action_url and not fact.signs_in)

@@ -12,46 +12,57 @@ from flask_babel import gettext as _
 from werkzeug.datastructures import MultiDict
 
 from notify_app import domains
+from notify_app.channels import offered
 from notify_app.domains import moves
 from notify_app.domains.base import EventType, Priority, WorkKind
 from notify_app.domains.hub import COLLECTED
 from notify_app.pipeline.audience import WORDS, Member
-from notify_app.policy.routing import Matter, in_digest
+from notify_app.pipeline.step import hub
+from notify_app.policy.channel import INBOX, ChannelType
+from notify_app.policy.routing import Matter, in_digest, outward
 from notify_app.web.words import category_title, channel_title
 
-__all__ = ["OUTWARD", "category_rows", "channel_rows", "choices_from", "event_rows"]
+__all__ = ["category_rows", "channel_rows", "choices_from", "chosen_by", "event_rows", "missing"]
 
-OUTWARD = ("email", "sms")
 Choices = dict[tuple[str, str], bool | None]
 
 
-def channel_rows(reachable: set[str]) -> list[dict[str, Any]]:
-    """The columns; `reachable` are the channels with an address that can be used."""
-    missing = {
-        "email": _("there is no mail address for you yet; add one below."),
-        "sms": _("there is no mobile number for you yet; add one below."),
-    }
-    inbox = {"key": "inapp", "title": channel_title("inapp"), "available": True, "reason": ""}
+def chosen_by(me: Member) -> list[ChannelType]:
+    """The channels that this person can choose about: those that everybody has, and those that they have connected."""
+    mine = {reach.channel for reach in me.reaches}
+    return [one for one in offered(hub()) if not one.by_wish or one.name in mine]
+
+
+def channel_rows(me: Member) -> list[dict[str, Any]]:
+    """The columns; those without an address that can be used say why."""
+    reachable = {reach.channel for reach in me.reaches if not reach.blocked}
+    inbox = {"key": INBOX, "title": channel_title(INBOX), "available": True, "reason": ""}
     return [inbox] + [
         {
-            "key": one,
-            "title": channel_title(one),
-            "available": one in reachable,
-            "reason": "" if one in reachable else missing[one],
+            "key": one.name,
+            "title": channel_title(one.name),
+            "available": one.name in reachable,
+            "reason": "" if one.name in reachable else missing(one),
         }
-        for one in OUTWARD
+        for one in chosen_by(me)
     ]
+
+
+def missing(type_: ChannelType) -> str:
+    """What to do where there is no address of it that works."""
+    return _(type_.address.missing) if type_.address else _("it is not connected, or does not work any more.")
 
 
 def category_rows(me: Member) -> list[dict[str, Any]]:
     """A row for each category that has something for this person."""
+    channels = chosen_by(me)
     concerned = {event.category for event in domains.events() if _concerns(event, me)}
     return [
         {
             "key": one.name,
             "title": one.title,
             "text": one.text,
-            "choices": [_always(), *(_box(me, one.name, channel) for channel in OUTWARD)],
+            "choices": [_always(), *(_box(me, one.name, channel.name) for channel in channels)],
         }
         for one in domains.categories()
         if one.name in concerned
@@ -60,8 +71,8 @@ def category_rows(me: Member) -> list[dict[str, Any]]:
 
 def _always() -> dict[str, Any]:
     return {
-        "channel": "inapp",
-        "title": channel_title("inapp"),
+        "channel": INBOX,
+        "title": channel_title(INBOX),
         "on": True,
         "fixed": True,
         "reason": _("Your inbox always has everything."),
@@ -84,12 +95,13 @@ def _box(me: Member, category: str, channel: str) -> dict[str, Any]:
 
 def event_rows(me: Member) -> list[dict[str, Any]]:
     """A row for each event that can reach this person and can be chosen."""
+    channels = chosen_by(me)
     return [
         {
             "key": one.name,
             "title": one.title,
             "category_title": category_title(one.category),
-            "choices": [_override(me, one, channel) for channel in OUTWARD],
+            "choices": [_override(me, one, channel.name) for channel in channels],
         }
         for one in domains.events()
         if one.priority is not Priority.urgent and one.name != COLLECTED.name and _concerns(one, me)
@@ -136,15 +148,16 @@ def choices_from(form: MultiDict[str, str]) -> Choices:
     What was not shown, or does not exist, is left as it is."""
     categories = {one.name for one in domains.categories()}
     events = {one.name for one in domains.events()}
+    known = outward()
     ticked = set(form.getlist("on"))
     chosen: Choices = {}
     for box in form.getlist("shown"):
         category, _colon, channel = box.partition(":")
-        if category in categories and channel in OUTWARD:
+        if category in categories and channel in known:
             chosen[f"category:{category}", channel] = None if box in ticked else False
     for name, value in form.items():
         kind, _colon, rest = name.partition(":")
         event, _colon, channel = rest.partition(":")
-        if kind == "override" and event in events and channel in OUTWARD:
+        if kind == "override" and event in events and channel in known:
             chosen[f"event:{event}", channel] = {"on": True, "off": False}.get(value)
     return chosen

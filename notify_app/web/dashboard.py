@@ -18,6 +18,7 @@ from notify_app.domains.base import WorkKind
 from notify_app.pipeline import world
 from notify_app.pipeline.step import Step, step
 from notify_app.policy import formats
+from notify_app.policy.channel import channels
 from notify_app.web import health, running
 from notify_app.web.guard import allow
 from notify_app.web.identity import Viewer, viewer
@@ -34,7 +35,6 @@ blueprint = Blueprint("dashboard", __name__)
 HOURS = 24
 ALERTS, EVENTS, WORK = 100, 8, 8
 COUNT_UP_TO = 1000  # of what was told to many: beyond it nobody reads the number, and counting costs
-CHANNELS = ("email", "sms")
 
 FIGURES = f"""
     SELECT t.*,
@@ -205,7 +205,9 @@ def _charts(work: Step, read: Reader) -> list[dict[str, Any]]:
     this_hour = formats.local(work.now, read.zone).replace(minute=0, second=0, microsecond=0)
     start = this_hour.astimezone(work.now.tzinfo) - timedelta(hours=HOURS - 1)
     counts = {(row.channel, row.hour, row.state): row.n for row in work.all(CHART, start=start)}
-    return [_chart(channel, counts, start, read) for channel in CHANNELS]
+    # what people connect for themselves has a chart once it has been used
+    shown = [one.name for one in channels() if not one.by_wish or any(key[0] == one.name for key in counts)]
+    return [_chart(channel, counts, start, read) for channel in shown]
 
 
 def _chart(

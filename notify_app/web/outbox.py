@@ -17,6 +17,8 @@ from flask_babel import gettext as _
 
 from notify_app.errors import NotFound
 from notify_app.pipeline.step import Step, step
+from notify_app.policy.channel import channel
+from notify_app.policy.routing import outward
 from notify_app.web.guard import allow
 from notify_app.web.identity import viewer
 from notify_app.web.outbox_message import COLUMNS, local_channels, one, shown
@@ -60,7 +62,7 @@ class Filters:
         """From the query of the address."""
         return cls(
             given.get("person", "") if uuid_or_none(given.get("person")) else "",
-            given.get("channel", "") if given.get("channel") in ("email", "sms") else "",
+            given.get("channel", "") if given.get("channel") in outward() else "",
             given.get("state", "") if given.get("state") in STATES else "",
             given.get("before", ""),
             given.get("after", ""),
@@ -107,7 +109,7 @@ def frame(id: UUID) -> ResponseReturnValue:
     """The HTML of one mail, alone."""
     with step(viewer().organisation_id) as work:
         row = one(work, id)
-    if row is None or row.channel != "email" or not row.body:
+    if row is None or not row.body or not channel(row.channel).lists:
         raise NotFound("There is no such mail.")
     response = Response(row.body.get("html") or "", mimetype="text/html")
     response.headers["Content-Security-Policy"] = FRAME_POLICY
@@ -167,8 +169,8 @@ def _options(filters: Filters, people: list[Any]) -> dict[str, list[dict[str, An
             *(option(str(one.id), one.name, filters.person) for one in people),
         ],
         "channel": [
-            option("", _("Email and SMS"), filters.channel),
-            *(option(one, channel_title(one), filters.channel) for one in ("email", "sms")),
+            option("", _("All channels"), filters.channel),
+            *(option(one, channel_title(one), filters.channel) for one in local_channels()),
         ],
         "state": [
             option("", _("All states"), filters.state),

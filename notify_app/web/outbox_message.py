@@ -10,6 +10,7 @@ from uuid import UUID
 from flask import url_for
 from flask_babel import gettext as _
 
+from notify_app.channels import kept_here
 from notify_app.pipeline.step import Step, hub
 from notify_app.policy import sms
 from notify_app.policy.office import Branding, read
@@ -52,12 +53,7 @@ ORGANISATION = "SELECT name, branding FROM organisation WHERE id = :org"
 
 def local_channels() -> list[str]:
     """The channels whose messages stay here."""
-    settings = hub()
-    chosen = {
-        "email": settings.email_accounts or settings.email_provider,
-        "sms": settings.sms_accounts or settings.sms_provider,
-    }
-    return [channel for channel, provider in chosen.items() if provider == "local"]
+    return kept_here(hub())
 
 
 def one(work: Step, id: UUID) -> Any:

@@ -17,7 +17,7 @@ from notify_app.web import invitations, person_page
 from notify_app.web.guard import allow
 from notify_app.web.identity import viewer
 from notify_app.web.reader import Reader, reader
-from notify_app.web.words import contains, option, role_title, uuid_or_none
+from notify_app.web.words import address_fields, contains, option, role_title, uuid_or_none
 from notify_app.work import roster, wishes
 
 __all__ = ["blueprint"]
@@ -117,7 +117,7 @@ def new() -> ResponseReturnValue:
 @allow("administrator")
 def add() -> ResponseReturnValue:
     """Add somebody; a contact needs no sign-in."""
-    values = _form("name", "role", "grade", "zone", "email", "phone")
+    values = _form("name", "role", "grade", "zone", *(one["name"] for one in address_fields()))
     try:
         with step(viewer().organisation_id) as work:
             person_id = roster.add(work, values, viewer().by)
@@ -132,6 +132,7 @@ def _new(errors: dict[str, str], values: dict[str, str]) -> str:
         zone = work.one("SELECT zone FROM organisation WHERE id = :org").zone
     return render_template(
         "person_new.html",
+        fields=address_fields(),
         errors=errors,
         values=values,
         **person_page.choices(values, zone),

@@ -19,7 +19,7 @@ from notify_app.web.preferences import zone_options
 from notify_app.web.reader import Reader, reader
 from notify_app.web.record import recent
 from notify_app.web.verbs import final
-from notify_app.web.words import channel_title, is_office, item_url, option, role_title
+from notify_app.web.words import address_fields, channel_title, is_office, item_url, option, role_title
 from notify_app.work import joining, wishes
 
 __all__ = ["choices", "grade_title", "one", "show"]
@@ -70,6 +70,7 @@ def show(
     }
     return render_template(
         "person.html",
+        fields=address_fields(),
         p={
             "id": str(row.id),
             "name": row.name,

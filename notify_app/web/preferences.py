@@ -22,14 +22,15 @@ from notify_app.domains.hub import TEST_MESSAGE
 from notify_app.errors import Invalid
 from notify_app.pipeline.audience import Member, members
 from notify_app.pipeline.step import step
+from notify_app.policy.channel import INBOX
 from notify_app.web import digest, suppressed
-from notify_app.web.choices import OUTWARD, category_rows, channel_rows, choices_from, event_rows
+from notify_app.web.choices import category_rows, channel_rows, choices_from, chosen_by, event_rows
 from notify_app.web.extensions import limiter
 from notify_app.web.guard import allow
 from notify_app.web.identity import viewer
 from notify_app.web.record import recent
 from notify_app.web.tonight import sentences
-from notify_app.web.words import channel_title, flash_undo, option, person, weekdays
+from notify_app.web.words import address_fields, channel_title, flash_undo, option, person, weekdays
 from notify_app.work import digests, trial, wishes
 
 __all__ = ["blueprint", "zone_options"]
@@ -217,15 +218,16 @@ def _page(typed: Typed) -> str:
     return render_template(
         "preferences.html",
         categories=categories,
-        channels=channel_rows(reachable),
+        channels=channel_rows(me),
         overrides=event_rows(me),
         digest=digest.shown(me, kept, categories, weekdays(), now, typed.digest),
         quiet=_quiet(quiet, me, typed),
         addresses=_addresses(addresses),
+        fields=address_fields(),
         sentences=sentences(me, now, [one["key"] for one in categories]),
         tests=[
-            {"channel": one, "title": channel_title(one), "available": one == "inapp" or one in reachable}
-            for one in ("inapp", *OUTWARD)
+            {"channel": one, "title": channel_title(one), "available": one == INBOX or one in reachable}
+            for one in (INBOX, *(known.name for known in chosen_by(me)))
         ],
         changes=changes,
         errors=typed.errors,

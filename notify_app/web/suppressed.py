@@ -14,7 +14,7 @@ from flask_babel import gettext as _
 from notify_app.errors import Invalid, NotFound, Refused
 from notify_app.pipeline.step import Step, step
 from notify_app.policy.feedback import Block
-from notify_app.policy.routing import OUTWARD
+from notify_app.policy.routing import outward
 from notify_app.web.guard import allow
 from notify_app.web.identity import viewer
 from notify_app.web.paging import page
@@ -57,7 +57,7 @@ HEARD = """
 def show() -> ResponseReturnValue:
     """The list, newest first; found by address or name, channel, why."""
     asked = request.args
-    channel = asked.get("channel", "") if asked.get("channel") in OUTWARD else ""
+    channel = asked.get("channel", "") if asked.get("channel") in outward() else ""
     kind = asked.get("kind", "") if asked.get("kind") in list(Block) else ""
     q = asked.get("q", "").strip()[:100]
     clauses = ((OF_CHANNEL, channel), (OF_KIND, kind), (LIKE, q))
@@ -81,7 +81,7 @@ def show() -> ResponseReturnValue:
         addresses=[_line(row, read) for row in found.rows],
         channels=[
             option("", _("All channels"), channel),
-            *(option(one, channel_title(one), channel) for one in OUTWARD),
+            *(option(one, channel_title(one), channel) for one in outward()),
         ],
         kinds=[
             option("", _("All reasons"), kind),

@@ -16,7 +16,8 @@ from notify_app import domains
 from notify_app.live.announce import Changed
 from notify_app.pipeline.step import Step, step
 from notify_app.pipeline.wording import Words
-from notify_app.policy.limits import LIMITS, Limit
+from notify_app.policy.channel import Limit, limits
+from notify_app.policy.office import MOST as MOST_OF_A_LIMIT
 from notify_app.web.guard import allow
 from notify_app.web.identity import viewer
 from notify_app.work import templates
@@ -27,7 +28,10 @@ blueprint = Blueprint("switches", __name__)
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
-MOST = {"burst_seconds": 600, **{limit.name: 10_000 for limit in LIMITS}}  # as `OfficeSettings` takes them
+
+def _most() -> dict[str, int]:
+    """The largest number of each field, as `OfficeSettings` takes them."""
+    return {"burst_seconds": 600, **{limit.name: MOST_OF_A_LIMIT for limit in limits()}}
 
 
 @blueprint.get("/switches")
@@ -51,9 +55,9 @@ def _page(typed: Mapping[str, str] = NOTHING, errors: Mapping[str, str] = NOTHIN
             {
                 "name": limit.name,
                 "title": _limit_title(limit),
-                "value": typed.get(limit.name, str(getattr(words.settings, limit.name))),
+                "value": typed.get(limit.name, str(words.settings.most(limit))),
             }
-            for limit in LIMITS
+            for limit in limits()
         ],
         burst=typed.get("burst_seconds", str(words.settings.burst_seconds)),
         errors=errors,
@@ -93,10 +97,10 @@ def save() -> ResponseReturnValue:
 @allow("administrator")
 def save_limits() -> ResponseReturnValue:
     """Keep how often one person is written to."""
-    typed = {name: request.form.get(name, "").strip() for name in MOST}
+    typed = {name: request.form.get(name, "").strip() for name in _most()}
     errors = {
         name: _("Use a whole number from 0 to %(most)s.", most=f"{most:,}")
-        for name, most in MOST.items()
+        for name, most in _most().items()
         if not (typed[name].isascii() and typed[name].isdigit() and int(typed[name][:9]) <= most)
     }
     if errors:

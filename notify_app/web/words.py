@@ -15,11 +15,14 @@ from flask import flash, g, request
 from flask_babel import gettext as _
 
 from notify_app import domains
+from notify_app.channels import offered
 from notify_app.channels.base import masked
 from notify_app.domains.base import OFFICE
 from notify_app.live import cursor
 from notify_app.pipeline import links
 from notify_app.pipeline.envelope import safe_link
+from notify_app.pipeline.step import hub
+from notify_app.policy.channel import INBOX, channels
 from notify_app.web.identity import Membership, Viewer
 from notify_app.web.reader import Reader
 
@@ -148,7 +151,28 @@ def event_title(name: str) -> str:
 
 def channel_title(channel: str) -> str:
     """A channel's name in front of its state or address."""
-    return {"inapp": _("Inbox"), "email": _("Email"), "sms": _("SMS")}.get(channel, channel.capitalize())
+    if channel == INBOX:
+        return _("Inbox")
+    known = next((one.title for one in channels() if one.name == channel), None)
+    return _(known) if known else channel.capitalize()
+
+
+def address_fields() -> list[dict[str, str]]:
+    """The fields in which addresses are typed, channel by channel."""
+    return [
+        {
+            "channel": one.name,
+            "title": _(one.address.title),
+            "kind": one.address.kind,
+            "mode": one.address.mode,
+            "complete": one.address.complete,
+            "sample": one.address.sample,
+            "label": _(one.address.label),
+            "name": one.address.named or one.name,
+        }
+        for one in offered(hub())
+        if one.address
+    ]
 
 
 def delivery_title(state: str) -> str:

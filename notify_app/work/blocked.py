@@ -17,6 +17,7 @@ from notify_app.domains.hub import ADDRESS_BLOCKED
 from notify_app.errors import FieldError, Invalid, NotFound, Refused
 from notify_app.pipeline.route import Origin, Override, route
 from notify_app.pipeline.step import Step
+from notify_app.policy.channel import channel as channel_type
 from notify_app.policy.feedback import Block
 from notify_app.work import record
 from notify_app.work.record import By, What
@@ -46,6 +47,7 @@ WHOSE = """
 """
 ONE = "SELECT * FROM suppression WHERE organisation_id = :org AND id = :id FOR UPDATE"
 GONE = "DELETE FROM suppression WHERE organisation_id = :org AND id = :id"
+FORGET = "DELETE FROM address WHERE organisation_id = :org AND channel = :channel AND value = :value"
 OPTED = """
     DELETE FROM suppression WHERE organisation_id = :org AND channel = :channel AND value = :value AND kind = 'opt_out'
 """
@@ -67,7 +69,10 @@ class Closed:
 
 def block(step: Step, channel: str, value: str, reason: str, kind: Block = Block.refused) -> bool:
     """Never write to this address again, in this organisation. Returns whether it was written to before. At the end of the
-    transaction the office is told, unless it is what the person wants."""
+    transaction the office is told, unless it is what the person wants. An address that nobody has typed (a browser, a chat)
+    is forgotten instead: there is nothing that anybody could mend."""
+    if channel_type(channel).forgets:
+        return bool(step.run(FORGET, channel=channel, value=value))
     row = step.one(BLOCK, channel=channel, value=value, reason=reason, kind=kind.value, order=ORDER)
     if row is None or not row.fresh:
         return False

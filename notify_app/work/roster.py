@@ -21,6 +21,7 @@ from notify_app.live.announce import Changed
 from notify_app.pipeline import digest
 from notify_app.pipeline.retime import retime
 from notify_app.pipeline.step import Step
+from notify_app.policy.channel import channels
 from notify_app.work import joining, ladders, record, wishes
 from notify_app.work.record import By, What
 
@@ -32,7 +33,6 @@ ADMINISTRATORS = """
     SELECT id FROM person WHERE organisation_id = :org AND role = 'administrator' AND left_at IS NULL AND account_id IS NOT NULL
     ORDER BY id FOR NO KEY UPDATE
 """
-ADDRESSES = (("email", "email"), ("sms", "phone"))
 
 
 def add(step: Step, values: Mapping[str, str], by: By) -> UUID:
@@ -44,7 +44,7 @@ def add(step: Step, values: Mapping[str, str], by: By) -> UUID:
     told = {name: value for name, value in columns.items() if value and name != "name"}
     record.note(step, by, What.person_added, person_id, after=told)
     problems: list[FieldError] = []
-    for channel, name in ADDRESSES:
+    for channel, name in _address_fields():
         if given := values.get(name, "").strip():
             try:
                 wishes.add_address(step, person_id, channel, given, by)
@@ -54,6 +54,11 @@ def add(step: Step, values: Mapping[str, str], by: By) -> UUID:
         raise Invalid("The person cannot be added yet.", *problems)
     _changed(step)
     return person_id
+
+
+def _address_fields() -> list[tuple[str, str]]:
+    """Each channel whose address is typed, with the name of its field in the form."""
+    return [(one.name, one.address.named or one.name) for one in channels() if one.address]
 
 
 def change(step: Step, person_id: UUID, values: Mapping[str, str], by: By) -> None:

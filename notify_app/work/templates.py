@@ -15,6 +15,7 @@ from notify_app.models import Who
 from notify_app.pipeline.envelope import safe_link
 from notify_app.pipeline.sandbox_child import check_source
 from notify_app.pipeline.step import Step
+from notify_app.policy.channel import limits
 from notify_app.policy.office import Branding, OfficeSettings, read
 from notify_app.work import ladders, record
 from notify_app.work.record import By, What
@@ -178,8 +179,9 @@ def set_office(step: Step, values: Mapping[str, Any], by: By) -> dict[str, Any]:
     row = step.one("SELECT zone, settings, branding FROM organisation WHERE id = :org FOR NO KEY UPDATE")
     settings, branding = dict(row.settings), dict(row.branding)
     known = _shown(read(OfficeSettings, settings), read(Branding, branding))
+    names = {limit.name for limit in limits()}
     for name, value in values.items():
-        if name in OfficeSettings.model_fields:
+        if name in OfficeSettings.model_fields or name in names:
             settings[name] = value
         elif name in Branding.model_fields:
             branding[name] = value
@@ -200,7 +202,8 @@ def set_office(step: Step, values: Mapping[str, Any], by: By) -> dict[str, Any]:
 
 def _shown(settings: OfficeSettings, branding: Branding) -> dict[str, Any]:
     """As plain values, lists in one order."""
-    said = {**settings.model_dump(mode="json"), **branding.model_dump(mode="json")}
+    most = {limit.name: settings.most(limit) for limit in limits()}
+    said = {**settings.model_dump(mode="json"), **most, **branding.model_dump(mode="json")}
     return {name: sorted(value) if isinstance(value, list) else value for name, value in said.items()}
 
 

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from notify_app.pipeline.crowd import Audience
 from notify_app.pipeline.step import Step
+from notify_app.policy.channel import spoken
 from notify_app.policy.reasons import sentence
 from notify_app.work import why
 
@@ -75,5 +76,5 @@ def _line(row: Any, left: int, said: why.Said) -> Line:
         text = why.reason_of(row.reason, row.channel, detail, said)
     else:
         until = "its own time" if row.outcome == "digested" else "they end"
-        text = sentence(row.reason, {"channel": why.CHANNELS.get(row.channel, row.channel), "until": until})
+        text = sentence(row.reason, {"channel": spoken(row.channel), "until": until})
     return Line(left if row.stopped else int(row.people), text, row.outcome)

@@ -20,7 +20,7 @@ from notify_app.pipeline.audience import members
 from notify_app.pipeline.route import Origin, route
 from notify_app.pipeline.step import Step
 from notify_app.policy.reasons import Reason
-from notify_app.policy.routing import OUTWARD
+from notify_app.policy.routing import outward
 
 __all__ = ["send"]
 
@@ -28,7 +28,7 @@ __all__ = ["send"]
 def send(step: Step, person_id: UUID, channel: str, body: Mapping[str, str] | None = None) -> bool:
     """Send it, with `body` (as `Wording.bodies` writes it) instead of the test's own; False when the person has no usable
     address there. Raises Invalid for an unknown channel."""
-    if channel != "inapp" and channel not in OUTWARD:
+    if channel != "inapp" and channel not in outward():
         raise Invalid("There is no channel like that.")
     me = members(step, [person_id])[person_id]
     reach = next((one for one in me.reaches if one.channel == channel and not one.blocked), None)

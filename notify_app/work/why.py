@@ -15,18 +15,19 @@ from typing import Any
 from uuid import UUID
 
 from notify_app import domains
+from notify_app.domains.base import Priority
 from notify_app.domains.hub import NOT_REACHED
 from notify_app.errors import NotFound
 from notify_app.pipeline.crowd import Audience, belongs
 from notify_app.pipeline.step import Step
 from notify_app.policy import formats
+from notify_app.policy.channel import spoken
 from notify_app.policy.reasons import Reason, sentence
-from notify_app.policy.routing import CHANNELS_BY_PRIORITY
+from notify_app.policy.routing import by_priority
 
-__all__ = ["CHANNELS", "Line", "Said", "Sent", "Why", "explain", "plain", "reason_of"]
+__all__ = ["Line", "Said", "Sent", "Why", "explain", "plain", "reason_of"]
 
 PRIORITIES = {1: "urgent", 2: "high", 3: "medium", 4: "low"}
-CHANNELS = {"inapp": "the inbox", "email": "email", "sms": "SMS"}
 KINDS = {
     Reason.preference_event: "preference",
     Reason.preference_category: "preference",
@@ -208,7 +209,7 @@ def _rule(event: Any) -> Line:
     type_ = domains.event(event.name)
     priority = PRIORITIES[event.priority]
     declared = type_.channels if type_ else None
-    outward = declared if declared is not None else CHANNELS_BY_PRIORITY[_priority(priority)]
+    outward = declared if declared is not None else by_priority(Priority.of(priority))
     ways = _listed(["inapp", *(one for one in outward if one != "inapp")])
     why = "This event always goes to" if declared is not None else f"Its priority is {priority}: it goes to"
     audience = f" It is for the {_either(type_.audience)}." if type_ and type_.audience else ""
@@ -217,12 +218,8 @@ def _rule(event: Any) -> Line:
     return Line(f"{why} {ways}.{audience}", None, "rule")
 
 
-def _priority(word: str) -> Any:
-    return next(one for one in CHANNELS_BY_PRIORITY if one.value == word)
-
-
 def _listed(channels: Iterable[str]) -> str:
-    said = [CHANNELS.get(one, one) for one in channels]
+    said = [spoken(one) for one in channels]
     return said[0] if len(said) == 1 else f"{', '.join(said[:-1])} and {said[-1]}"
 
 
@@ -270,7 +267,7 @@ def reason_of(reason: str, channel: str | None, detail: Mapping[str, Any] | None
         known = (one.title for one in domains.categories() if one.name == values["category"])
         values["category"] = next(known, values["category"])
     if channel:
-        values["channel"] = CHANNELS.get(channel, channel)
+        values["channel"] = spoken(channel)
     return sentence(reason, values, you=said.you)
 
 
@@ -278,7 +275,7 @@ def reason_of(reason: str, channel: str | None, detail: Mapping[str, Any] | None
 
 
 def _delivery_lines(row: Any, said: Said) -> list[Line]:
-    name = CHANNELS.get(row.channel, row.channel)
+    name = spoken(row.channel)
     name = f"digest by {name}" if row.purpose == "digest" else name
     if row.carried > 1:
         name = f"{name} with {row.carried} messages"

@@ -11,12 +11,11 @@ from datetime import time
 from typing import Any
 from uuid import UUID
 
-from notify_app.channels.addresses import clean_email, clean_number
-from notify_app.channels.base import Invalid as BadAddress
 from notify_app.errors import FieldError, Invalid, NotFound
 from notify_app.pipeline import digest
 from notify_app.pipeline.retime import retime
 from notify_app.pipeline.step import Step, hub
+from notify_app.policy.channel import channels
 from notify_app.work import record
 from notify_app.work.record import By, What
 
@@ -138,15 +137,13 @@ def add_address(step: Step, person_id: UUID, channel: str, given: str, by: By) -
 
 
 def _clean(channel: str, given: str) -> str:
+    field = next((one.address for one in channels() if one.name == channel), None)
+    if field is None:
+        raise NotFound("There is no channel like that.")
     try:
-        match channel:
-            case "sms":
-                return clean_number(given)
-            case "email":
-                return clean_email(given, allow_test_domains=hub().env != "production")
-    except BadAddress as error:
+        return field.clean(given, hub().env != "production")
+    except ValueError as error:
         raise _refused(channel, str(error)) from None
-    raise NotFound("There is no channel like that.")
 
 
 def _refused(channel: str, message: str) -> Invalid:

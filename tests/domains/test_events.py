@@ -6,7 +6,7 @@ import pytest
 
 from notify_app import domains
 from notify_app.domains.base import Priority
-from notify_app.policy.routing import CHANNELS_BY_PRIORITY
+from notify_app.policy.routing import by_priority
 
 URGENT, HIGH, MEDIUM, LOW = Priority.urgent, Priority.high, Priority.medium, Priority.low
 NAMED: tuple[str, ...] = ()  # each time whom it names
@@ -159,7 +159,7 @@ def test_no_event_is_declared_beside_those_but_the_few_that_the_hub_needs() -> N
 
 @pytest.mark.proves("A5")
 def test_what_declares_no_channels_goes_by_its_priority() -> None:
-    assert set(CHANNELS_BY_PRIORITY[URGENT]) == {"email", "sms"}
+    assert set(by_priority(URGENT)) == {"email", "sms"}
     declared = {event.name for event in domains.events() if event.channels is not None}
     of_the_hub = {
         "not_reached",

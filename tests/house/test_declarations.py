@@ -124,9 +124,6 @@ GOOD = {
         ({"HUB_SECRET_KEY": "short"}, "HUB_SECRET_KEY"),
         ({"DATABASE_URL": ""}, "DATABASE_URL"),
         ({"HUB_ENV": "staging"}, "HUB_ENV"),
-        ({"HUB_EMAIL_PROVIDER": "pigeon"}, "HUB_EMAIL_PROVIDER"),
-        ({"HUB_EMAIL_PROVIDER": "smtp"}, "HUB_SMTP_URL"),
-        ({"HUB_SMS_PROVIDER": "pigeon"}, "HUB_SMS_PROVIDER"),
         ({"HUB_SEND_THREADS": "0"}, "HUB_SEND_THREADS"),
         ({"HUB_SEND_THREADS": "many"}, "HUB_SEND_THREADS"),
         ({"HUB_LEASE_SECONDS": "0"}, "HUB_LEASE_SECONDS"),
@@ -141,9 +138,20 @@ def test_a_bad_setting_stops_the_start_and_is_named(change: dict[str, str], name
         Settings.from_env(GOOD | change)
 
 
-def test_a_provider_account_that_cannot_be_read_stops_the_start(settings: Settings) -> None:
-    with pytest.raises(SettingsError, match="HUB_EMAIL_ACCOUNTS: account 1"):
-        create_app(replace(settings, email_accounts="ses://key:secret@eu-west-1?rate=fast"), pages=False)
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("HUB_EMAIL_ACCOUNTS", "ses://key:secret@eu-west-1?rate=fast", "HUB_EMAIL_ACCOUNTS: account 1"),
+        ("HUB_EMAIL_PROVIDER", "pigeon", "HUB_EMAIL_PROVIDER: 'pigeon' is not one of local, smtp, ses"),
+        ("HUB_SMS_PROVIDER", "pigeon", "HUB_SMS_PROVIDER"),
+        ("HUB_EMAIL_PROVIDER", "smtp", "HUB_SMTP_URL"),
+    ],
+)
+def test_a_provider_that_cannot_be_stops_the_start(
+    settings: Settings, name: str, value: str, says: str
+) -> None:
+    with pytest.raises(SettingsError, match=says):
+        create_app(replace(settings, smtp_url="", of_channels=((name, value),)), pages=False)
 
 
 def test_a_price_that_cannot_be_read_stops_the_start_and_is_named() -> None:

@@ -39,11 +39,11 @@ MAY_SEE = {
     "domains": {"errors", "policy"},
     "extensions": {"models"},
     "tenancy": {"models"},
-    "channels": {"errors", "policy"},
+    "channels": {"errors", "outgoing", "policy"},
     "queue": set(),
     **dict.fromkeys(VERBS, BASE | VERBS),
     # the auditor is no part of what it looks at: it tells open pages to look again, and no more
-    "audit": FLOOR | {"live"},
+    "audit": FLOOR | {"live", "policy"},
     **dict.fromkeys(EDGES, BASE | VERBS | EDGES | START),
     **dict.fromkeys(START, START | {"config"}),
     # the one child that prepares the database runs the application's own commands

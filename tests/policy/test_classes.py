@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from notify_app.domains.base import Priority
 from notify_app.policy.classes import Standing, class_id, decide
 from notify_app.policy.quiet import QuietHours
-from notify_app.policy.routing import OUTWARD, Choice, Matter, Reach, plan
+from notify_app.policy.routing import Choice, Matter, Reach, outward, plan
 
 NIGHT = datetime(2026, 11, 25, 7, 30, tzinfo=UTC)  # 23:30 in Los Angeles, 08:30 in Berlin
 NEWS = Matter("announcement", "announcement", Priority.medium)
@@ -22,10 +22,10 @@ MARCO = Standing(
 )
 
 switches = st.dictionaries(
-    st.tuples(st.sampled_from(["event:announcement", "category:announcement"]), st.sampled_from(OUTWARD)),
+    st.tuples(st.sampled_from(["event:announcement", "category:announcement"]), st.sampled_from(outward())),
     st.booleans(),
 )
-reaches = st.dictionaries(st.sampled_from(OUTWARD), st.sampled_from([None, "it bounced"]))
+reaches = st.dictionaries(st.sampled_from(outward()), st.sampled_from([None, "it bounced"]))
 standings = st.builds(
     Standing,
     role=st.sampled_from(["technician", "contact"]),

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notify_app.errors import Invalid
-from notify_app.policy.limits import LIMITS, LONGEST, Limit, Pace, burst_until, limit_until, usual
+from notify_app.policy.channel import Limit, limits, longest
+from notify_app.policy.limits import Pace, burst_until, limit_until
 from notify_app.policy.office import OfficeSettings, read
 
 pytestmark = pytest.mark.proves("A14")
@@ -65,11 +66,11 @@ def test_when_a_limit_lets_go_one_more_is_within_it(left: list[datetime]) -> Non
 
 
 def test_every_limit_is_a_setting_of_the_office_and_0_is_without() -> None:
-    assert Pace.of(OfficeSettings()).limits == LIMITS
-    assert all(getattr(OfficeSettings(), one.name) == usual(one.name) for one in LIMITS)
-    assert max(one.window for one in LIMITS) == LONGEST
+    assert Pace.of(OfficeSettings()).limits == limits()
+    assert all(OfficeSettings().most(one) == one.most for one in limits())
+    assert max(one.window for one in limits()) == longest()
     pace = Pace.of(read(OfficeSettings, {"sms_an_hour": 0, "sms_a_day": 5, "burst_seconds": 0}))
-    assert pace.limits_of("sms") == (Limit("sms_a_day", "sms", 5, DAY),)
+    assert [(one.name, one.most, one.window) for one in pace.limits_of("sms")] == [("sms_a_day", 5, DAY)]
     assert not pace.burst
 
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from notify_app import process, queue
-from notify_app.policy.retry import SCHEDULES
+from notify_app.policy.channel import channel as channel_type
 from tests.stories.conftest import DANA_MAIL, DANA_PHONE, MARCO_MAIL, MARCO_PHONE, OFFICE_MAIL
 
 
@@ -132,7 +132,7 @@ def test_what_may_pass_is_tried_again_with_growing_pauses_until_it_does(shop, ch
         shop.wait(row.next_attempt_at - shop.now() + timedelta(seconds=1))
     assert row.state == "sent"
     assert [one.outcome for one in shop.attempts(row)] == ["transient"] * 3 + ["accepted"]
-    for pause, gap in zip(pauses, SCHEDULES[channel].gaps, strict=False):
+    for pause, gap in zip(pauses, channel_type(channel).schedule.gaps, strict=False):
         assert gap / 2 <= pause <= gap, "half of the gap at least, and jitter"
     (shop.mail(DANA_MAIL) if channel == "email" else shop.sms(DANA_PHONE)).says("R-1")
     shop.silence()
@@ -145,7 +145,7 @@ def test_after_the_last_attempt_it_has_failed_and_the_next_channel_is_taken(shop
     shop.wait(timedelta(hours=1))
     row = shop.delivery("dana", "sms")
     assert (row.state, row.reason) == ("failed", "attempts_used_up")
-    assert len(shop.attempts(row)) == SCHEDULES["sms"].attempts >= 3
+    assert len(shop.attempts(row)) == channel_type("sms").schedule.attempts >= 3
     shop.mail(DANA_MAIL).says("is ready")
     shop.silence()
 
