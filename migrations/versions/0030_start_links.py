@@ -13,6 +13,7 @@ down_revision = "0024"
 branch_labels = None
 depends_on = None
 
+ENGINE = {"start_link": "SELECT, DELETE"}  # which organisation a token is of; the clean-up sweep
 THE_ORGANISATION = "nullif(current_setting('hub.organisation', true), '')::uuid"
 
 
@@ -46,8 +47,8 @@ def upgrade() -> None:
     op.execute(f"CREATE POLICY app ON start_link TO hub_app USING ({same}) WITH CHECK ({same})")
     op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON start_link TO hub_app")
     op.execute("CREATE POLICY engine ON start_link TO hub_engine USING (true) WITH CHECK (true)")
-    # which organisation a token is of; the clean-up sweep
-    op.execute("GRANT SELECT, DELETE ON start_link TO hub_engine")
+    for table, rights in ENGINE.items():
+        op.execute(f"GRANT {rights} ON {table} TO hub_engine")
     op.execute("GRANT SELECT ON start_link TO hub_backup")
 
 

@@ -14,9 +14,19 @@ from notify_app import process
 from notify_app.secrets import Secrets
 from tests.channels.web_stub import WebStub
 from tests.stories.conftest import MARCO_MAIL, MARCO_PHONE
+from tests.stories.test_d4_escalation import (
+    ADA_MAIL,
+    ADA_PHONE,
+    VERA_PHONE,
+    rule,
+    set_office,
+    submitted,
+    task,
+)
 
 pytestmark = pytest.mark.proves("E6", "A5")
 
+MINUTE = timedelta(minutes=1)
 TOKEN = "123456789:" + "B" * 35
 CHAT, OTHER = 700100200, 700100299
 
@@ -232,3 +242,113 @@ def test_a_chat_is_nothing_that_is_typed(shop, telegram):
     assert (
         marco.post("/preferences/addresses", csrf_token=token, channel="telegram", address="1").status == 404
     )
+
+
+# --- seeing to something --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def site(shop, telegram):
+    """Permits that Vera verifies; after ten minutes Vera and Ada, who both have a chat, are told that one waits."""
+    shop.person("vera", name="Vera Lind", sms=VERA_PHONE)
+    shop.person("ada", "administrator", name="Ada Quist", grade="A", sms=ADA_PHONE, email=ADA_MAIL)
+    set_office(shop, escalations_on=True)
+    people = [f"person:{shop.people[key].id}" for key in ("vera", "ada")]
+    rule(
+        shop,
+        {"after": 10, "tell": people, "says": "escalated"},
+        {"after": 30, "tell": people, "says": "escalated"},
+        kind="permit",
+    )
+    telegram.connect("vera")
+    telegram.connect("ada", OTHER)
+    telegram.api.asked.clear()
+    submitted(shop)
+    shop.wait(11 * MINUTE)
+    shop.forget()
+    return shop
+
+
+def buttons(telegram, chat):
+    """The data of the acknowledging buttons in a chat."""
+    rows = [
+        one["reply_markup"]["inline_keyboard"][0]
+        for one in telegram.sent
+        if one["chat_id"] == chat and "reply_markup" in one
+    ]
+    return [one["callback_data"] for row in rows for one in row if "callback_data" in one]
+
+
+@pytest.mark.proves("D4")
+def test_a_button_sees_to_what_waits_and_the_late_one_hears_who_it_was(site, telegram):
+    mine, others = buttons(telegram, CHAT), buttons(telegram, OTHER)
+    assert len(mine) == len(others) == 1, "only what asks to be seen to has one"
+    assert telegram.press(mine[0]).startswith("Thank you. You see to it: ")
+    assert task(site).acknowledged_by == site.people["vera"].id
+    assert telegram.press(others[0], OTHER).startswith("Vera Lind sees to it already: ")
+    assert telegram.press(mine[0]).startswith("Thank you. You see to it: "), "it was pressed twice"
+    before = len(telegram.sent)
+    site.wait(40 * MINUTE)
+    assert len(telegram.sent) == before, "the next level is not told"
+    site.forget()
+
+
+def test_a_button_counts_only_for_whom_it_was(site, telegram, shop):
+    telegram.connect("marco", 700100288)
+    mine = buttons(telegram, CHAT)[0]
+    for chat in (700100288, 700100277):  # Marco, who was not told, and nobody
+        assert telegram.press(mine, chat) == "This message was not for you."
+    assert telegram.press("see:nonsense") == "This message was not for you."
+    assert telegram.press(f"see:{'0' * 8}-0000-0000-0000-{'0' * 12}") == "This message was not for you."
+    assert task(site).acknowledged_by is None
+    site.forget()
+
+
+def test_where_messages_stay_here_a_pretended_chat_shows_them(shop):
+    shop.over("local")
+    browser = shop.browser("marco")
+    page = browser.submit("/preferences", "/preferences/telegram")
+    assert "Nothing leaves this machine" in page.text
+    news(shop, "medium")
+    row = shop.deliveries("marco", "telegram")[0]
+    assert (row.state, row.provider) == ("sent", "local")
+    outbox = shop.browser("olga").get(f"/outbox?channel=telegram&message={row.id}")
+    assert "Leave the hall." in outbox.text and "<iframe" not in outbox.html
+    shop.forget()
+
+
+def command(app):
+    with app.app_context():
+        return app.test_cli_runner().invoke(args=["telegram"])
+
+
+def test_the_command_agrees_with_telegram_on_where_it_reports(telegram):
+    app = telegram.hub.world.app
+    telegram.api.reset()
+    telegram.api.answers(200, b'{"ok": true, "result": {"username": "Evergreen_Bot"}}')
+    telegram.api.answers(200, b'{"ok": true, "result": true}')
+    said = command(app)
+    assert said.exit_code == 0, said.output
+    asked = json.loads(telegram.api.asked[1].body)
+    assert asked["url"] == f"{app.extensions['hub'].base_url}/inbound/telegram"
+    assert asked["secret_token"] == telegram._secret
+    assert set(asked["allowed_updates"]) == {"message", "callback_query", "my_chat_member"}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (
+            200,
+            b'{"ok": true, "result": {"username": "another_bot"}}',
+            "HUB_TELEGRAM_BOT: the token is of @another_bot",
+        ),
+        (401, b'{"ok": false, "description": "Unauthorized"}', "Telegram says: 401 Unauthorized"),
+    ],
+)
+def test_the_command_says_what_is_wrong(telegram, status, body, said):
+    telegram.api.reset()
+    telegram.api.answers(status, body)
+    answer = command(telegram.hub.world.app)
+    assert answer.exit_code == 1
+    assert said in answer.output

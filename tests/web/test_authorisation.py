@@ -58,6 +58,7 @@ INSIDE = {
     "people.remove_address": "d",
     "people.show": "ad",
     "preferences.add_address": "abtd",
+    "preferences.connect_telegram": "abtd",
     "item.mine": "",
     "keys.make": "d",  # for administrators: tests/web/api/test_keys.py
     "keys.revoke": "",
