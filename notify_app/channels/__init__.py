@@ -25,6 +25,7 @@ SHARED = {
     "http",
     "local",
     "sms_sns",
+    "telegram_update",
 }
 
 for _found in iter_modules(__path__):
