@@ -59,6 +59,11 @@ INSIDE = {
     "people.show": "ad",
     "preferences.add_address": "abtd",
     "preferences.connect_telegram": "abtd",
+    "push.acknowledge": "abtd",
+    "push.add": "abtd",
+    "push.pretend": "abtd",
+    "push.remove": "abtd",
+    "push.state": "abtd",
     "item.mine": "",
     "keys.make": "d",  # for administrators: tests/web/api/test_keys.py
     "keys.revoke": "",
