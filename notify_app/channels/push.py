@@ -167,7 +167,9 @@ class WebPush:
         try:
             signed: dict[str, str] = self._vapid.sign(claims)
         except VapidException as error:
-            raise GiveUp(f"No push service is at {parts.netloc}.", "bad_subscription", suppress=True) from error
+            raise GiveUp(
+                f"No push service is at {parts.netloc}.", "bad_subscription", suppress=True
+            ) from error
         return signed
 
 

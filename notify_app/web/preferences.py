@@ -26,6 +26,7 @@ from notify_app.pipeline.audience import Member, members
 from notify_app.pipeline.step import hub, step
 from notify_app.policy.channel import INBOX, shown
 from notify_app.policy.channel import channel as channel_type
+from notify_app.policy.routing import every
 from notify_app.web import digest, push, suppressed
 from notify_app.web.choices import category_rows, channel_rows, choices_from, chosen_by, event_rows
 from notify_app.web.extensions import limiter
@@ -300,7 +301,7 @@ def zone_options(chosen: str) -> list[dict[str, Any]]:
 
 
 def _addresses(rows: list[Any]) -> list[dict[str, Any]]:
-    channels = [None, *(row.channel for row in rows), None]
+    channels, each = [None, *(row.channel for row in rows), None], every()
     return [
         {
             "id": str(row.id),
@@ -312,6 +313,7 @@ def _addresses(rows: list[Any]) -> list[dict[str, Any]]:
             "reason": suppressed.advice(row.blocked, row.blocked_kind) if row.blocked else "",
             "first": channels[place] != row.channel,
             "last": channels[place + 2] != row.channel,
+            "every": row.channel in each,
         }
         for place, row in enumerate(rows)
     ]

@@ -47,7 +47,7 @@ async function open(url) {
   const here = to.origin === location.origin ? to.href : new URL('/inbox', location.origin).href;
   const [window] = await clients.matchAll({ type: 'window' });
   if (!window) return clients.openWindow(here);
-  await window.focus();
+  await window.focus().catch(() => {});                                // without a press a browser refuses
   return window.navigate(here).catch(() => clients.openWindow(here));
 }
 
