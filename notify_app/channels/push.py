@@ -11,6 +11,7 @@ import base64
 import json
 import re
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -112,7 +113,15 @@ class WebPush:
     provider = "vapid"
     instant = False
 
-    def __init__(self, secret_key: str, contact: str, *, instead: str = "") -> None:
+    def __init__(
+        self,
+        secret_key: str,
+        contact: str,
+        *,
+        instead: str = "",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._clock = clock
         self._vapid, self._contact, self._instead = Vapid02(_own_key(secret_key)), contact, instead
 
     def clean(self, address: str) -> str:
@@ -162,7 +171,7 @@ class WebPush:
 
     def _signed(self, endpoint: str) -> dict[str, str]:
         parts = urlsplit(endpoint)
-        until = int(time.time()) + TOKEN_LIFE
+        until = int(self._clock()) + TOKEN_LIFE
         claims = {"aud": f"{parts.scheme}://{parts.netloc}", "exp": until, "sub": self._contact}
         try:
             signed: dict[str, str] = self._vapid.sign(claims)

@@ -100,12 +100,12 @@ def _allow(address: str) -> None:
         devices.allow(conn, who.memberships, address, who.by)
 
 
-@blueprint.post("/push/<uuid:event_id>/acknowledge")
+@blueprint.post("/push/<uuid:id>/acknowledge")
 @allow("member")
-def acknowledge(event_id: UUID) -> ResponseReturnValue:
+def acknowledge(id: UUID) -> ResponseReturnValue:
     """See to what a push told of; says who was first. 404 where one was not told of it."""
     for one in viewer().memberships:
         with step(one.organisation_id) as work:
-            if work.one(TOLD, event=event_id, me=one.person_id):
-                return jsonify(said=replies.acknowledge(work, event_id, one.person_id))
+            if work.one(TOLD, event=id, me=one.person_id):
+                return jsonify(said=replies.acknowledge(work, id, one.person_id))
     raise NotFound("There is no such message.")

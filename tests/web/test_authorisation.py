@@ -59,8 +59,8 @@ INSIDE = {
     "people.show": "ad",
     "preferences.add_address": "abtd",
     "preferences.connect_telegram": "abtd",
-    "push.acknowledge": "abtd",
-    "push.add": "abtd",
+    "push.acknowledge": "b",  # who was told of it
+    "push.add": "",  # here messages stay on the machine
     "push.pretend": "abtd",
     "push.remove": "abtd",
     "push.state": "abtd",
@@ -137,6 +137,7 @@ OUTSIDE = {
     "link.act",
     "link.show",
     "openapi.show",
+    "push.worker",
     "receipts.sms",  # of SNS, by its signature: tests/stories/test_feedback.py
     "receipts.sns",
     "telegram.take",  # of Telegram, by its secret: tests/stories/test_telegram.py
@@ -213,6 +214,7 @@ def scene(shop: Shop) -> dict[str, UUID]:
         "preferences": address,
         "outbox": mail,
         "alert": line.event_id,
+        "push.acknowledge": line.event_id,
         "notification": line.id,
         "people": bob,
         "rollcall": alarm.event_id,
