@@ -60,6 +60,11 @@ class Settings:
         "By whom each channel sends, as HUB_EMAIL_PROVIDER, or several accounts, as HUB_EMAIL_ACCOUNTS: docs/channels.md.",
         default=(),
     )
+    outgoing_url: str = _setting(
+        "HUB_OUTGOING_URL",
+        "Where calls to addresses go that people have typed or browsers given, if not to these (a proxy that you trust, test).",
+        default="",
+    )
     telegram_token: str = _setting(
         "HUB_TELEGRAM_TOKEN", "The token of the bot, as @BotFather has given it.", default=""
     )
@@ -272,6 +277,8 @@ class Settings:
                 )
         if self.sns_url and urlsplit(self.sns_url).scheme not in ("http", "https"):
             raise SettingsError("HUB_SNS_URL: begin it with https:// (or http://).")
+        if self.outgoing_url and urlsplit(self.outgoing_url).scheme not in ("http", "https"):
+            raise SettingsError("HUB_OUTGOING_URL: begin it with https:// (or http://).")
         if self.telegram_url and urlsplit(self.telegram_url).scheme not in ("http", "https"):
             raise SettingsError("HUB_TELEGRAM_URL: begin it with https:// (or http://).")
         if not 1 <= self.soft_bounces <= 1000:

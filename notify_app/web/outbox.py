@@ -18,6 +18,7 @@ from flask_babel import gettext as _
 from notify_app.errors import NotFound
 from notify_app.pipeline.step import Step, step
 from notify_app.policy.channel import channel
+from notify_app.policy.channel import shown as known_as
 from notify_app.policy.routing import outward
 from notify_app.web.guard import allow
 from notify_app.web.identity import viewer
@@ -151,7 +152,7 @@ def _line(row: Any, url: str, view: Reader, *, current: bool) -> dict[str, Any]:
         "channel": row.channel,
         "channel_title": channel_title(row.channel),
         "to_name": row.to_name,
-        "to_address": row.address,
+        "to_address": known_as(row.channel, row.address),
         "subject": body.get("subject", "") if row.body else row.title or "",
         "preview": " ".join(body.get("text", "").split())[:PREVIEW] or _("It is written when it leaves."),
         "when": view.when(row.at),
