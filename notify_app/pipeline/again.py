@@ -18,12 +18,25 @@ from sqlalchemy import TextClause, text
 
 from notify_app.domains.base import Priority
 from notify_app.pipeline.digest import PURPOSE as DIGEST
+from notify_app.pipeline.step import Step
 from notify_app.policy.channel import channel as channel_type
+from notify_app.policy.channel import in_order
 from notify_app.policy.quiet import QuietHours, release_at
 from notify_app.policy.reasons import Reason
 from notify_app.policy.routing import Choice, Matter, switched_off
 
-__all__ = ["COLLECTED", "PRIORITIES", "WAITING", "Refusal", "about_held", "question", "refusal"]
+__all__ = [
+    "COLLECTED",
+    "PRIORITIES",
+    "WAITING",
+    "Refusal",
+    "about_ended",
+    "about_held",
+    "question",
+    "refusal",
+    "relied_on",
+    "too_old",
+]
 
 PRIORITIES = dict(enumerate(Priority, 1))
 OFF_SECONDS = 300.0  # so often is asked whether the office tells people again
@@ -72,6 +85,7 @@ LATELY = """,
 """
 READ = text(FACTS.format(more=LATELY, which="d.token = :token AND d.state = 'sending'"))
 READ_HELD = text(FACTS.format(more="", which="d.state = 'held'"))
+READ_ENDED = text(FACTS.format(more="", which="d.settled_at IS NOT NULL"))
 
 
 @dataclass(frozen=True)
@@ -97,6 +111,22 @@ def about_held(ids: Sequence[UUID]) -> tuple[TextClause, dict[str, Any]]:
     return READ_HELD, {"ids": list(ids)}
 
 
+def about_ended(step: Step, ids: Sequence[UUID]) -> tuple[TextClause, dict[str, Any]]:
+    """The same of deliveries that have come to an end, for who thinks of sending them again."""
+    return READ_ENDED, {"org": step.organisation_id, "ids": [str(one) for one in ids]}
+
+
+def relied_on() -> tuple[str, ...]:
+    """The channels of which a message counts as having reached somebody."""
+    return tuple(one.name for one in in_order() if one.rank is not None)
+
+
+def too_old(row: Any, now: datetime) -> Refusal | None:
+    """Whether it has waited for longer than its channel's messages are of use."""
+    oldest = channel_type(row.channel).schedule.oldest(PRIORITIES[row.priority].value)
+    return Refusal("skipped", Reason.too_old) if now - row.due_at > oldest else None
+
+
 def refusal(row: Any, fact: Any, now: datetime) -> Refusal | None:
     """Why this claimed row must not leave now, or None. URGENT passes choices, quiet hours and that it was seen (another
     phone may lie elsewhere), and its first attempt passes its age; a test passes choices and quiet hours too."""
@@ -115,9 +145,9 @@ def _not_any_more(row: Any, fact: Any, now: datetime) -> Refusal | None:
         return Refusal("skipped", Reason.withdrawn)
     if fact.carried and not fact.unread and not urgent:
         return Refusal("skipped", Reason.read_meanwhile)
-    oldest = channel_type(row.channel).schedule.oldest(PRIORITIES[row.priority].value)
-    if now - row.due_at > oldest and not (urgent and row.attempts == 1):
-        return Refusal("skipped", Reason.too_old)
+    late = too_old(row, now)
+    if late and not (urgent and row.attempts == 1):
+        return late
     if fact.gone:
         return Refusal("skipped", Reason.person_left)
     if not fact.theirs:

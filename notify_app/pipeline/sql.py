@@ -64,6 +64,7 @@ __all__ = [
     "TIDY_OLD",
     "TIDY_PERMITS",
     "TO_WARN",
+    "TRY_ACCOUNT",
     "WAITING",
 ]
 
@@ -537,6 +538,13 @@ FIND_CHATS = text(
     SELECT a.organisation_id, a.person_id FROM address a
     JOIN person p ON p.organisation_id = a.organisation_id AND p.id = a.person_id AND p.left_at IS NULL
     WHERE a.channel = :channel AND a.value = :chat ORDER BY a.organisation_id, a.person_id
+    """
+)
+# an administrator has seen to it: the pause is over, and the next message tries
+TRY_ACCOUNT = text(
+    """
+    UPDATE provider_account SET paused_until = hub_now()
+    WHERE channel = :channel AND name = :name AND paused_until > hub_now()
     """
 )
 FIND_DEVICES = text(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["Reason", "sentence"]
+__all__ = ["Reason", "sentence", "titled"]
 
 
 class Reason(StrEnum):
@@ -126,6 +126,12 @@ class _Known(dict[str, Any]):
 
 # for who reads it about themselves
 YOURS = (("They ", "You "), ("Their ", "Your "), (" their ", " your "), ("themselves", "yourself"))
+
+
+def titled(reason: Reason) -> str:
+    """The sentence of a reason where nothing particular is known: of many, or as the title of a group."""
+    pattern = SENTENCES[reason]
+    return pattern if "{" not in pattern else f"{reason.value.replace('_', ' ').capitalize()}."
 
 
 def sentence(reason: str, values: Mapping[str, Any] | None = None, *, you: bool = False) -> str:

@@ -86,7 +86,8 @@ def _channel(row: Any, read: Reader) -> dict[str, Any]:
     text = _("%(good)d of %(n)d attempts accepted in 24 hours.", good=row.good, n=row.n)
     if row.error and tone != "good":
         text = f"{text} {_('Last error: %(error)s', error=row.error)}"
-    return _line(channel_title(row.channel), text, tone, read.when(row.last_good))
+    line = _line(channel_title(row.channel), text, tone, read.when(row.last_good))
+    return line | {"url": url_for("providers.show")}
 
 
 def _line(title: str, text: str, tone: str, when: dict[str, str] | None) -> dict[str, Any]:

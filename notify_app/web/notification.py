@@ -191,6 +191,7 @@ def _delivery(sent: why.Sent, read: Reader, for_office: bool) -> dict[str, Any]:
         "when": read.when(sent.at),
         "next": read.when(sent.next_at),
         "cost": price(sent.cost),
+        "url": url_for("deliveries.one", id=sent.id) if for_office else None,
         "message_url": url_for("outbox.show", message=sent.id)
         if for_office and sent.provider == "local"
         else None,

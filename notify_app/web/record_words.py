@@ -12,6 +12,7 @@ from uuid import UUID
 
 from flask import url_for
 from flask_babel import gettext as _
+from flask_babel import ngettext
 
 from notify_app.models import Who
 from notify_app.policy.routing import DIGEST
@@ -65,6 +66,7 @@ def kind_title(kind: str) -> str:
     titles = {
         "person": _("People"),
         "address": _("Addresses"),
+        "deliveries": _("Messages sent again"),
         "preference": _("Preferences"),
         "office": _("Switches and settings"),
         "key": _("Keys of programs"),
@@ -170,6 +172,15 @@ def _address_opted_out(_before: Values, after: Values) -> str:
 
 def _address_opted_in(_before: Values, after: Values) -> str:
     return _("Wants messages at %(address)s again.", address=_address(after))
+
+
+def _replayed(_before: Values, after: Values) -> str:
+    return ngettext(
+        "%(num)d message sent again. Why: %(reason)s",
+        "%(num)d messages sent again. Why: %(reason)s",
+        after["count"],
+        reason=after["reason"],
+    )
 
 
 def _address(values: Values) -> str:
@@ -351,6 +362,7 @@ SENTENCES: Mapping[str, Callable[[Values, Values], str]] = {
     What.address_released: _address_released,
     What.address_opted_out: _address_opted_out,
     What.address_opted_in: _address_opted_in,
+    What.replayed: _replayed,
     What.choices: _choices,
     What.quiet_hours: _quiet,
     What.digest: _digest,

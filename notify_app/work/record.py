@@ -42,6 +42,7 @@ class What(StrEnum):
     address_released = "address.released"
     address_opted_out = "address.opted_out"
     address_opted_in = "address.opted_in"
+    replayed = "deliveries.replayed"
     choices = "preference.choices"
     quiet_hours = "preference.quiet_hours"
     digest = "preference.digest"

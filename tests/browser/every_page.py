@@ -117,6 +117,7 @@ def furnish(office: Office, words: dict[str, str] | None = None) -> None:
     change(office, said)
     together(office, said)
     spend(office)
+    refused(office)
     adam = office.person("adam", "administrator", name="Adam Berg")
     for number, name in enumerate(("Night report", said["reward"])):
         office.site.build.insert(
@@ -440,6 +441,27 @@ def message(key: str, channel: str) -> Callable[[Office], str]:
     return lambda office: f"/outbox?message={office.messages(key, channel)[0].id}"
 
 
+def refused(office: Office) -> None:
+    """Two mails that the provider refused, with their attempts."""
+    office.site.build.run(
+        "WITH two AS (SELECT id, organisation_id FROM delivery WHERE organisation_id = :org AND channel = 'email' "
+        "AND state = 'sent' AND purpose = 'notification' ORDER BY id DESC LIMIT 2), gone AS ("
+        "UPDATE delivery d SET state = 'failed', reason = 'provider_refused', detail = '554 5.7.1: policy: not today' "
+        "FROM two WHERE d.organisation_id = two.organisation_id AND d.id = two.id RETURNING d.id) "
+        "UPDATE attempt a SET outcome = 'permanent', provider_id = NULL, response = NULL, error_code = '554', "
+        "error = '554 5.7.1: policy: not today' FROM two WHERE a.organisation_id = two.organisation_id AND a.delivery_id = two.id",
+        org=office.organisation.id,
+    )
+
+
+def delivery(state: str) -> Callable[[Office], str]:
+    """The newest mail that came to this state."""
+    statement = "SELECT id FROM delivery WHERE organisation_id = :org AND channel = 'email' AND state = :state ORDER BY id DESC LIMIT 1"
+    return lambda office: (
+        f"/deliveries/{office.site.build.one(statement, org=office.organisation.id, state=state).id}"
+    )
+
+
 def written(state: str, path: str = "/sent/{id}") -> Callable[[Office], str]:
     """What was written and has come to this state."""
     statement = "SELECT id FROM written_message WHERE organisation_id = :org AND state = :state"
@@ -522,6 +544,17 @@ PLACES = (
     Place("record-person", "ada", lambda office: f"/record?person={office.people['marco'].id}"),
     Place("person-new", "ada", at("/people/new")),
     Place("switches", "ada", at("/switches")),
+    Place("deliveries", "ada", at("/deliveries?days=400")),
+    Place("deliveries-nothing", "ada", at("/deliveries?q=nothing+is+called+this")),
+    Place("deliveries-failed", "ada", at("/deliveries/failed")),
+    Place(
+        "deliveries-again",
+        "ada",
+        at("/deliveries/again?channel=email&reason=provider_refused&provider=local"),
+    ),
+    Place("delivery", "ada", delivery("failed")),
+    Place("delivery-sent", "ada", delivery("sent")),
+    Place("providers", "ada", at("/providers")),
     Place("spend", "ada", at("/spend?people=1"), opens="#days-numbers summary"),
     Place("spend-office", "alice", at("/spend")),
     Place("spend-month", "ada", at("/spend?month=2020-01")),
