@@ -96,6 +96,11 @@ class Settings:
         "Where SNS's certificates and confirmations are asked for, if not where SNS says (VPC, test).",
         default="",
     )
+    outgoing_url: str = _setting(
+        "HUB_OUTGOING_URL",
+        "Where what is posted outside goes, if not where its address says (a trusted proxy, test).",
+        default="",
+    )
     soft_bounces: int = _setting(
         "HUB_SOFT_BOUNCES",
         "After so many messages that came back within 14 days for a cause that may pass, an address is blocked.",
@@ -244,6 +249,8 @@ class Settings:
         if not 1 <= self.keep_days <= 36_500:
             raise SettingsError("HUB_KEEP_DAYS: use a number from 1 to 36500.")
         _https("HUB_HEARTBEAT_URL", self.heartbeat_url)
+        if self.outgoing_url and urlsplit(self.outgoing_url).scheme not in ("http", "https"):
+            raise SettingsError("HUB_OUTGOING_URL: begin it with https:// (or http://).")
         self._check_sns()
         if min(self.lease, self.poll, self.drain) <= timedelta(0):
             raise SettingsError(

@@ -66,6 +66,7 @@ class Message:
     thread: str | None = None  # key of the conversation (an item), so that mail programs group its messages
     link: str | None = None  # the action link, already inside the bodies
     max_price: Decimal | None = None  # most that this SMS may cost in US$; None: the installation's limit
+    keys: tuple[str, ...] = field(default=(), repr=False)  # with which it is signed, the newest first
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from sqlalchemy import text
 from notify_app.channels.base import Message, Sender
 from notify_app.domains.base import Draft
 from notify_app.ids import new_id
-from notify_app.pipeline import again, collected, digest_words
+from notify_app.pipeline import again, collected, digest_words, endpoints
 from notify_app.pipeline.audience import Member, members
 from notify_app.pipeline.digest import PURPOSE as DIGEST
 from notify_app.pipeline.outbox import body_hash
@@ -102,8 +102,9 @@ class Office:
         return cls(sender, Pace.of(read(OfficeSettings, row.settings)), row.now, row.has_budget)
 
     def message(self, row: Any, fact: Any, body: Body) -> Message:
-        """The message of a claimed delivery; `fact` is what `again` has read of it."""
-        return Message(
+        """The message of a claimed delivery; `fact` is what `again` has read of it. Raises ValueError where an endpoint's
+        secrets cannot be opened."""
+        message = Message(
             delivery_id=row.id,
             channel=row.channel,
             address=row.address,
@@ -117,6 +118,7 @@ class Office:
             thread=str(fact.item_id) if fact.item_id else None,
             link=absolute(fact.action_url) if fact.action_url else None,
         )
+        return endpoints.to_send(message, fact)
 
 
 @dataclass(frozen=True)
