@@ -58,6 +58,7 @@ SCREENS = (
     "api.people",
     "api.happenings",
     "keys",
+    "endpoints",
 )
 
 

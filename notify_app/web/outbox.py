@@ -17,8 +17,7 @@ from flask_babel import gettext as _
 
 from notify_app.errors import NotFound
 from notify_app.pipeline.step import Step, step
-from notify_app.policy.channel import channel
-from notify_app.policy.routing import outward
+from notify_app.policy.channel import channel, channels
 from notify_app.web.guard import allow
 from notify_app.web.identity import viewer
 from notify_app.web.outbox_message import COLUMNS, local_channels, one, shown
@@ -62,7 +61,7 @@ class Filters:
         """From the query of the address."""
         return cls(
             given.get("person", "") if uuid_or_none(given.get("person")) else "",
-            given.get("channel", "") if given.get("channel") in outward() else "",
+            given.get("channel", "") if given.get("channel") in {one.name for one in channels()} else "",
             given.get("state", "") if given.get("state") in STATES else "",
             given.get("before", ""),
             given.get("after", ""),

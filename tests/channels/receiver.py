@@ -130,9 +130,7 @@ class Receiver:
 
     def _serve(self, request: BaseHTTPRequestHandler) -> None:
         body = request.rfile.read(int(request.headers.get("Content-Length", 0)))
-        posted = Posted(
-            request.path, {name.lower(): value for name, value in request.headers.items()}, body
-        )
+        posted = Posted(request.path, {name.lower(): value for name, value in request.headers.items()}, body)
         with self._lock:
             self.got.append(posted)
             answer, released = self._next(request.path), self._released
