@@ -272,8 +272,8 @@ def _workers(database: Settings) -> Iterator[dict[str, WorkerProcess]]:
         worker.settings = replace(
             database,
             of_channels=(
-                ("HUB_EMAIL_PROVIDER", provider),
                 *(one for one in database.of_channels if sms == "sns" or one[0] not in OUTSIDE),
+                ("HUB_EMAIL_PROVIDER", provider),  # the last one counts
             ),
         )
         made[provider] = worker
