@@ -41,10 +41,10 @@ def create_app(settings: Settings | None = None, *, pages: bool = True) -> Flask
     )
     app.config.from_mapping(_flask_config(settings))
     app.extensions["hub"] = settings
+    _check_prices(settings)
+    _check_accounts(settings)  # by which the channels are known, which packs name
     domains.load()
     wording.check_files()
-    _check_prices(settings)
-    _check_accounts(settings)
 
     extensions.db.init_app(app)
     with app.app_context():

@@ -34,7 +34,9 @@ def init_app(app: Flask) -> None:
         why,
         template,
         office,
+        channels,
         events,
+        telegram,
         api_key,
     ):
         app.cli.add_command(command)
@@ -267,6 +269,45 @@ def events() -> None:
     from notify_app.pipeline import catalogue
 
     click.echo(catalogue.document(), nl=False)
+
+
+@click.command("channels")
+def channels() -> None:
+    """Print what each channel is, as docs/channels.md keeps it (flask channels > docs/channels.md)."""
+    from notify_app.pipeline import channel_catalogue
+
+    click.echo(channel_catalogue.document(), nl=False)
+
+
+@click.command("telegram")
+def telegram() -> None:
+    """Have Telegram report to this hub what people write to the bot and press there. Run it once, and after HUB_SECRET_KEY,
+    HUB_BASE_URL or the token has changed."""
+    from notify_app import channels
+    from notify_app.channels.base import ChannelFailure
+    from notify_app.channels.telegram import Bot
+    from notify_app.secrets import Secrets
+    from notify_app.web.api.telegram import SHARED
+
+    settings: Settings = current_app.extensions["hub"]
+    accounts = channels.build(settings).get("telegram", ())
+    bot = accounts[0].channel if accounts else None
+    if not isinstance(bot, Bot):
+        raise click.ClickException("There is no bot: set HUB_TELEGRAM_PROVIDER=bot, its token and its name.")
+    if not settings.base_url.startswith("https://"):
+        raise click.ClickException(
+            "HUB_BASE_URL: begin it with https://; Telegram reports to no other address."
+        )
+    try:
+        name = bot.name_of_bot()
+        if name.lower() != settings.telegram_bot.lower():
+            raise click.ClickException(
+                f"HUB_TELEGRAM_BOT: the token is of @{name}, not @{settings.telegram_bot}."
+            )
+        bot.listen(f"{settings.base_url}/inbound/telegram", Secrets(settings.secret_key).shared(SHARED))
+    except ChannelFailure as error:
+        raise click.ClickException(f"Telegram says: {error.reason}") from None
+    _say(f"@{name} reports to {settings.base_url}/inbound/telegram")
 
 
 @click.command("api-key")

@@ -60,6 +60,15 @@ class Settings:
         "By whom each channel sends, as HUB_EMAIL_PROVIDER, or several accounts, as HUB_EMAIL_ACCOUNTS: docs/channels.md.",
         default=(),
     )
+    telegram_token: str = _setting(
+        "HUB_TELEGRAM_TOKEN", "The token of the bot, as @BotFather has given it.", default=""
+    )
+    telegram_bot: str = _setting("HUB_TELEGRAM_BOT", "The name of the bot, without the @.", default="")
+    telegram_url: str = _setting(
+        "HUB_TELEGRAM_URL",
+        "Where the Bot API is asked, if not at api.telegram.org (a server of one's own, test).",
+        default="",
+    )
     aws_region: str = _setting("AWS_REGION", "Region of SES and SNS.", default="us-east-1")
     aws_access_key_id: str = _setting(
         "AWS_ACCESS_KEY_ID", "AWS key; empty uses boto3's own chain.", default=""
@@ -270,6 +279,8 @@ class Settings:
                 )
         if self.sns_url and urlsplit(self.sns_url).scheme not in ("http", "https"):
             raise SettingsError("HUB_SNS_URL: begin it with https:// (or http://).")
+        if self.telegram_url and urlsplit(self.telegram_url).scheme not in ("http", "https"):
+            raise SettingsError("HUB_TELEGRAM_URL: begin it with https:// (or http://).")
         if not 1 <= self.soft_bounces <= 1000:
             raise SettingsError("HUB_SOFT_BOUNCES: use a number from 1 to 1000.")
 

@@ -61,6 +61,10 @@ class Secrets:
     def _tag(self, body: bytes) -> bytes:
         return hmac.digest(self._key(b"links"), body, "sha256")[:TAG_BYTES]
 
+    def shared(self, purpose: str) -> str:
+        """A secret that another system is given, to show it each time that it calls: 43 characters."""
+        return base64.urlsafe_b64encode(self._key(b"shared." + purpose.encode())).decode().rstrip("=")
+
     @staticmethod
     def hash_token(token: str) -> bytes:
         """What is stored of a random token; it has enough entropy to need no salt."""

@@ -22,8 +22,10 @@ SHARED = {
     "email_build",
     "email_ses",
     "email_smtp",
+    "http",
     "local",
     "sms_sns",
+    "telegram_update",
 }
 
 for _found in iter_modules(__path__):

@@ -53,18 +53,19 @@ class Message:
     """One message to one address, rendered and ready: a retry sends these same values."""
 
     delivery_id: str  # the outbox row, for logs
-    channel: str  # "email" or "sms"
+    channel: str  # as it is declared: "email", "sms"
     address: str  # one address, as `clean` returned it
     attempt: int  # 1 for the first
     idempotency_key: str  # the same for every attempt of a delivery; the Message-ID is made from it
     priority: str  # urgent, high, medium or low
-    subject: str = ""  # email only
-    text: str = ""  # the SMS itself, or the plain part of an email
+    subject: str = ""  # where the channel has one
+    text: str = ""  # the message itself, or the plain part of an email
     html: str = ""  # email only; empty sends the plain part alone
     sender: Sender = field(default_factory=Sender)
     headers: tuple[tuple[str, str], ...] = ()  # further email headers, such as List-Unsubscribe
     thread: str | None = None  # key of the conversation (an item), so that mail programs group its messages
     link: str | None = None  # the action link, already inside the bodies
+    asks: str = ""  # the event that its reader is to acknowledge, for a channel that has a button for it
     max_price: Decimal | None = None  # most that this SMS may cost in US$; None: the installation's limit
     keys: tuple[str, ...] = field(default=(), repr=False)  # with which it is signed, the newest first
 
@@ -73,7 +74,7 @@ class Message:
 class Receipt:
     """The provider accepted the message. That is not delivery."""
 
-    provider: str  # "smtp", "ses", "sns" or "local"
+    provider: str  # as "smtp", "ses", "sns", "local"
     provider_id: str  # the provider's own id, by which its later reports name the message
     response: str = ""  # what it answered, redacted, at most RESPONSE_LIMIT characters
     segments: int = 0  # of an SMS
@@ -83,7 +84,7 @@ class Receipt:
 class Channel(Protocol):
     """One provider of one channel. Safe to use from many threads at once."""
 
-    name: str  # the channel: "email", "sms"
+    name: str  # the channel, as it is declared
     provider: str
     instant: bool  # `send` asks nobody and never waits: it needs no thread
 

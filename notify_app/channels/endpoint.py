@@ -8,17 +8,13 @@ from __future__ import annotations
 
 import base64
 import hmac
-import http.client
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from notify_app import outgoing
 from notify_app.channels.base import (
-    Ambiguous,
     Channel,
     ChannelFailure,
     GiveUp,
@@ -28,10 +24,12 @@ from notify_app.channels.base import (
     Throttled,
     TryLater,
 )
-from notify_app.outgoing import Answer, Inside, Unanswered
+from notify_app.channels.http import call, wait_of
+from notify_app.channels.local import Local
+from notify_app.outgoing import Answer
 from notify_app.policy.channel import ChannelType, Provider, Schedule, declare, gaps
 
-__all__ = ["ENDPOINT", "GONE", "HttpEndpoint", "LocalEndpoint", "clean_url", "headers"]
+__all__ = ["ENDPOINT", "GONE", "HttpEndpoint", "clean_url", "headers"]
 
 TIMEOUT = 15.0
 LONGEST_URL = 2048
@@ -100,20 +98,7 @@ class HttpEndpoint:
     def send(self, message: Message) -> Receipt:
         url = message.address
         signed = headers(message, int(self._clock()))
-        try:
-            answer = outgoing.post(
-                url, message.text.encode(), signed, instead=self._instead, timeout=self._timeout
-            )
-        except Inside as error:
-            raise GiveUp("The address is an internal one; only public ones are called.", "inside") from error
-        except Unanswered as error:
-            raise Ambiguous(
-                f"It was posted, and there was no whole answer: {_plain(error)}.", "unanswered"
-            ) from error
-        except (OSError, http.client.HTTPException) as error:
-            raise TryLater(f"It could not be reached: {_plain(error)}.", "unreached") from error
-        except ValueError as error:
-            raise GiveUp("The address cannot be called.", "bad_url") from error
+        answer = call(url, message.text.encode(), signed, instead=self._instead, timeout=self._timeout)
         if 200 <= answer.status < 300:
             return Receipt(self.provider, message.idempotency_key, _shown(answer, url))
         raise _failure(answer, url, message)
@@ -122,26 +107,9 @@ class HttpEndpoint:
         """Nothing is open."""
 
 
-class LocalEndpoint:
-    """Keeps what would have been posted on this machine: the outbox page shows it."""
-
-    name = "endpoint"
-    provider = "local"
-    instant = True
-
-    def clean(self, address: str) -> str:
-        return clean_url(address)
-
-    def send(self, message: Message) -> Receipt:
-        return Receipt("local", f"local-{message.idempotency_key}", "Kept on this machine; nothing was sent.")
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-
 def _failure(answer: Answer, url: str, message: Message) -> ChannelFailure:
     status, says, code = answer.status, _shown(answer, url), str(answer.status)
-    wait = _retry_after(answer.headers)
+    wait = _wait(answer)
     if status == 410:
         return GiveUp(f"It says that it is gone ({says}).", GONE)
     if 300 <= status < 400:
@@ -156,29 +124,20 @@ def _failure(answer: Answer, url: str, message: Message) -> ChannelFailure:
 def _shown(answer: Answer, url: str) -> str:
     """The status and the beginning of what was answered, without the address: that of Slack is a secret."""
     said = " ".join(answer.body.decode("utf-8", "replace").split())
-    for part in (url, urlsplit(url).path):
+    parts = urlsplit(url)
+    for part in (url, parts.path, parts.query):
         said = said.replace(part, "…") if len(part) > 1 else said
     return f"{answer.status} {said[:SHOWN]}".strip()
 
 
-def _plain(error: Exception) -> str:
-    return str(error) or type(error).__name__
-
-
-def _retry_after(given: Mapping[str, str]) -> timedelta | None:
-    """How long it wants to be left alone: in seconds, or until a time by its own clock."""
-    value = given.get("retry-after", "").strip()
-    if value.isascii() and value.isdigit():
-        return min(timedelta(seconds=int(value[:9])), LONGEST_WAIT)
-    try:
-        wait = parsedate_to_datetime(value) - parsedate_to_datetime(given.get("date", ""))
-    except (TypeError, ValueError):
-        return None
-    return max(timedelta(0), min(wait, LONGEST_WAIT))
+def _wait(answer: Answer) -> timedelta | None:
+    """How long it wants to be left alone, at most a day."""
+    asked = wait_of(answer)
+    return min(asked, LONGEST_WAIT) if asked is not None else None
 
 
 def _local(settings: Any, url: str) -> Channel:  # noqa: ARG001
-    return LocalEndpoint()
+    return Local("endpoint", clean_url)
 
 
 def _http(settings: Any, url: str) -> Channel:  # noqa: ARG001

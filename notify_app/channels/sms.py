@@ -38,6 +38,7 @@ SMS = ChannelType(
     rank=1,
     told=("urgent", "high"),  # A5
     parts={"text": "sms"},
+    answers="code",
     address=AddressField(
         label="Mobile number",
         title="Add a mobile number",

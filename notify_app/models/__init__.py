@@ -43,6 +43,7 @@ from notify_app.models.organisation import (
 )
 from notify_app.models.record import Audit, Who
 from notify_app.models.spend import SmsBudget, SmsHold, SmsSpent
+from notify_app.models.start_link import StartLink
 from notify_app.models.wish import Absence, Digest, Preference, PreferenceChoice, Template, TemplateVersion
 from notify_app.models.work import (
     Change,
@@ -117,6 +118,7 @@ __all__ = [
     "SmsHold",
     "SmsSpent",
     "Source",
+    "StartLink",
     "Suppression",
     "SweepRun",
     "Task",

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import text
 
@@ -27,6 +28,7 @@ from notify_app.pipeline.outbox import body_hash
 from notify_app.pipeline.step import Step
 from notify_app.pipeline.wording import TemplateProblem, Wording, Words, absolute, on_behalf
 from notify_app.policy import sms
+from notify_app.policy.channel import channel as channel_type
 from notify_app.policy.formats import unpack
 from notify_app.policy.limits import Pace
 from notify_app.policy.office import Branding, OfficeSettings, read
@@ -37,7 +39,8 @@ __all__ = ["KEEP", "KEPT", "OFFICE", "Body", "Office", "Unwritten", "given", "lo
 
 log = logging.getLogger(__name__)
 
-Body = Mapping[str, str | None]  # subject, html and text of an email; the text of an SMS
+# subject, html and text of an email; the text of an SMS; `asks`: the event that a button acknowledges
+Body = Mapping[str, str | None]
 LONGEST_ERROR = 500
 PRIORITIES = again.PRIORITIES
 
@@ -52,7 +55,7 @@ OFFICE = text(
 KEPT = text(
     """
     SELECT CAST(c.id AS text) AS id, b.* FROM content c
-    CROSS JOIN LATERAL jsonb_to_record(c.body) AS b(subject text, text text, html text)
+    CROSS JOIN LATERAL jsonb_to_record(c.body) AS b(subject text, text text, html text, asks text)
     WHERE c.organisation_id = :org AND c.id = ANY(CAST(:ids AS uuid[]))
     """
 )
@@ -117,6 +120,7 @@ class Office:
             sender=self.sender,
             thread=str(fact.item_id) if fact.item_id else None,
             link=absolute(fact.action_url) if fact.action_url else None,
+            asks=body.get("asks") or "",
         )
         return endpoints.to_send(message, fact)
 
@@ -131,12 +135,14 @@ class Unwritten:
     action: str
     stands_in_for: str | None = None
     code: str = ""  # with which its reader answers
+    asks: UUID | None = None  # the event that its reader acknowledges by a button
 
     def body(self) -> Body | str:
         """The body, or a sentence that says why there is none."""
         try:
             written: Body = self.words.bodies(self.row.channel, self.member, self.action)
             written = self._on_behalf(written, self.stands_in_for) if self.stands_in_for else written
+            written = {**written, "asks": str(self.asks)} if self.asks else written
             return self._asking(written) if self.code else written
         except Exception as error:  # noqa: BLE001 - `said` logs what is no template's problem
             return said(error, self.row)
@@ -163,7 +169,8 @@ def look(work: Step, rows: Sequence[Any], facts: Mapping[str, Any]) -> list[Unwr
     events = {one.id: one for one in work.all(EVENTS, ids=list(asked))}
     readers = members(work, {row.person_id for row in rows})
     digests = digest_words.look(work, office, [row.id for row in rows if row.purpose == DIGEST])
-    answers = _codes(work, rows, said_of, parts)
+    asking_ = _asking(work, rows, said_of, parts)
+    answers = _codes(work, rows, said_of, asking_)
     known: dict[Any, Wording | str] = {}  # the words of an event are the same for all who read it
     found: list[Unwritten | tuple[Any, str]] = []
     for row in rows:
@@ -185,19 +192,35 @@ def look(work: Step, rows: Sequence[Any], facts: Mapping[str, Any]) -> list[Unwr
         else:
             action = collected.leads_to(reader) if len(lines) > 1 else one.action_url or ""
             absent = one.stands_in_for if len(lines) < 2 else None  # of many, each line says it
-            found.append(Unwritten(row, words, reader, action, absent, answers.get(row.id, "")))
+            found.append(
+                Unwritten(
+                    row, words, reader, action, absent, answers.get(row.id, ""), _button(row, one, asking_)
+                )
+            )
     return found
 
 
-def _codes(
+def _asking(
     work: Step, rows: Sequence[Any], said_of: Mapping[str, Any], parts: Mapping[str, Any]
-) -> dict[str, str]:
-    """The codes of those SMS that ask their reader to see to something."""
-    texts = [row for row in rows if row.channel == "sms" and len(parts.get(row.id, ())) < 2]
-    asking_ = replies.asked_for(work, list({said_of[row.id].event_id for row in texts} - {None}))
-    texts = [row for row in texts if said_of[row.id].event_id in asking_]
-    found = replies.codes(work, [(said_of[row.id].event_id, row.person_id, row.address) for row in texts])
-    return {row.id: found[said_of[row.id].event_id, row.address] for row in texts}
+) -> set[str]:
+    """Those of the deliveries that ask their reader to see to one thing, and whose channel has a way to answer."""
+    alone = [row for row in rows if len(parts.get(row.id, ())) < 2 and channel_type(row.channel).answers]
+    events = replies.asked_for(work, list({said_of[row.id].event_id for row in alone} - {None}))
+    return {row.id for row in alone if said_of[row.id].event_id in events}
+
+
+def _codes(work: Step, rows: Sequence[Any], said_of: Mapping[str, Any], asking_: set[str]) -> dict[str, str]:
+    """The codes with which the readers of these answer."""
+    coded = [row for row in rows if row.id in asking_ and channel_type(row.channel).answers == "code"]
+    found = replies.codes(work, [(said_of[row.id].event_id, row.person_id, row.address) for row in coded])
+    return {row.id: found[said_of[row.id].event_id, row.address] for row in coded}
+
+
+def _button(row: Any, fact: Any, asking_: set[str]) -> UUID | None:
+    if row.id not in asking_ or channel_type(row.channel).answers != "button":
+        return None
+    event_id: UUID = fact.event_id
+    return event_id
 
 
 def _words(office: Words, event: Any, row: Any, fact: Any) -> Wording | str:

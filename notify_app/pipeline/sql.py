@@ -27,7 +27,9 @@ __all__ = [
     "EXPIRED_LEASES",
     "EXPIRED_LINKS",
     "EXPIRED_SESSIONS",
+    "EXPIRED_START_LINKS",
     "FIND_ANSWERERS",
+    "FIND_CHATS",
     "FIND_HOLDER",
     "FIND_INBOUND",
     "FIND_INVITATION",
@@ -36,6 +38,7 @@ __all__ = [
     "FIND_LINK",
     "FIND_SENT",
     "FIND_SOURCE",
+    "FIND_START_LINK",
     "FORGET_REPORT",
     "KEEP_REPORT",
     "KNOWN_REPORT",
@@ -524,6 +527,22 @@ FIND_ANSWERERS = text(
     LEFT JOIN reply_code c ON c.organisation_id = a.organisation_id AND c.person_id = a.person_id
           AND c.number = a.value AND c.code = :code
     WHERE a.channel = 'sms' AND a.value = :number ORDER BY a.organisation_id, a.person_id
+    """
+)
+# whose start link a token is, and whose chat a chat is
+FIND_START_LINK = text("SELECT organisation_id, id, person_id FROM start_link WHERE token_hash = :hash")
+FIND_CHATS = text(
+    """
+    SELECT a.organisation_id, a.person_id FROM address a
+    JOIN person p ON p.organisation_id = a.organisation_id AND p.id = a.person_id AND p.left_at IS NULL
+    WHERE a.channel = :channel AND a.value = :chat ORDER BY a.organisation_id, a.person_id
+    """
+)
+EXPIRED_START_LINKS = text(
+    """
+    DELETE FROM start_link WHERE (organisation_id, id) IN (
+        SELECT organisation_id, id FROM start_link WHERE expires_at < :now - interval '1 day'
+        ORDER BY expires_at LIMIT :limit)
     """
 )
 RETAIN_REPORTS = text(

@@ -28,6 +28,7 @@ __all__ = [
     "in_order",
     "limits",
     "longest",
+    "sign",
     "spoken",
 ]
 
@@ -128,6 +129,8 @@ class ChannelType:
     replaces: tuple[str, ...] = ()
     every: bool = False
     limits: tuple[Limit, ...] = ()
+    # how its reader acknowledges from it: "code" is sent back, "button" is pressed; '' is by its link
+    answers: str = ""
     # an address of which its provider says that it is gone is forgotten, not blocked: nobody typed it
     forgets: bool = False
     personal: bool = True
@@ -203,6 +206,13 @@ def limits() -> tuple[Limit, ...]:
 def longest() -> timedelta:
     """The longest window of any limit."""
     return max((limit.window for limit in limits()), default=timedelta(0))
+
+
+def sign(name: str) -> str:
+    """The sign that stands for a channel on pages; one of another release has that of whatever is sent."""
+    if name == INBOX:
+        return "inbox"
+    return _known[name].sign if name in _known else "send"
 
 
 def spoken(name: str) -> str:

@@ -54,6 +54,7 @@ def run(now: datetime, limit: int = 0, go_on: GoOn = lambda: True) -> int:
         (sql.RETAIN_FEEDBACK, {"age": FEEDBACK_KEPT}),
         (sql.EXPIRED_SESSIONS, {"now": now}),
         (sql.EXPIRED_LINKS, {"now": now}),
+        (sql.EXPIRED_START_LINKS, {"now": now}),
     )
     gone = 0
     for batch in chain.from_iterable(_batches(one, {**values, "limit": limit}) for one, values in work):

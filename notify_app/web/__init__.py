@@ -12,6 +12,7 @@ from flask_babel import get_locale
 from notify_app.config import Settings
 from notify_app.extensions import db
 from notify_app.live.handover import Handover
+from notify_app.policy.channel import sign
 from notify_app.web import guard, headers, identity, problems
 from notify_app.web.extensions import babel, compress, csrf, limiter, login, migrate
 
@@ -50,6 +51,7 @@ SCREENS = (
     "organisation",
     "api.hooks",
     "api.receipts",
+    "api.telegram",
     "api.health",
     "api.openapi",
     "api.items",
@@ -80,6 +82,7 @@ def init_app(app: Flask) -> None:
     app.teardown_request(identity.leave_scope)
     app.after_request(headers.put_on)
     app.context_processor(_everywhere)
+    app.jinja_env.globals["channel_sign"] = sign  # macros see no other
     app.wsgi_app = Handover(app.wsgi_app, "/stream")  # type: ignore[method-assign]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -105,10 +106,17 @@ def shown(work: Step, row: Any, view: Reader) -> dict[str, Any]:
         "parts": _parts(work, row, view) if row.collected else [],
         "headers": [],
         "earlier": [],
+        "heading": "",
+        "buttons": [],
     }
-    if row.channel == "endpoint":
-        return shared | {"text": _indented(text)}
-    return shared | (_as_sms(row, text, earlier, view) if row.channel == "sms" else _as_mail(row, sender))
+    match row.channel:
+        case "sms":
+            return shared | _as_sms(row, text, earlier, view)
+        case "email":
+            return shared | _as_mail(row, sender)
+        case "endpoint":
+            return shared | {"text": _indented(text)}
+    return shared | _as_note(body)
 
 
 def _indented(text: str) -> str:
@@ -138,6 +146,14 @@ def _as_mail(row: Any, sender: Sender) -> dict[str, Any]:
     return {
         "frame_url": url_for("outbox.frame", id=row.id) if row.body else "",
         "headers": [{"name": name, "value": value} for name, value in headers],
+    }
+
+
+def _as_note(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A title, words, and buttons."""
+    return {
+        "heading": body.get("subject") or "",
+        "buttons": [_("Acknowledge")] if body.get("asks") else [],
     }
 
 

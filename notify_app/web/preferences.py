@@ -18,11 +18,14 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from werkzeug.datastructures import MultiDict
 
+from notify_app.channels import OFF, asked
+from notify_app.channels.telegram import TELEGRAM
 from notify_app.domains.hub import TEST_MESSAGE
-from notify_app.errors import Invalid
+from notify_app.errors import Invalid, NotFound
 from notify_app.pipeline.audience import Member, members
-from notify_app.pipeline.step import step
+from notify_app.pipeline.step import hub, step
 from notify_app.policy.channel import INBOX
+from notify_app.policy.channel import channel as channel_type
 from notify_app.web import digest, suppressed
 from notify_app.web.choices import category_rows, channel_rows, choices_from, chosen_by, event_rows
 from notify_app.web.extensions import limiter
@@ -31,7 +34,7 @@ from notify_app.web.identity import viewer
 from notify_app.web.record import recent
 from notify_app.web.tonight import sentences
 from notify_app.web.words import address_fields, channel_title, flash_undo, option, person, weekdays
-from notify_app.work import digests, trial, wishes
+from notify_app.work import chats, digests, trial, wishes
 
 __all__ = ["blueprint", "zone_options"]
 
@@ -39,6 +42,7 @@ blueprint = Blueprint("preferences", __name__)
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 USUAL = (time(22), time(7))
+LOCAL = "local"
 
 
 @dataclass
@@ -164,7 +168,10 @@ def remove_address(id: UUID) -> ResponseReturnValue:
     with step(viewer().organisation_id) as work:
         row = wishes.remove_address(work, viewer().person_id, id, viewer().by)
     said = _("%(address)s is removed.", address=row.value)
-    flash_undo(said, url_for(".add_address"), channel=row.channel, address=row.value)
+    if channel_type(row.channel).address:
+        flash_undo(said, url_for(".add_address"), channel=row.channel, address=row.value)
+    else:
+        flash(_("%(channel)s is not connected any more.", channel=channel_title(row.channel)), "ok")
     return _to_addresses()
 
 
@@ -176,6 +183,34 @@ def move_address(id: UUID) -> ResponseReturnValue:
         who, later = viewer(), request.form.get("direction") == "down"
         wishes.earlier(work, who.person_id, id, who.by, later=later)
     return _to_addresses()
+
+
+@blueprint.post("/preferences/telegram")
+@allow("member")
+@limiter.limit("10 per hour", key_func=lambda: f"telegram:{viewer().account_id}")
+def connect_telegram() -> ResponseReturnValue:
+    """Show the link that connects a chat of one's own. Where messages stay on this machine, a pretended one is connected."""
+    who = viewer()
+    provider = asked(hub(), TELEGRAM.name)[0]
+    if provider == OFF:
+        raise NotFound("Telegram is not offered here.")
+    with step(who.organisation_id) as work:
+        token = chats.start_link(work, who.person_id)
+        if provider == LOCAL:
+            chats.pretend(work, who.person_id)
+    if provider == LOCAL:
+        flash(
+            _("A chat is connected. Nothing leaves this machine: the outbox page shows its messages."), "ok"
+        )
+        return _to_addresses()
+    return render_template(
+        "connect_telegram.html",
+        bot=hub().telegram_bot,
+        link=f"https://t.me/{hub().telegram_bot}?start={token}",
+        typed=f"/start {token}",
+        minutes=int(chats.LIFE.total_seconds() // 60),
+        person=person(who.name, who.role, you=True),
+    )
 
 
 def _to_addresses() -> ResponseReturnValue:
@@ -224,6 +259,7 @@ def _page(typed: Typed) -> str:
         quiet=_quiet(quiet, me, typed),
         addresses=_addresses(addresses),
         fields=address_fields(),
+        telegram=_telegram(addresses),
         sentences=sentences(me, now, [one["key"] for one in categories]),
         tests=[
             {"channel": one, "title": channel_title(one), "available": one == INBOX or one in reachable}
@@ -234,6 +270,13 @@ def _page(typed: Typed) -> str:
         values=typed.values,
         person=person(who.name, who.role, you=True),
     )
+
+
+def _telegram(addresses: list[Any]) -> dict[str, Any] | None:
+    """Whether a chat is connected; None where there is no Telegram."""
+    if asked(hub(), TELEGRAM.name)[0] == OFF:
+        return None
+    return {"on": any(row.channel == TELEGRAM.name for row in addresses), "text": _(TELEGRAM.text)}
 
 
 def _quiet(row: Any, me: Member, typed: Typed) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from notify_app.policy.replies import LIFE_HOURS, Meaning, new_code, understood
 from notify_app.queue import URGENT
 from notify_app.work import blocked
 
-__all__ = ["PURPOSE", "asked_for", "codes", "take"]
+__all__ = ["PURPOSE", "acknowledge", "asked_for", "codes", "take"]
 
 PURPOSE = "reply"
 LIFE = timedelta(hours=LIFE_HOURS)
@@ -112,10 +112,10 @@ def _answer(work: Step, meaning: Meaning, mine: Sequence[Any]) -> tuple[UUID, st
         return mine[0].person_id, UNKNOWN
     if coded.expired:
         return coded.person_id, EXPIRED
-    return coded.person_id, _acknowledge(work, coded.event_id, coded.person_id)
+    return coded.person_id, acknowledge(work, coded.event_id, coded.person_id)
 
 
-def _acknowledge(work: Step, event_id: UUID, person_id: UUID) -> str:
+def acknowledge(work: Step, event_id: UUID, person_id: UUID) -> str:
     """See to it, as from the inbox; what is said of that."""
     before = work.one(EVENT, event=event_id, person=person_id)
     what = before.title or ""

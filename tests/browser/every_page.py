@@ -14,7 +14,7 @@ from playwright.sync_api import Page
 from notify_app.pipeline.step import step
 from notify_app.secrets import Secrets
 from notify_app.sweeps import collect, scheduled
-from notify_app.work import templates, wishes
+from notify_app.work import chats, templates, wishes
 from notify_app.work.record import COMMAND
 from tests.browser.office import Office
 from tests.browser.site import Site
@@ -49,6 +49,12 @@ def own_words(office: Office) -> None:
         templates.put(work, "repair_in_progress", changed, COMMAND)
 
 
+def chat(office: Office) -> None:
+    """Marco has messages in Telegram."""
+    with office.site.app.app_context(), step(office.organisation.id) as work:
+        chats.pretend(work, office.people["marco"].id)
+
+
 def furnished(site: Site) -> Office:
     """An office with something on every page. Nora is somebody whom nothing has been told yet."""
     made = Office(site)
@@ -66,6 +72,7 @@ def furnish(office: Office, words: dict[str, str] | None = None) -> None:
     rule_of_permits(office)
     own_words(office)
     absence(office)
+    chat(office)
     who = [{"id": key} for key in ("marco", "priya", "dana")]
     office.post(
         "emergency.raised", {"alert_message": said["alarm"], "location": said["alarm"], "recipients": who}
@@ -533,10 +540,12 @@ PLACES = (
     Place("invited", "priya", at("/preferences")),
     Place("person-invited", "ada", lambda office: f"/people/{office.people['nina'].id}"),
     Place("preferences", "marco", at("/preferences"), opens="#overrides summary, #changes summary"),
+    Place("preferences-chat", "marco", at("/preferences")),
     Place("keys", "adam", at("/keys")),
     Place("outbox", "alice", at("/outbox")),
     Place("outbox-email", "alice", message("dana", "email"), opens=".outbox-facts summary"),
     Place("outbox-sms", "alice", message("dana", "sms")),
+    Place("outbox-telegram", "alice", message("marco", "telegram")),
     Place("outbox-collected", "alice", message("iris", "email")),
     Place("private-link", "", lambda office: office.private_link("dana")),
     Place("private-link-gone", "", at("/l/nothing-that-was-ever-made"), status=404),

@@ -23,7 +23,7 @@ from notify_app.channels.base import (
     Throttled,
     TryLater,
 )
-from notify_app.channels.endpoint import HttpEndpoint, LocalEndpoint, clean_url
+from notify_app.channels.endpoint import HttpEndpoint, clean_url
 from notify_app.config import Settings, SettingsError
 from tests.channels.receiver import Receiver
 
@@ -122,7 +122,7 @@ def test_each_answer_means_something(
     ("headers", "wait"),
     [
         ({"Retry-After": "120"}, timedelta(seconds=120)),
-        ({"Retry-After": "99999999999999"}, timedelta(hours=24)),
+        ({"Retry-After": "999999999"}, timedelta(hours=24)),
         (
             {"Retry-After": "Wed, 21 Oct 2026 07:30:00 GMT", "Date": "Wed, 21 Oct 2026 07:28:00 GMT"},
             timedelta(minutes=2),
@@ -144,17 +144,17 @@ def test_it_says_how_long_it_is_to_be_left_alone(
 
 def test_no_answer_may_have_arrived(there: Receiver) -> None:
     there.cut()
-    with pytest.raises(Ambiguous, match="no whole answer"):
+    with pytest.raises(Ambiguous, match="No answer"):
         post(there)
     there.hang()
-    with pytest.raises(Ambiguous, match="no whole answer"):
+    with pytest.raises(Ambiguous, match="No answer"):
         post(there)
 
 
 def test_nobody_there_is_no_doubt() -> None:
     with socket.create_server(("127.0.0.1", 0)) as door:
         nobody = f"http://127.0.0.1:{door.getsockname()[1]}"
-    with pytest.raises(TryLater, match="could not be reached"):
+    with pytest.raises(TryLater, match="Nobody was there"):
         HttpEndpoint(instead=nobody).send(message())
 
 
@@ -204,7 +204,7 @@ def test_nothing_inside_is_called_by_any_spelling(url: str, monkeypatch: pytest.
     with socket.create_server(("127.0.0.1", 0)) as door:
         door.settimeout(0.05)
         at = url.format(port=door.getsockname()[1])
-        with pytest.raises(GiveUp, match="internal") as raised:
+        with pytest.raises(GiveUp, match="inside") as raised:
             HttpEndpoint(timeout=2).send(message(address=at))
         try:
             called.append(door.accept())
@@ -250,7 +250,6 @@ def test_what_is_no_address_is_said_in_a_sentence(url: str) -> None:
 
 def test_an_address_is_kept_as_it_is_without_its_fragment() -> None:
     assert clean_url("  https://there.example.com:8443/a?b=c#d ") == "https://there.example.com:8443/a?b=c"
-    assert LocalEndpoint().send(message()).provider == "local"
 
 
 @pytest.mark.parametrize("url", ["proxy.example.com", "ftp://proxy.example.com"])

@@ -1,4 +1,4 @@
-"""docs/events.md says what the packs say."""
+"""docs/events.md says what the packs say, and docs/channels.md what the channels do."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import pytest
 
 from notify_app import domains
 from notify_app.domains.base import EventType
-from notify_app.pipeline import catalogue
+from notify_app.pipeline import catalogue, channel_catalogue
 
 EVENTS = Path(__file__).resolve().parents[2] / "docs" / "events.md"
+CHANNELS = EVENTS.with_name("channels.md")
 
 
 def test_the_catalogue_of_events_is_current() -> None:
@@ -29,3 +30,8 @@ def test_every_event_stands_in_it_with_its_needs(event: EventType) -> None:
     assert event.priority.value in rows[0]
     for path in event.requires:
         assert f"`{path}`" in rows[0]
+
+
+def test_the_catalogue_of_channels_is_current() -> None:
+    """Else: `flask --app wsgi channels > docs/channels.md`."""
+    assert CHANNELS.read_text(encoding="utf-8") == channel_catalogue.document()

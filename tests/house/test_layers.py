@@ -39,7 +39,7 @@ MAY_SEE = {
     "domains": {"errors", "policy"},
     "extensions": {"models"},
     "tenancy": {"models"},
-    "channels": {"errors", "policy", "outgoing"},
+    "channels": {"errors", "outgoing", "policy"},
     "queue": set(),
     **dict.fromkeys(VERBS, BASE | VERBS),
     # the auditor is no part of what it looks at: it tells open pages to look again, and no more

@@ -70,6 +70,7 @@ INSIDE = {
     "people.remove_address": "d",
     "people.show": "ad",
     "preferences.add_address": "abtd",
+    "preferences.connect_telegram": "abtd",
     "item.mine": "",
     "keys.make": "d",  # for administrators: tests/web/api/test_keys.py
     "keys.revoke": "",
@@ -145,6 +146,7 @@ OUTSIDE = {
     "openapi.show",
     "receipts.sms",  # of SNS, by its signature: tests/stories/test_feedback.py
     "receipts.sns",
+    "telegram.take",  # of Telegram, by its secret: tests/stories/test_telegram.py
     "sign_in.enter",
     "sign_in.leave",
     "sign_in.show",
