@@ -29,7 +29,7 @@ class Format(StrEnum):
 
 
 FORMATS = {
-    Format.standard: "JSON, signed (Standard Webhooks)",
+    Format.standard: "A program (signed JSON)",
     Format.slack: "Slack",
     Format.teams: "Microsoft Teams",
 }

@@ -152,13 +152,20 @@ def _line(row: Any, url: str, view: Reader, *, current: bool) -> dict[str, Any]:
         "to_name": row.to_name,
         "to_address": row.address,
         "subject": body.get("subject", "") if row.body else row.title or "",
-        "preview": " ".join(body.get("text", "").split())[:PREVIEW] or _("It is written when it leaves."),
+        "preview": _preview(row, body),
         "when": view.when(row.at),
         "state": row.state,
         "state_title": delivery_title(row.state),
         "url": url,
         "current": current,
     }
+
+
+def _preview(row: Any, body: Mapping[str, str]) -> str:
+    """Its beginning; of what programs read, nothing."""
+    if not channel(row.channel).personal:
+        return ""
+    return " ".join(body.get("text", "").split())[:PREVIEW] or _("It is written when it leaves.")
 
 
 def _options(filters: Filters, people: list[Any]) -> dict[str, list[dict[str, Any]]]:

@@ -136,7 +136,7 @@ def endpoints(office: Office) -> None:
             "slack",
             "hooks.slack.com",
             {
-                "categories": ["none"],
+                "categories": ["bill"],
                 "good_at": now - timedelta(days=2),
                 "failing_since": now - timedelta(days=1),
                 "failed_at": now - timedelta(minutes=4),
