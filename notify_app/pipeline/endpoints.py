@@ -119,7 +119,7 @@ def rows_for(
         for one in says.office.endpoints
         if shapes.matches(one["categories"], one["least_priority"], says.category, says.priority.rank)
     ]
-    if not listening or says.type.secrets or not is_on():
+    if not listening or any(draft.payload.get(name) for name in says.type.secrets) or not is_on():
         return []
     said = _said(says, draft, event_id, occurred_at, item_id)
     bodies: dict[str, str] = {}

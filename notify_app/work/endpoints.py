@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from notify_app import domains
+from notify_app.channels import kept_here
 from notify_app.channels.base import Invalid as BadAddress
 from notify_app.channels.endpoint import clean_url
 from notify_app.domains.base import Priority
@@ -269,7 +270,7 @@ def _checked(sheet: Sheet, *, url_needed: bool) -> tuple[Sheet, str]:
 def _address(given: str) -> tuple[str, FieldError | None]:
     try:
         url = clean_url(given)
-        check(url, names=not hub().outgoing_url)
+        check(url, names=_calls())
     except BadAddress as error:
         return "", FieldError("url", str(error))
     except Inside:
@@ -279,6 +280,11 @@ def _address(given: str) -> tuple[str, FieldError | None]:
     except (OSError, ValueError):
         return "", FieldError("url", "There is no such address: its name cannot be found.")
     return url, None
+
+
+def _calls() -> bool:
+    """Whether we call addresses ourselves, so that a name must be found."""
+    return not hub().outgoing_url and endpoints.CHANNEL not in kept_here(hub())
 
 
 def _host(url: str) -> str:

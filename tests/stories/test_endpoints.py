@@ -11,6 +11,8 @@ from datetime import timedelta
 
 import pytest
 
+from notify_app.pipeline import endpoints
+from notify_app.pipeline.step import step
 from tests.channels.receiver import Receiver
 from tests.gather import eventually
 from tests.pages import Page
@@ -161,6 +163,34 @@ def test_what_waits_when_notifications_are_switched_off_does_not_leave(office, r
     office.wait(timedelta(seconds=10))
     assert len(receiver.got) == 1
     assert {(one.state, one.reason) for one in there.deliveries()} == {("skipped", "notifications_off")}
+
+
+def test_what_holds_a_secret_of_its_reader_is_not_posted(office, receiver: Receiver):
+    Endpoint(office)
+    visit = {"visitor_name": "Iris Holm", "unit": "A101", "arrival_time": office.now().isoformat()}
+    for code in ({"access_code": "QX7-ABC-91"}, {}):
+        answer = office.post("visitor.arrived", {**visit, **code, "residents": [{"id": "marco"}]})
+        assert answer.status_code == 202, answer.get_json()
+    assert len(office.events("visitor_arrival")) == 2
+    (posted,) = receiver.got
+    assert "QX7" not in posted.body.decode()
+
+
+@pytest.mark.proves("A8")
+def test_quiet_hours_are_peoples_and_hold_up_no_endpoint(office, receiver: Receiver):
+    Endpoint(office)
+    office.build.quiet(office.people["marco"], "00:00", "23:59")
+    happens(office)
+    assert len(receiver.got) == 1
+
+
+def test_the_same_matter_written_twice_is_posted_once(office, receiver: Receiver):
+    there = Endpoint(office)
+    for _ in range(2):
+        with office.world.app.app_context(), step(office.organisation.id) as work:
+            endpoints.put(work, [endpoints.row(there.id, "Late", '{"type":"late"}', "a-matter", 2)])
+    office.settle()
+    assert len(receiver.got) == 1
 
 
 # --- answers -----------------------------------------------------------------------------------------------------------
