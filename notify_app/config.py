@@ -60,6 +60,11 @@ class Settings:
         "By whom each channel sends, as HUB_EMAIL_PROVIDER, or several accounts, as HUB_EMAIL_ACCOUNTS: docs/channels.md.",
         default=(),
     )
+    outgoing_url: str = _setting(
+        "HUB_OUTGOING_URL",
+        "Where calls to addresses go that people have typed or browsers given, if not to these (a proxy that you trust, test).",
+        default="",
+    )
     telegram_token: str = _setting(
         "HUB_TELEGRAM_TOKEN", "The token of the bot, as @BotFather has given it.", default=""
     )
@@ -103,11 +108,6 @@ class Settings:
     sns_url: str = _setting(
         "HUB_SNS_URL",
         "Where SNS's certificates and confirmations are asked for, if not where SNS says (VPC, test).",
-        default="",
-    )
-    outgoing_url: str = _setting(
-        "HUB_OUTGOING_URL",
-        "Where what is posted outside goes, if not where its address says (a trusted proxy, test).",
         default="",
     )
     soft_bounces: int = _setting(
@@ -258,8 +258,6 @@ class Settings:
         if not 1 <= self.keep_days <= 36_500:
             raise SettingsError("HUB_KEEP_DAYS: use a number from 1 to 36500.")
         _https("HUB_HEARTBEAT_URL", self.heartbeat_url)
-        if self.outgoing_url and urlsplit(self.outgoing_url).scheme not in ("http", "https"):
-            raise SettingsError("HUB_OUTGOING_URL: begin it with https:// (or http://).")
         self._check_sns()
         if min(self.lease, self.poll, self.drain) <= timedelta(0):
             raise SettingsError(
@@ -279,6 +277,8 @@ class Settings:
                 )
         if self.sns_url and urlsplit(self.sns_url).scheme not in ("http", "https"):
             raise SettingsError("HUB_SNS_URL: begin it with https:// (or http://).")
+        if self.outgoing_url and urlsplit(self.outgoing_url).scheme not in ("http", "https"):
+            raise SettingsError("HUB_OUTGOING_URL: begin it with https:// (or http://).")
         if self.telegram_url and urlsplit(self.telegram_url).scheme not in ("http", "https"):
             raise SettingsError("HUB_TELEGRAM_URL: begin it with https:// (or http://).")
         if not 1 <= self.soft_bounces <= 1000:

@@ -13,6 +13,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Protocol
 
+from notify_app.policy.channel import shown
 from notify_app.policy.retry import FailureClass
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Sender",
     "Throttled",
     "TryLater",
+    "hinted",
     "masked",
     "redacted",
 ]
@@ -65,6 +67,7 @@ class Message:
     headers: tuple[tuple[str, str], ...] = ()  # further email headers, such as List-Unsubscribe
     thread: str | None = None  # key of the conversation (an item), so that mail programs group its messages
     link: str | None = None  # the action link, already inside the bodies
+    line: str = ""  # the line of the inbox that it tells of, where it is one
     asks: str = ""  # the event that its reader is to acknowledge, for a channel that has a button for it
     max_price: Decimal | None = None  # most that this SMS may cost in US$; None: the installation's limit
     keys: tuple[str, ...] = field(default=(), repr=False)  # with which it is signed, the newest first
@@ -157,6 +160,12 @@ def redacted(text: str) -> str:
     """A provider's words, at most RESPONSE_LIMIT characters, addresses as `j***@d.de` and `+49***23`."""
     hidden = _EMAIL.sub(r"\1***@\2", text)
     return _CONTROL.sub(" ", _NUMBER.sub(r"\1***\2", hidden))[:RESPONSE_LIMIT]
+
+
+def hinted(channel: str, address: str) -> str:
+    """Enough of an address of this channel to know it again."""
+    known = shown(channel, address)
+    return known if known != address else masked(address)
 
 
 def masked(address: str) -> str:

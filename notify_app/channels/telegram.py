@@ -165,6 +165,7 @@ TELEGRAM = ChannelType(
     replaces=("sms", "email"),  # A5; what is urgent comes by them too
     parts={"subject": "title", "text": "text"},
     answers="button",
+    shown=lambda chat: f"Chat {chat}",
     # At 0, 5 s, 30 s, 2, 10 min. Nothing folds a second message in a chat, so one in doubt is sent once more only.
     schedule=Schedule(
         attempts=6,

@@ -47,6 +47,7 @@ FACTS = """
                OR NOT coalesce((SELECT i.notifications_on FROM installation i), true) AS off,
            c.carried, c.unread, c.withdrawn,
            n.name, n.category, n.priority AS of_priority, n.event_id,
+           CASE WHEN d.purpose <> 'collected' THEN n.id END AS line_id,
            CASE WHEN d.purpose <> 'collected' THEN n.item_id END AS item_id,
            CASE WHEN d.purpose <> 'collected' THEN n.action_url END AS action_url,
            CASE WHEN n.for_person_id IS NOT NULL AND d.purpose <> 'collected' THEN (SELECT a.name FROM person a

@@ -120,6 +120,7 @@ class Office:
             sender=self.sender,
             thread=str(fact.item_id) if fact.item_id else None,
             link=absolute(fact.action_url) if fact.action_url else None,
+            line=str(fact.line_id) if fact.line_id else "",
             asks=body.get("asks") or "",
         )
         return endpoints.to_send(message, fact)

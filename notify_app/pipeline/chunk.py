@@ -28,7 +28,7 @@ from notify_app.pipeline.step import Step
 from notify_app.policy.classes import Standing, class_id, decide
 from notify_app.policy.quiet import QuietHours
 from notify_app.policy.reasons import Reason
-from notify_app.policy.routing import Choice, Matter, Plan, Reach, outward
+from notify_app.policy.routing import Choice, Matter, Plan, Reach, every, outward
 from notify_app.queue import BULK, URGENT
 
 __all__ = ["People", "look", "write"]
@@ -213,7 +213,7 @@ class _Chunk:
         for statement in STEADY:
             self._step.conn.exec_driver_sql(statement)
         told = self._step.all(
-            chunk_sql.write(outward()),
+            chunk_sql.write(outward(), every()),
             event=row.event_id,
             name=row.name,
             category=self._says.category,

@@ -85,9 +85,20 @@ STEADY = (
 ID = "CAST(:head || lpad(to_hex(n + {place}), 12, '0') AS uuid)"
 
 
+def _others(every: tuple[str, ...]) -> str:
+    """The further addresses of those channels of which each address has its own message."""
+    return _each(every)(
+        "SELECT uuidv7() AS id, person.id AS person_id, line_id, '{c}' AS channel, a.value, {c}_at AS at FROM person "
+        "JOIN address a ON a.organisation_id = :org AND a.person_id = person.id AND a.channel = '{c}' AND a.value <> {c} "
+        "WHERE {c}_at IS NOT NULL AND NOT EXISTS (SELECT FROM suppression s WHERE s.organisation_id = :org "
+        "AND s.channel = '{c}' AND s.value = a.value)",
+        " UNION ALL ",
+    )
+
+
 @lru_cache(maxsize=8)
-def write(channels: tuple[str, ...]) -> TextClause:
-    """The rows that tell a chunk."""
+def write(channels: tuple[str, ...], every: tuple[str, ...] = ()) -> TextClause:
+    """The rows that tell a chunk; of the channels `every`, by each address."""
     each = _each(channels)
     message_ids = ", ".join(
         f"CASE WHEN c.{channel}_at IS NOT NULL THEN {ID.format(place=place)} END AS {channel}_id"
@@ -100,6 +111,14 @@ def write(channels: tuple[str, ...]) -> TextClause:
         " UNION ALL ",
     )
     items = each("SELECT :org, {c}_id, line_id FROM person WHERE {c}_at IS NOT NULL", " UNION ALL ")
+    others = ""
+    if every:
+        others = f"also AS MATERIALIZED ({_others(every)}),"
+        messages += (
+            " UNION ALL SELECT :org, id, person_id, channel, value, 'notification', :group, :priority, CASE WHEN at > :now "
+            "THEN 'held' ELSE 'queued' END, CASE WHEN at > :now THEN 'quiet_hours' END, at, at, :now FROM also"
+        )
+        items += " UNION ALL SELECT :org, id, line_id FROM also"
     return text(
         f"""
         WITH given AS (
@@ -122,7 +141,7 @@ def write(channels: tuple[str, ...]) -> TextClause:
                    w.action, :item, raised.seq, raised.seq, person.class_id, :now
             FROM person JOIN raised ON raised.person_id = person.id
             JOIN jsonb_to_recordset(CAST(:worded AS jsonb)) AS w(word int, title text, text text, action text) USING (word)
-        ), message AS (
+        ), {others} message AS (
             INSERT INTO delivery (organisation_id, id, person_id, channel, address, purpose, group_key, priority, state, reason,
                                   due_at, next_attempt_at, created_at)
             {messages}

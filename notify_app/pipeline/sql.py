@@ -30,6 +30,7 @@ __all__ = [
     "EXPIRED_START_LINKS",
     "FIND_ANSWERERS",
     "FIND_CHATS",
+    "FIND_DEVICES",
     "FIND_HOLDER",
     "FIND_INBOUND",
     "FIND_INVITATION",
@@ -537,6 +538,9 @@ FIND_CHATS = text(
     JOIN person p ON p.organisation_id = a.organisation_id AND p.id = a.person_id AND p.left_at IS NULL
     WHERE a.channel = :channel AND a.value = :chat ORDER BY a.organisation_id, a.person_id
     """
+)
+FIND_DEVICES = text(
+    "SELECT DISTINCT organisation_id FROM address WHERE channel = :channel AND starts_with(value, :prefix)"
 )
 EXPIRED_START_LINKS = text(
     """

@@ -28,6 +28,7 @@ __all__ = [
     "in_order",
     "limits",
     "longest",
+    "shown",
     "sign",
     "spoken",
 ]
@@ -129,6 +130,8 @@ class ChannelType:
     replaces: tuple[str, ...] = ()
     every: bool = False
     limits: tuple[Limit, ...] = ()
+    # how an address stands on pages, where it is nothing that a person would know again
+    shown: Callable[[str], str] = str
     # how its reader acknowledges from it: "code" is sent back, "button" is pressed; '' is by its link
     answers: str = ""
     # an address of which its provider says that it is gone is forgotten, not blocked: nobody typed it
@@ -206,6 +209,11 @@ def limits() -> tuple[Limit, ...]:
 def longest() -> timedelta:
     """The longest window of any limit."""
     return max((limit.window for limit in limits()), default=timedelta(0))
+
+
+def shown(name: str, address: str) -> str:
+    """An address as its owner knows it; one of another release as it is."""
+    return _known[name].shown(address) if name in _known else address
 
 
 def sign(name: str) -> str:

@@ -24,6 +24,7 @@ __all__ = [
     "Reach",
     "Told",
     "by_priority",
+    "every",
     "in_digest",
     "outward",
     "plan",
@@ -43,6 +44,11 @@ def by_priority(priority: Priority) -> tuple[str, ...]:
 def outward() -> tuple[str, ...]:
     """Every channel by which people are reached outside the house."""
     return tuple(one.name for one in in_order() if one.personal)
+
+
+def every() -> tuple[str, ...]:
+    """The channels of which each address of a person has a message of its own."""
+    return tuple(one.name for one in in_order() if one.every)
 
 
 def stand_ins() -> tuple[str, ...]:

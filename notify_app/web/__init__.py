@@ -45,6 +45,7 @@ SCREENS = (
     "cover",
     "record",
     "preferences",
+    "push",
     "outbox",
     "link",
     "theme",

@@ -18,6 +18,7 @@ from flask_babel import gettext as _
 from notify_app.errors import NotFound
 from notify_app.pipeline.step import Step, step
 from notify_app.policy.channel import channel, channels
+from notify_app.policy.channel import shown as known_as
 from notify_app.web.guard import allow
 from notify_app.web.identity import viewer
 from notify_app.web.outbox_message import COLUMNS, local_channels, one, shown
@@ -150,7 +151,7 @@ def _line(row: Any, url: str, view: Reader, *, current: bool) -> dict[str, Any]:
         "channel": row.channel,
         "channel_title": channel_title(row.channel),
         "to_name": row.to_name,
-        "to_address": row.address,
+        "to_address": known_as(row.channel, row.address),
         "subject": body.get("subject", "") if row.body else row.title or "",
         "preview": _preview(row, body),
         "when": view.when(row.at),

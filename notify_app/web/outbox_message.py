@@ -15,6 +15,7 @@ from flask_babel import gettext as _
 from notify_app.channels import kept_here
 from notify_app.pipeline.step import Step, hub
 from notify_app.policy import sms
+from notify_app.policy.channel import shown as known_as
 from notify_app.policy.office import Branding, read
 from notify_app.web.reader import Reader
 from notify_app.web.words import PRIORITIES, channel_title, price
@@ -93,7 +94,7 @@ def shown(work: Step, row: Any, view: Reader) -> dict[str, Any]:
         "channel": row.channel,
         "channel_title": channel_title(row.channel),
         "to_name": row.to_name,
-        "to_address": row.address,
+        "to_address": known_as(row.channel, row.address),
         "from_name": sender.name if row.channel == "email" else sender.sms_id or sender.name,
         "from_address": sender.address,
         "subject": body.get("subject") or row.title or "",

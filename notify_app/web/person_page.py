@@ -13,6 +13,7 @@ from notify_app.domains.base import GRADES, ROLES
 from notify_app.errors import NotFound
 from notify_app.models import InvitationOutcome
 from notify_app.pipeline.step import Step, step
+from notify_app.policy.channel import shown
 from notify_app.web import invitations
 from notify_app.web.identity import Viewer, viewer
 from notify_app.web.preferences import zone_options
@@ -115,7 +116,7 @@ def _address(row: Any) -> dict[str, Any]:
         "id": str(row.id),
         "channel": row.channel,
         "channel_title": channel_title(row.channel),
-        "address": row.value,
+        "address": shown(row.channel, row.value),
         "blocked": row.blocked or "",
         "blocked_url": url_for("suppressed.one", id=row.blocked_id) if row.blocked_id else "",
     }

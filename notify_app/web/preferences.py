@@ -24,9 +24,10 @@ from notify_app.domains.hub import TEST_MESSAGE
 from notify_app.errors import Invalid, NotFound
 from notify_app.pipeline.audience import Member, members
 from notify_app.pipeline.step import hub, step
-from notify_app.policy.channel import INBOX
+from notify_app.policy.channel import INBOX, shown
 from notify_app.policy.channel import channel as channel_type
-from notify_app.web import digest, suppressed
+from notify_app.policy.routing import every
+from notify_app.web import digest, push, suppressed
 from notify_app.web.choices import category_rows, channel_rows, choices_from, chosen_by, event_rows
 from notify_app.web.extensions import limiter
 from notify_app.web.guard import allow
@@ -167,7 +168,7 @@ def remove_address(id: UUID) -> ResponseReturnValue:
     """Forget an address of one's own; it can be put back."""
     with step(viewer().organisation_id) as work:
         row = wishes.remove_address(work, viewer().person_id, id, viewer().by)
-    said = _("%(address)s is removed.", address=row.value)
+    said = _("%(address)s is removed.", address=shown(row.channel, row.value))
     if channel_type(row.channel).address:
         flash_undo(said, url_for(".add_address"), channel=row.channel, address=row.value)
     else:
@@ -260,6 +261,7 @@ def _page(typed: Typed) -> str:
         addresses=_addresses(addresses),
         fields=address_fields(),
         telegram=_telegram(addresses),
+        push=push.provider(),
         sentences=sentences(me, now, [one["key"] for one in categories]),
         tests=[
             {"channel": one, "title": channel_title(one), "available": one == INBOX or one in reachable}
@@ -299,18 +301,19 @@ def zone_options(chosen: str) -> list[dict[str, Any]]:
 
 
 def _addresses(rows: list[Any]) -> list[dict[str, Any]]:
-    channels = [None, *(row.channel for row in rows), None]
+    channels, each = [None, *(row.channel for row in rows), None], every()
     return [
         {
             "id": str(row.id),
             "channel": row.channel,
             "channel_title": channel_title(row.channel),
-            "address": row.value,
+            "address": shown(row.channel, row.value),
             "verified": True,
             "suppressed": row.blocked is not None,
             "reason": suppressed.advice(row.blocked, row.blocked_kind) if row.blocked else "",
             "first": channels[place] != row.channel,
             "last": channels[place + 2] != row.channel,
+            "every": row.channel in each,
         }
         for place, row in enumerate(rows)
     ]

@@ -16,7 +16,7 @@ from flask_babel import gettext as _
 
 from notify_app import domains
 from notify_app.channels import offered
-from notify_app.channels.base import masked
+from notify_app.channels.base import hinted
 from notify_app.domains.base import OFFICE
 from notify_app.live import cursor
 from notify_app.pipeline import links
@@ -34,10 +34,10 @@ __all__ = [
     "delivery_title",
     "event_title",
     "flash_undo",
+    "hinted",
     "hold_inbox_state",
     "is_office",
     "item_url",
-    "masked",
     "me_of",
     "names",
     "note",

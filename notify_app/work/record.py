@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from notify_app.channels.base import masked
+from notify_app.channels.base import hinted
 from notify_app.models import Who
 from notify_app.pipeline.step import Step
 
@@ -112,7 +112,7 @@ def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[dict
 
 def address(channel: str, value: str) -> dict[str, str]:
     """An address as a line shows it."""
-    return {"channel": channel, "address": masked(value)}
+    return {"channel": channel, "address": hinted(channel, value)}
 
 
 def about(step: Step, person_id: UUID, limit: int) -> list[Any]:

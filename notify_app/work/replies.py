@@ -128,9 +128,9 @@ def acknowledge(work: Step, event_id: UUID, person_id: UUID) -> str:
     now = work.one(EVENT, event=event_id, person=person_id)
     if now.closed_at is not None:
         return OVER.format(what=what)
-    if now.acknowledged_at is None:
+    if now.task_id is not None and now.acknowledged_at is None:
         return ENOUGH.format(what=what)
-    if now.acknowledged_by == person_id:
+    if now.task_id is None or now.acknowledged_by == person_id:
         return THANKS.format(what=what)
     return LATE.format(who=now.by, what=what)
 

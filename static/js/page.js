@@ -42,4 +42,9 @@ if (document.documentElement.dataset.account) {
   light();
   stream.on('count', showUnread);
   stream.start();
+  // asked for on the page of preferences, and by who has it switched on
+  if (document.querySelector('[data-push]') || globalThis.Notification?.permission === 'granted') import('./push.js');
+} else if ('serviceWorker' in navigator) {
+  // whoever signed out on this device is not shown there what is told to them
+  navigator.serviceWorker.getRegistration().then((one) => one?.pushManager?.getSubscription()).then((one) => one?.unsubscribe());
 }

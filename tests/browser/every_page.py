@@ -14,7 +14,7 @@ from playwright.sync_api import Page
 from notify_app.pipeline.step import step
 from notify_app.secrets import Secrets
 from notify_app.sweeps import collect, scheduled
-from notify_app.work import chats, templates, wishes
+from notify_app.work import chats, devices, templates, wishes
 from notify_app.work.record import COMMAND
 from tests.browser.office import Office
 from tests.browser.site import Site
@@ -50,9 +50,14 @@ def own_words(office: Office) -> None:
 
 
 def chat(office: Office) -> None:
-    """Marco has messages in Telegram."""
+    """Marco has messages in Telegram, and a device that shows pushes."""
     with office.site.app.app_context(), step(office.organisation.id) as work:
         chats.pretend(work, office.people["marco"].id)
+        work.run(
+            "INSERT INTO address (organisation_id, person_id, channel, value) VALUES (:org, :me, 'push', :value)",
+            me=office.people["marco"].id,
+            value=devices.pretend(office.people["marco"].id),
+        )
 
 
 def furnished(site: Site) -> Office:
@@ -616,6 +621,7 @@ PLACES = (
     Place("outbox-email", "alice", message("dana", "email"), opens=".outbox-facts summary"),
     Place("outbox-sms", "alice", message("dana", "sms")),
     Place("outbox-telegram", "alice", message("marco", "telegram")),
+    Place("outbox-push", "alice", message("marco", "push")),
     Place("outbox-collected", "alice", message("iris", "email")),
     Place("private-link", "", lambda office: office.private_link("dana")),
     Place("private-link-gone", "", at("/l/nothing-that-was-ever-made"), status=404),

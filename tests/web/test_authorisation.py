@@ -71,6 +71,11 @@ INSIDE = {
     "people.show": "ad",
     "preferences.add_address": "abtd",
     "preferences.connect_telegram": "abtd",
+    "push.acknowledge": "b",  # who was told of it
+    "push.add": "",  # here messages stay on the machine
+    "push.pretend": "abtd",
+    "push.remove": "abtd",
+    "push.state": "abtd",
     "item.mine": "",
     "keys.make": "d",  # for administrators: tests/web/api/test_keys.py
     "keys.revoke": "",
@@ -144,6 +149,7 @@ OUTSIDE = {
     "link.act",
     "link.show",
     "openapi.show",
+    "push.worker",
     "receipts.sms",  # of SNS, by its signature: tests/stories/test_feedback.py
     "receipts.sns",
     "telegram.take",  # of Telegram, by its secret: tests/stories/test_telegram.py
@@ -231,6 +237,7 @@ def scene(shop: Shop) -> dict[str, UUID]:
         "preferences": address,
         "outbox": mail,
         "alert": line.event_id,
+        "push.acknowledge": line.event_id,
         "notification": line.id,
         "people": bob,
         "rollcall": alarm.event_id,

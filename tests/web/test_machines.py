@@ -86,7 +86,7 @@ def test_the_short_way_is_for_signed_traffic_alone(app):
     short = {
         rule.endpoint
         for rule in app.url_map.iter_rules()
-        if rule.endpoint.startswith(("hooks.", "receipts."))
+        if rule.endpoint.startswith(("hooks.", "receipts.", "telegram."))
     }
     for rule in app.url_map.iter_rules():
         guard = getattr(app.view_functions[rule.endpoint], "guard", None)

@@ -14,7 +14,7 @@ from notify_app.pipeline.step import step
 from notify_app.web.api import call
 from notify_app.web.api.access import caller, room
 from notify_app.web.guard import allow
-from notify_app.web.words import masked
+from notify_app.web.words import hinted
 from notify_app.work import why as reasons
 
 __all__ = ["blueprint"]
@@ -53,7 +53,7 @@ def why(id: UUID, person: UUID) -> ResponseReturnValue:
                 {
                     "id": str(one.id),
                     "channel": one.channel,
-                    "address": masked(one.address),
+                    "address": hinted(one.channel, one.address),
                     "state": one.state,
                     "reason": one.reason,
                     "attempts": one.attempts,

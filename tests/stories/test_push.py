@@ -1,0 +1,208 @@
+"""Web push: a browser that was allowed shows what is told, each device for itself, and is forgotten when it is gone (A5)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from notify_app import process
+from tests.channels.push_device import Device
+from tests.channels.web_stub import WebStub
+from tests.stories.conftest import MARCO_MAIL, MARCO_PHONE
+from tests.stories.test_d4_escalation import VERA_PHONE, rule, set_office, submitted, task
+from tests.stories.test_telegram import MINUTE, news
+
+pytestmark = pytest.mark.proves("A5")
+
+
+class Push:
+    """The push service as a stub, and browsers that are allowed."""
+
+    def __init__(self, hub, service: WebStub) -> None:
+        self.hub, self.service = hub, service
+
+    def post(self, key: str, path: str, **fields):
+        """As a page's script posts it."""
+        browser = self.hub.browser(key)
+        token = re.search(r'name="csrf-token" content="([^"]+)"', browser.get("/preferences").html)
+        assert token
+        answer = browser.post(path, csrf_token=token[1], **fields)
+        self.hub.settle()
+        return answer
+
+    def allow(self, key: str, device: Device) -> None:
+        assert self.post(key, "/push", **device.form).status == 200
+
+    def sent(self, device: Device) -> list[dict]:
+        """What this device was sent."""
+        path = device.endpoint.partition(".com")[2]
+        return [device.reads(one.body) for one in self.service.asked if one.path == path]
+
+
+@pytest.fixture
+def push(shop) -> Iterator[Push]:
+    with WebStub() as service:
+        service.answers(201)
+        app, worker = shop.world.app, shop.world.workers["smtp"]
+        known, before = app.extensions["hub"], worker.settings
+        given = ("HUB_PUSH_PROVIDER", "vapid")
+        more = {"outgoing_url": service.url}
+        app.extensions["hub"] = replace(known, **more, of_channels=(*known.of_channels, given))
+        worker.settings = replace(before, **more, of_channels=(*before.of_channels, given))
+        kept = vars(worker).pop("deliverer", None)
+        process.install(worker)
+        try:
+            yield Push(shop, service)
+        finally:
+            if "deliverer" in vars(worker):
+                worker.deliverer.close()
+                del worker.deliverer
+            if kept is not None:
+                worker.deliverer = kept
+            app.extensions["hub"], worker.settings = known, before
+
+
+def devices(hub, key):
+    rows = hub.build.all(
+        "SELECT value FROM address WHERE channel = 'push' AND person_id = :me", me=hub.people[key].id
+    )
+    return {row.value.split("/")[-1].split(" ")[0] for row in rows}
+
+
+def test_each_device_shows_each_message_besides_what_is_sent_anyway(shop, push):
+    phone, desk = Device("phone"), Device("desk", "updates.push.services.mozilla.com")
+    push.allow("marco", phone)
+    push.allow("marco", desk)
+    push.allow("marco", phone)  # each visit asks again
+    assert devices(shop, "marco") == {"phone", "desk"}
+    page = shop.browser("marco").get("/preferences").text
+    assert "Chrome" in page and "Firefox" in page and phone.endpoint not in page
+
+    news(shop, "medium")
+    assert [one["body"] for one in (*push.sent(phone), *push.sent(desk))] == ["Leave the hall."] * 2
+    line = shop.build.one("SELECT id FROM notification WHERE name = 'announcement'").id
+    assert push.sent(phone)[0]["tag"] == line.hex
+    shop.mail(MARCO_MAIL).says("Leave the hall.")
+    news(shop, "high")
+    shop.sms(MARCO_PHONE).says("Gas")
+    assert len(push.sent(phone)) == 2
+    news(shop, "low")
+    assert len(push.sent(phone)) == 2, "what may wait is in the inbox"
+    shop.forget()
+
+
+def test_a_category_that_is_not_wanted_there_is_not_pushed(shop, push):
+    phone = Device("phone")
+    push.allow("marco", phone)
+    shop.build.run(
+        "INSERT INTO preference_choice (organisation_id, person_id, scope, channel, enabled) "
+        "VALUES (:org, :me, 'category:announcement', 'push', false)",
+        org=shop.organisation.id,
+        me=shop.people["marco"].id,
+    )
+    news(shop, "medium")
+    assert push.sent(phone) == []
+    shop.forget()
+
+
+@pytest.mark.proves("A16")
+@pytest.mark.parametrize("status", [403, 404, 410])
+def test_a_device_that_is_gone_is_forgotten_and_nobody_is_troubled(shop, push, status):
+    push.allow("marco", Device("gone"))
+    push.service.reset()
+    push.service.answers(status)
+    news(shop, "medium")
+    assert devices(shop, "marco") == set()
+    shop.mail(MARCO_MAIL).says("Leave the hall.")
+    shop.inbox("marco").has("announcement", "Leave the hall.", priority="medium")
+    shop.silence()  # neither another channel, nor the office
+    assert shop.build.one("SELECT count(*) AS n FROM suppression").n == 0
+
+
+def test_a_browser_is_whose_who_switched_it_on_last(shop, push):
+    shared = Device("shared")
+    push.allow("marco", shared)
+    push.allow("priya", shared)
+    assert (devices(shop, "marco"), devices(shop, "priya")) == (set(), {"shared"})
+    news(shop, "medium")
+    assert push.sent(shared) == [], "it was for Marco"
+    shop.forget()
+
+
+def test_of_many_devices_the_oldest_goes(shop, push):
+    for number in range(11):
+        push.allow("marco", Device(f"d{number}"))
+    assert devices(shop, "marco") == {f"d{number}" for number in range(1, 11)}
+
+
+def test_switching_off_ends_it(shop, push):
+    phone, desk = Device("phone"), Device("desk")
+    push.allow("marco", phone)
+    push.allow("marco", desk)
+    assert push.post("priya", "/push/off", endpoint=phone.endpoint).status == 200
+    assert devices(shop, "marco") == {"phone", "desk"}, "another's is not hers to switch off"
+    assert push.post("marco", "/push/off", endpoint=phone.endpoint).status == 200
+    assert devices(shop, "marco") == {"desk"}
+    lines = shop.build.all("SELECT what FROM audit WHERE what LIKE 'address.%' ORDER BY at, id")
+    assert [one.what for one in lines] == ["address.added", "address.added", "address.removed"]
+
+
+@pytest.mark.proves("S7")
+def test_a_subscription_that_is_none_is_refused_and_named(shop, push):
+    bad = {**Device("x").form, "endpoint": "http://127.0.0.1:6379/"}
+    answer = push.post("marco", "/push", **bad)
+    assert answer.status == 422
+    assert devices(shop, "marco") == set()
+
+
+@pytest.mark.proves("D4")
+def test_what_is_pressed_on_a_push_sees_to_it(shop, push):
+    phone = Device("phone")
+    shop.person("vera", name="Vera Lind", sms=VERA_PHONE)
+    set_office(shop, escalations_on=True)
+    rule(
+        shop, {"after": 10, "tell": [f"person:{shop.people['vera'].id}"], "says": "escalated"}, kind="permit"
+    )
+    push.allow("vera", phone)
+    submitted(shop)
+    shop.wait(11 * MINUTE)
+    asks = [one["asks"] for one in push.sent(phone) if one["asks"]]
+    assert len(asks) == 1
+    assert push.post("marco", f"/push/{asks[0]}/acknowledge").status == 404
+    answer = push.post("vera", f"/push/{asks[0]}/acknowledge")
+    assert answer.status == 200 and "You see to it: " in answer.html
+    assert task(shop).acknowledged_by == shop.people["vera"].id
+    shop.forget()
+
+
+def test_a_browser_is_told_the_key_and_which_devices_are_known(shop, push):
+    phone = Device("phone")
+    push.allow("marco", phone)
+    said = json.loads(shop.browser("marco").get("/push").html)
+    assert said["devices"] == [hashlib.sha256(phone.endpoint.encode()).hexdigest()]
+    assert len(said["key"]) == 87 and said["token"]
+
+
+def test_the_service_worker_stands_at_the_root(shop):
+    response = shop.world.app.test_client().get("/sw.js")
+    assert response.status_code == 200
+    assert response.mimetype == "text/javascript"
+    assert response.headers["Cache-Control"] == "no-cache"
+    response.close()
+
+
+def test_where_messages_stay_here_a_pretended_device_shows_them(shop):
+    shop.over("local")
+    page = shop.browser("marco").submit("/preferences", "/push/pretend")
+    assert "Nothing leaves this machine" in page.text
+    news(shop, "medium")
+    row = shop.deliveries("marco", "push")[0]
+    assert (row.state, row.provider) == ("sent", "local")
+    outbox = shop.browser("olga").get(f"/outbox?channel=push&message={row.id}")
+    assert "Leave the hall." in outbox.text
+    shop.forget()
