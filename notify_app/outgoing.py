@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-__all__ = ["Answer", "Inside", "TooMuch", "Unanswered", "get", "post", "public", "read"]
+__all__ = ["Answer", "Inside", "TooMuch", "Unanswered", "check", "get", "post", "public", "read"]
 
 Allowed = Callable[[str], bool]
 NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: an IPv4 address in the last four bytes
@@ -56,6 +56,19 @@ def public(address: str) -> bool:
         if within is not None:
             return public(str(within))
     return ip.is_global and not ip.is_multicast and not ip.is_reserved
+
+
+def check(url: str, *, allowed: Allowed = public, names: bool = True) -> None:
+    """Look where an https address leads, and call nobody. Raises Inside and OSError, as a call would; without `names` only one
+    that is a number, written in any way, is looked at."""
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or PORT
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except OSError:
+        found = []
+    if found or names:
+        _resolved(host, port, allowed)
 
 
 def get(

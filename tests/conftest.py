@@ -30,6 +30,7 @@ from notify_app.engines import Engines, temporary
 from notify_app.process import WorkerProcess
 from notify_app.web.extensions import limiter
 from tests.builders import Builder
+from tests.channels.receiver import Receiver
 from tests.channels.stubs import AwsStub, SmtpSink
 from tests.hub import Hub, World
 from tests.live import LiveServer
@@ -38,6 +39,7 @@ from tests.sns import TOPIC, SnsStub
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE, DATABASE = "hub_template", "hub"
 SECRET_KEY = "a-key-of-the-tests-that-is-long-enough-for-anything"
+OUTSIDE = ("HUB_SMS_ACCOUNTS", "HUB_ENDPOINT_PROVIDER")  # what a worker that keeps all here has not
 DATABASE_URLS = ("DATABASE_URL", "DATABASE_ENGINE_URL", "DATABASE_OWNER_URL", "DATABASE_ADMIN_URL")
 
 
@@ -94,7 +96,12 @@ def engines() -> Iterator[Engines]:
 
 @pytest.fixture(scope="session")
 def settings(
-    engines: Engines, tmp_path_factory: pytest.TempPathFactory, smtp: SmtpSink, aws: AwsStub, sns: SnsStub
+    engines: Engines,
+    tmp_path_factory: pytest.TempPathFactory,
+    smtp: SmtpSink,
+    aws: AwsStub,
+    sns: SnsStub,
+    receiver: Receiver,
 ) -> Settings:
     """The settings of the application under test: real protocols, providers on loopback."""
     roles.ensure_roles(engines.env["DATABASE_ADMIN_URL"], passwords=_passwords(engines.env))
@@ -111,6 +118,8 @@ def settings(
             "HUB_AWS_ENDPOINT_URL": aws.url,
             "HUB_SNS_TOPICS": TOPIC,
             "HUB_SNS_URL": sns.url,
+            "HUB_ENDPOINT_PROVIDER": "http",
+            "HUB_OUTGOING_URL": receiver.url,
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
         }
@@ -237,6 +246,13 @@ def sns() -> Iterator[SnsStub]:
 
 
 @pytest.fixture(scope="session")
+def receiver() -> Iterator[Receiver]:
+    """Where everything goes that is posted outside."""
+    with Receiver() as stub:
+        yield stub
+
+
+@pytest.fixture(scope="session")
 def app(database: Settings) -> Iterator[Flask]:
     """The application, made once a worker."""
     made = create_app(database)
@@ -256,8 +272,8 @@ def _workers(database: Settings) -> Iterator[dict[str, WorkerProcess]]:
         worker.settings = replace(
             database,
             of_channels=(
-                *(one for one in database.of_channels if sms == "sns" or one[0] != "HUB_SMS_ACCOUNTS"),
-                ("HUB_EMAIL_PROVIDER", provider),
+                *(one for one in database.of_channels if sms == "sns" or one[0] not in OUTSIDE),
+                ("HUB_EMAIL_PROVIDER", provider),  # the last one counts
             ),
         )
         made[provider] = worker
@@ -281,12 +297,14 @@ def clean(
     valkey: redis.Redis,
     smtp: SmtpSink,
     aws: AwsStub,
+    receiver: Receiver,
 ) -> None:
     """Nothing is left of the test before."""
     emptied()
     valkey.flushall()
     smtp.reset()
     aws.reset()
+    receiver.reset()
 
 
 @pytest.fixture

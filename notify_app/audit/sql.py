@@ -141,11 +141,12 @@ CHANNEL_FAILING = """
     GROUP BY r.organisation_id, d.channel
     HAVING count(*) >= 20 AND 5 * count(*) FILTER (WHERE r.outcome <> 'accepted') > count(*)
 """
-# an account of a provider that is left alone: also one that nobody has had reason to try since
+# an account of a provider that is left alone: also one that nobody has had reason to try since. A system of an office's own
+# choice is that office's matter, which its page shows
 PROVIDER_DOWN = """
     SELECT NULL::uuid AS organisation_id, channel AS subject, count(*) AS found, NULL::bigint AS total,
            NULL::timestamptz AS oldest_at
-    FROM provider_account WHERE paused_until IS NOT NULL GROUP BY channel
+    FROM provider_account WHERE paused_until IS NOT NULL AND channel <> 'endpoint' GROUP BY channel
 """
 # `policy.provider`: from what was left when it was halved, a tenth of the rate comes back each minute
 PROVIDER_SLOWED = """

@@ -46,8 +46,11 @@ def asked(settings: Any, name: str) -> tuple[str, str]:
     provider, accounts = (given.get(f"HUB_{name}_{what}".upper(), "") for what in ("provider", "accounts"))
     if provider or accounts:
         return provider or OFF, accounts
-    by_wish = any(one.by_wish for one in channels() if one.name == name)
-    return OFF if by_wish and settings.env == "production" else "local", ""
+    if settings.env != "production":
+        return "local", ""
+    type_ = next((one for one in channels() if one.name == name), None)
+    usual = type_.usual if type_ else ""
+    return usual or (OFF if type_ and type_.by_wish else "local"), ""
 
 
 def offered(settings: Any) -> tuple[ChannelType, ...]:

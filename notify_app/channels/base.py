@@ -70,6 +70,7 @@ class Message:
     line: str = ""  # the line of the inbox that it tells of, where it is one
     asks: str = ""  # the event that its reader is to acknowledge, for a channel that has a button for it
     max_price: Decimal | None = None  # most that this SMS may cost in US$; None: the installation's limit
+    keys: tuple[str, ...] = field(default=(), repr=False)  # with which it is signed, the newest first
 
 
 @dataclass(frozen=True, slots=True)

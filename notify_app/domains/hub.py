@@ -26,6 +26,7 @@ __all__ = [
     "COLLECTED",
     "COVER_GAP",
     "DIGEST",
+    "ENDPOINT_OFF",
     "GENERAL",
     "HUB_UNWELL",
     "HUB_WELL",
@@ -211,6 +212,26 @@ TEMPLATE_BROKEN = EventType(
     in_digests=False,
 )
 
+# an endpoint is not posted to any more: once for each time that the hub switches it off. For the administrators; where there
+# is none, for the office
+ENDPOINT_OFF = EventType(
+    "endpoint_off",
+    "An endpoint was switched off",
+    "system",
+    Priority.high,
+    ("office",),
+    ("name", "host", "why"),
+    {
+        "name": "Night desk",
+        "host": "hooks.example.com",
+        "gone": False,
+        "since": datetime(2026, 11, 19, 22, 5, tzinfo=UTC),
+        "why": "It could not take the message (502 Bad Gateway).",
+    },
+    channels=("email",),
+    in_digests=False,
+)
+
 # how far the budget for SMS is used; `level` is near, used or gone, `period` month or day. For the administrators; where
 # there is none, for the office. By email alone: it is told of money for SMS
 SMS_BUDGET = EventType(
@@ -385,6 +406,7 @@ PACK = DomainPack(
         HUB_UNWELL,
         HUB_WELL,
         TEMPLATE_BROKEN,
+        ENDPOINT_OFF,
         SMS_BUDGET,
         ADDRESS_BLOCKED,
         COLLECTED,

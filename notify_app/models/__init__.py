@@ -4,6 +4,7 @@ from notify_app.models.api import ApiCall, ApiKey
 from notify_app.models.base import Base, Scoped
 from notify_app.models.broadcast import Broadcast
 from notify_app.models.clock import HubClock
+from notify_app.models.endpoint import DisabledWhy, Endpoint
 from notify_app.models.escalation import Escalation, EscalationRule, TaskAcknowledgement
 from notify_app.models.feedback import Feedback, ProviderMessage, ReplyCode
 from notify_app.models.health import (
@@ -80,6 +81,8 @@ __all__ = [
     "DeliveryItem",
     "DeliveryState",
     "Digest",
+    "DisabledWhy",
+    "Endpoint",
     "Escalation",
     "EscalationRule",
     "Event",

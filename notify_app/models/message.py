@@ -175,13 +175,15 @@ class Content(Scoped, Base):
 
 
 class Delivery(Scoped, Base):
-    """One message to one address on one channel: a row of the outbox."""
+    """One message to one address on one channel: a row of the outbox. It is for a person or for an endpoint."""
 
     __tablename__ = "delivery"
 
     id: Mapped[UUID] = identity()
-    person_id: Mapped[UUID]
+    person_id: Mapped[UUID | None]
+    endpoint_id: Mapped[UUID | None]
     channel: Mapped[str]
+    # of an endpoint its id: where that is, is a secret
     address: Mapped[str]
     purpose: Mapped[str]
     group_key: Mapped[str]
@@ -210,7 +212,9 @@ class Delivery(Scoped, Base):
 
     __table_args__ = (
         ForeignKeyConstraint(["organisation_id", "person_id"], ["person.organisation_id", "person.id"]),
+        ForeignKeyConstraint(["organisation_id", "endpoint_id"], ["endpoint.organisation_id", "endpoint.id"]),
         ForeignKeyConstraint(["organisation_id", "content_id"], ["content.organisation_id", "content.id"]),
+        CheckConstraint("num_nonnulls(person_id, endpoint_id) = 1", name="whose"),
         # the group first: rows that are made together lie together, and differ early when they are compared
         UniqueConstraint(
             "organisation_id",
@@ -221,6 +225,25 @@ class Delivery(Scoped, Base):
             "purpose",
             "generation",
             name="uq_delivery_message",
+        ),
+        # of one matter an endpoint hears once
+        Index(
+            "uq_delivery_endpoint",
+            "organisation_id",
+            "endpoint_id",
+            "group_key",
+            "purpose",
+            "generation",
+            unique=True,
+            postgresql_where=sql("endpoint_id IS NOT NULL"),
+        ),
+        # its page
+        Index(
+            "ix_delivery_endpoint",
+            "organisation_id",
+            "endpoint_id",
+            "id",
+            postgresql_where=sql("endpoint_id IS NOT NULL"),
         ),
         CheckConstraint(f"state IN ({states(DeliveryState)})", name="state"),
         CheckConstraint(

@@ -28,6 +28,7 @@ from notify_app.policy.routing import Choice, Matter, switched_off
 __all__ = [
     "COLLECTED",
     "PRIORITIES",
+    "TEST",
     "WAITING",
     "Refusal",
     "about_ended",
@@ -41,12 +42,15 @@ __all__ = [
 PRIORITIES = dict(enumerate(Priority, 1))
 OFF_SECONDS = 300.0  # so often is asked whether the office tells people again
 COLLECTED = "collected"  # the purpose of a delivery that carries what was held
+TEST = "test"
 WAITING = ("notification", COLLECTED)  # the purposes of what may be put off; a test is wanted now
 FACTS = """
     SELECT CAST(d.id AS text) AS id, p.left_at IS NOT NULL AS gone,
            p.account_id IS NOT NULL AS signs_in, coalesce(p.zone, o.zone) AS zone, f.quiet_from, f.quiet_until, f.quiet_days,
-           EXISTS (SELECT FROM address a WHERE a.organisation_id = d.organisation_id AND a.person_id = d.person_id
-                      AND a.channel = d.channel AND a.value = d.address) AS theirs,
+           d.endpoint_id IS NOT NULL OR EXISTS (SELECT FROM address a WHERE a.organisation_id = d.organisation_id
+               AND a.person_id = d.person_id AND a.channel = d.channel AND a.value = d.address) AS theirs,
+           d.endpoint_id, e.url, e.secret, CASE WHEN e.previous_until > hub_now() THEN e.previous_secret END AS previous_secret,
+           e.removed_at IS NOT NULL AS removed, coalesce(e.paused_at, e.disabled_at) IS NOT NULL AS idle,
            (SELECT s.reason FROM suppression s WHERE s.organisation_id = d.organisation_id
                AND s.channel = d.channel AND s.value = d.address) AS blocked,
            (SELECT json_object_agg(c.scope, c.enabled) FROM preference_choice c
@@ -63,7 +67,8 @@ FACTS = """
            CASE WHEN n.for_person_id IS NOT NULL AND d.purpose <> 'collected' THEN (SELECT a.name FROM person a
                WHERE a.organisation_id = d.organisation_id AND a.id = n.for_person_id) END AS stands_in_for {more}
     FROM delivery d
-    JOIN person p ON p.organisation_id = d.organisation_id AND p.id = d.person_id
+    LEFT JOIN person p ON p.organisation_id = d.organisation_id AND p.id = d.person_id
+    LEFT JOIN endpoint e ON e.organisation_id = d.organisation_id AND e.id = d.endpoint_id
     JOIN organisation o ON o.id = d.organisation_id
     LEFT JOIN preference f ON f.organisation_id = d.organisation_id AND f.person_id = d.person_id
     LEFT JOIN LATERAL (
@@ -135,7 +140,10 @@ def refusal(row: Any, fact: Any, now: datetime) -> Refusal | None:
 
 def _not_any_more(row: Any, fact: Any, now: datetime) -> Refusal | None:
     urgent = row.priority == 1
-    if fact.off and fact.carried:
+    if fact.endpoint_id is not None and (fact.removed or (fact.idle and row.purpose != TEST)):
+        return Refusal("skipped", Reason.endpoint_off)
+    # an endpoint's message carries no line; a test of one is wanted now
+    if fact.off and (fact.carried or (fact.endpoint_id is not None and row.purpose != TEST)):
         if row.purpose == DIGEST:  # what it carries is in no other one
             return Refusal("queued", Reason.notifications_off, OFF_SECONDS)
         return Refusal("skipped", Reason.notifications_off)

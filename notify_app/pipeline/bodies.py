@@ -21,7 +21,7 @@ from sqlalchemy import text
 from notify_app.channels.base import Message, Sender
 from notify_app.domains.base import Draft
 from notify_app.ids import new_id
-from notify_app.pipeline import again, collected, digest_words
+from notify_app.pipeline import again, collected, digest_words, endpoints
 from notify_app.pipeline.audience import Member, members
 from notify_app.pipeline.digest import PURPOSE as DIGEST
 from notify_app.pipeline.outbox import body_hash
@@ -105,8 +105,9 @@ class Office:
         return cls(sender, Pace.of(read(OfficeSettings, row.settings)), row.now, row.has_budget)
 
     def message(self, row: Any, fact: Any, body: Body) -> Message:
-        """The message of a claimed delivery; `fact` is what `again` has read of it."""
-        return Message(
+        """The message of a claimed delivery; `fact` is what `again` has read of it. Raises ValueError where an endpoint's
+        secrets cannot be opened."""
+        message = Message(
             delivery_id=row.id,
             channel=row.channel,
             address=row.address,
@@ -122,6 +123,7 @@ class Office:
             line=str(fact.line_id) if fact.line_id else "",
             asks=body.get("asks") or "",
         )
+        return endpoints.to_send(message, fact)
 
 
 @dataclass(frozen=True)

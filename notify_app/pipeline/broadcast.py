@@ -24,7 +24,7 @@ from notify_app.domains.hub import NOT_REACHED
 from notify_app.extensions import db
 from notify_app.ids import new_id
 from notify_app.live.announce import Changed
-from notify_app.pipeline import chunk, flaws, sql, wording
+from notify_app.pipeline import chunk, endpoints, flaws, sql, wording
 from notify_app.pipeline.ahead import Ahead, looking_ahead
 from notify_app.pipeline.audience import Member
 from notify_app.pipeline.crowd import Audience, enlist
@@ -106,8 +106,11 @@ def begin(
     step.news.append(Changed(step.organisation_id, "event"))
     if not words.on:
         _note(step, event_id, Reason.notifications_off)
-    elif not enlist(step, event_id, says.priority.rank, audience, override.action_url or ""):
-        _nobody(step, event_id, audience, _about(says, draft.payload), origin)
+    else:
+        item_id = draft.item.id if draft.item else override.item_id
+        endpoints.put(step, endpoints.rows_for(says, draft, event_id, origin.occurred_at, item_id=item_id))
+        if not enlist(step, event_id, says.priority.rank, audience, override.action_url or ""):
+            _nobody(step, event_id, audience, _about(says, draft.payload), origin)
     return event_id, says.problems
 
 

@@ -20,7 +20,7 @@ reader's inbox, always; these are the ways by which it leaves the house besides.
 `HUB_<CHANNEL>_PROVIDER` names who sends by a channel, `HUB_<CHANNEL>_ACCOUNTS` several accounts instead, as addresses with spaces
 between them ([what they do](operations.md#providers-several-accounts-rates-and-what-happens-when-one-fails)); `off` is no such channel. Where nothing
 is set, messages stay on this machine and are shown on the outbox page. Only a channel that people connect for themselves is off
-in production until it is given a provider.
+in production until it is given a provider, and endpoints are posted to there (`HUB_ENDPOINT_PROVIDER=off` ends that).
 """
 Value = TypeVar("Value")
 UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
@@ -59,6 +59,8 @@ def _channel(one: ChannelType) -> Iterator[str]:
 
 
 def _told(one: ChannelType) -> str:
+    if not one.personal:
+        return "each event that it was asked for; no person is reached by it"
     when = _and(one.told) if one.told else "nothing by itself"
     if one.replaces:
         when += f", in place of {_and(spoken(name) for name in one.replaces)} unless urgent"
@@ -73,6 +75,8 @@ def _stands_in(one: ChannelType) -> str:
 
 def _address(one: ChannelType) -> str:
     field = one.address
+    if not one.personal:
+        return "an administrator's, on a page of its own; each is a system that fails for itself"
     what = f"{field.label}, as {field.sample}" if field else "connected, not typed"
     return f"{what}; each has its own message" if one.every else f"{what}; the first that works is used"
 

@@ -30,13 +30,14 @@ from notify_app.channels import ProviderAccount
 from notify_app.channels.base import OPTED_OUT, Channel, GiveUp, Invalid, Message, Misconfigured, Receipt
 from notify_app.extensions import db
 from notify_app.live.announce import Changed, publish
-from notify_app.pipeline import budget, fallback, settle, sql
+from notify_app.pipeline import budget, endpoints, fallback, settle, sql
 from notify_app.pipeline.gate import Gate, NotNow, accounts_of
 from notify_app.pipeline.line import AWAY, Line
 from notify_app.pipeline.pool import Job, Pool
 from notify_app.pipeline.ready import NotSent, make_ready
 from notify_app.pipeline.step import hub, step
 from notify_app.policy import sms
+from notify_app.policy.channel import channel as channel_type
 from notify_app.policy.feedback import Block
 from notify_app.policy.reasons import Reason, sentence
 from notify_app.policy.sms import Prices
@@ -56,6 +57,9 @@ TELL_SECONDS = 0.2  # between two announcements to the office's pages
 AWAY_SECONDS = 0.2  # between two tries to settle while the database is away
 URGENT_RANK = 1
 BESIDES_AFTER = timedelta(seconds=120)  # reliability.md §3.3
+# of the places of a queue, those that systems of an office's own choice may have, one of them and all: they may hang
+OF_ONE, OF_ALL = 4, 0.5
+CROWDED_SECONDS = (0.5, 1.5)  # what finds none of those free waits so long
 GRACE_SECONDS = 120.0  # the longest time-outs of a provider's library, and some more
 
 
@@ -87,6 +91,10 @@ class _Run:
     results: list[settle.Result] = field(default_factory=list)
     answers: list[tuple[str, ProviderAccount, Receipt | Exception | None]] = field(default_factory=list)
     instead: list[_Instead] = field(default_factory=list)
+    # by organisation and endpoint
+    heard: defaultdict[tuple[UUID, UUID], endpoints.Answers] = field(
+        default_factory=lambda: defaultdict(endpoints.Answers)
+    )
     done: int = 0
     dry: bool = False
     renewed_at: float = field(default_factory=time.monotonic)
@@ -229,6 +237,10 @@ class Deliverer:
             if way.down and one.row.priority == URGENT_RANK:
                 run.instead.append(_Instead(one.row, sentence(way.reason), besides=True))
             return
+        if way is not None and self._crowded(run, one.row.channel, way):
+            wait = self._rng.uniform(*CROWDED_SECONDS)
+            self._put_off(run, NotSent(one.row, "queued", Reason.provider_pace, wait=wait), one.held)
+            return
         if way is not None:
             one.by = way
         if one.row.channel in self._instant:
@@ -236,6 +248,13 @@ class Deliverer:
             run.sent.append(one)
         else:
             run.pool.put(one)
+
+    def _crowded(self, run: _Run, channel: str, way: ProviderAccount) -> bool:
+        """Whether systems of offices' own choice have as many places as they may."""
+        if channel in self._instant or channel_type(channel).personal:
+            return False
+        busy = [job.by.name for job in run.pool.jobs if job.by and not channel_type(job.row.channel).personal]
+        return busy.count(way.name) >= OF_ONE or len(busy) >= max(1, int(run.pool.places * OF_ALL))
 
     def _put_off(self, run: _Run, one: NotSent, held: Decimal | None = None) -> None:
         if one.instead:
@@ -264,6 +283,9 @@ class Deliverer:
             run.dry = run.dry and not run.sent
         run.results += [self._result(run, job) for job in run.sent]
         run.answers += [(job.row.channel, job.by, job.answer) for job in run.sent if job.by]
+        for job in run.sent:
+            if job.row.channel == endpoints.CHANNEL and job.by:
+                run.heard[UUID(job.row.organisation_id), UUID(job.row.address)].add(job.answer)
         run.sent = []
 
     def _result(self, run: _Run, job: Job) -> settle.Result:
@@ -306,8 +328,21 @@ class Deliverer:
     def _otherwise(self, run: _Run) -> None:
         """What has not left by its channel goes by the next, or the office hears of it (A16). Before the row is
         settled, so that a crash between the two only does this again, which changes nothing."""
+        while run.heard:
+            (organisation_id, endpoint_id), answers = next(iter(run.heard.items()))
+            try:
+                with step(organisation_id) as work:
+                    endpoints.heard(work, endpoint_id, answers)
+            except AWAY:
+                raise
+            except Exception:
+                log.exception("endpoint %s: what it answered is not kept", endpoint_id)
+            del run.heard[organisation_id, endpoint_id]
         while run.instead:
             one = run.instead[0]
+            if one.row.person_id is None:  # an endpoint's message has no other way
+                run.instead.pop(0)
+                continue
             try:
                 with step(UUID(one.row.organisation_id)) as work:
                     if one.besides:

@@ -21,7 +21,7 @@ import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -32,6 +32,7 @@ from notify_app.channels import ProviderAccount
 from notify_app.channels.base import Channel, ChannelFailure, GiveUp, Receipt
 from notify_app.extensions import db
 from notify_app.pipeline.line import AWAY, Line
+from notify_app.policy.channel import channel as channel_type
 from notify_app.policy.provider import Answer, Rate, Standing, after
 from notify_app.policy.reasons import Reason
 from notify_app.policy.retry import FailureClass
@@ -218,6 +219,10 @@ class Gate:
             return None
         if self._plain:
             return accounts[0]
+        if not channel_type(
+            row.channel
+        ).personal:  # each address is a system of its own, and fails for itself
+            accounts = tuple(replace(one, name=row.address) for one in accounts)
         waits: list[float] = []
         for account in accounts:
             pause = self._pause(engine, row.channel, account)

@@ -20,7 +20,7 @@ from notify_app.domains import inputs, moves
 from notify_app.domains.base import Draft, Priority
 from notify_app.domains.hub import NOT_REACHED
 from notify_app.ids import new_id
-from notify_app.pipeline import crowd, inbox, links, outbox, wording, world
+from notify_app.pipeline import crowd, endpoints, inbox, links, outbox, wording, world
 from notify_app.pipeline.audience import Member, audience
 from notify_app.pipeline.step import Step
 from notify_app.pipeline.world import World
@@ -140,6 +140,9 @@ def _one(
     if not known.words.on:
         note.add(None, "", "not_told", Reason.notifications_off)
         return []
+    known.writes.to_endpoints += endpoints.rows_for(
+        says, draft, event_id, origin.occurred_at, item_id=item_id, matter=_matter(known, says, draft)
+    )
     if not wanted:
         who = " or ".join(says.type.audience) or "technician"
         note.add(None, "", "not_told", Reason.nobody, {"audience": who})
@@ -249,7 +252,7 @@ def _person(
         now=known.step.now,
         covered_by=covered_by.name if covered_by else "",
     )
-    line_id = new_id()
+    line_id, same = new_id(), _matter(known, says, draft)
     action = override.action_url or says.action_url() or _leads_to(known, says, member, item_id, line_id)
     try:
         title, text = says.inbox(member, action)
@@ -273,7 +276,7 @@ def _person(
         text=text,
         action_url=action,
         item_id=item_id,
-        dedupe_key=_matter(known, says, draft, member),
+        dedupe_key=f"{same}/{member.id}" if same else None,
         for_person_id=absent[0] if absent else None,
     )
     if absent:
@@ -298,11 +301,10 @@ def _leads_to(
     return links.to_item(known, member, item_id)
 
 
-def _matter(known: World, says: wording.Wording, draft: Draft, member: Member) -> str | None:
-    """What makes it the same matter for this person (D3), or None where each time is another."""
+def _matter(known: World, says: wording.Wording, draft: Draft) -> str | None:
+    """What makes it the same matter for one reader (D3), or None where each time is another."""
     on = known.step.now.astimezone(ZoneInfo(known.words.zone)).date()
-    key = moves.dedupe_key(says.type, draft.item, draft.step, on)
-    return f"{key}/{member.id}" if key else None
+    return moves.dedupe_key(says.type, draft.item, draft.step, on)
 
 
 def _why(decided: Plan) -> str:

@@ -61,6 +61,12 @@ class Wording:
     def urgent(self) -> bool:
         return self.priority is Priority.urgent
 
+    @property
+    def category_title(self) -> str:
+        """What people know the category as; one that an office made up reads as its words."""
+        known = next((one.title for one in domains.categories() if one.name == self.category), None)
+        return known or _spoken(self.category)
+
     def action_url(self) -> str:
         """The office's own action link for this event, if it has one that is safe."""
         own = (self.row.action_url if self.row else None) or ""
@@ -223,7 +229,10 @@ class Words:
         row = step.one(
             "SELECT name, zone, locale, currency, settings, branding, "
             "coalesce((SELECT notifications_on FROM installation), true) AS installed_on, "
-            "coalesce((SELECT escalations_on FROM installation), true) AS escalations_installed "
+            "coalesce((SELECT escalations_on FROM installation), true) AS escalations_installed, "
+            "(SELECT json_agg(json_build_object('id', e.id, 'format', e.format, 'categories', e.categories, "
+            "'least_priority', e.least_priority) ORDER BY e.id) FROM endpoint e WHERE e.organisation_id = :org "
+            "AND coalesce(e.removed_at, e.paused_at, e.disabled_at) IS NULL) AS endpoints "
             "FROM organisation WHERE id = :org"
         )
         self.name: str = row.name
@@ -232,6 +241,8 @@ class Words:
         self.currency: str = row.currency
         self.installed_on: bool = row.installed_on
         self.escalations_installed: bool = row.escalations_installed
+        # that are told what the office tells (`endpoints`)
+        self.endpoints: list[dict[str, Any]] = row.endpoints or []
         self.settings = read(OfficeSettings, row.settings)
         self.branding = read(Branding, row.branding)
 

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from notify_app.live.announce import Changed
-from notify_app.pipeline import crowd, digest, inbox, outbox
+from notify_app.pipeline import crowd, digest, endpoints, inbox, outbox
 from notify_app.pipeline.flaws import Flaw, note
 from notify_app.pipeline.retime import retime
 from notify_app.pipeline.step import Step
@@ -44,6 +44,7 @@ class Writes:
     events: list[dict[str, Any]] = field(default_factory=list)
     lines: list[inbox.Line] = field(default_factory=list)
     deliveries: list[outbox.Row] = field(default_factory=list)
+    to_endpoints: list[dict[str, Any]] = field(default_factory=list)
     decisions: list[dict[str, Any]] = field(default_factory=list)
     # audiences that are written in chunks: event, priority, people, action
     crowds: list[tuple[UUID, int, crowd.Audience, str]] = field(default_factory=list)
@@ -72,6 +73,7 @@ def write(step: Step, writes: Writes) -> None:
     step.insert("decision", writes.decisions)
     note(step, writes.flaws)
     outbox.put_messages(step, writes.deliveries)
+    endpoints.put(step, writes.to_endpoints)
     if writes.settled:
         step.write(SETTLED, writes.settled)
     inbox.write(step, writes.lines, moot=writes.moot, noticed=writes.noticed)

@@ -110,7 +110,8 @@ class ChannelType:
     message goes by it. `rank` is its place among those that stand in where the planned ones reach nobody; None stands in for
     nothing, and its failure is no reason to go another way. `by_wish`: it is thought of only for people who have connected
     it. `replaces` are the channels in whose place such a person has it, unless it is urgent. `every`: each address has its
-    own message, instead of the first that works.
+    own message, instead of the first that works. One that is not `personal` reaches no people: each of its addresses is a
+    system, which fails for itself. `usual` is its provider in production where the settings name none.
     """
 
     name: str
@@ -135,6 +136,8 @@ class ChannelType:
     answers: str = ""
     # an address of which its provider says that it is gone is forgotten, not blocked: nobody typed it
     forgets: bool = False
+    personal: bool = True
+    usual: str = ""
 
     @property
     def lists(self) -> bool:

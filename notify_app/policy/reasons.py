@@ -53,6 +53,7 @@ class Reason(StrEnum):
     provider_down = "provider_down"
     provider_pace = "provider_pace"
     budget = "budget"
+    endpoint_off = "endpoint_off"
     # held, and leaving together
     burst = "burst"
     throttled = "throttled"
@@ -107,6 +108,7 @@ SENTENCES = {
     Reason.provider_down: "The provider does not work at the moment; it waits until it does.",
     Reason.provider_pace: "The provider takes only so many at once; it waits for its turn.",
     Reason.budget: "The organisation's budget for SMS is used up but for what is urgent, and this is not.",
+    Reason.endpoint_off: "The endpoint was paused, switched off or removed before the message left.",
     Reason.burst: "Others like it have just gone out: {channel} waits until {until} and leaves with what else has come.",
     Reason.throttled: "They had as many by {channel} as the office allows: it waits until {until} and leaves with what else has come.",
     Reason.collected: "By {channel} it left together with others, in one message.",

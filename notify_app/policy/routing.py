@@ -42,8 +42,8 @@ def by_priority(priority: Priority) -> tuple[str, ...]:
 
 
 def outward() -> tuple[str, ...]:
-    """Every channel that leaves the house."""
-    return tuple(one.name for one in in_order())
+    """Every channel by which people are reached outside the house."""
+    return tuple(one.name for one in in_order() if one.personal)
 
 
 def every() -> tuple[str, ...]:

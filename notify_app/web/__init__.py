@@ -63,6 +63,7 @@ SCREENS = (
     "api.people",
     "api.happenings",
     "keys",
+    "endpoints",
 )
 
 

@@ -21,8 +21,8 @@ from flask_babel import ngettext
 from notify_app.channels.base import hinted
 from notify_app.errors import Invalid, NotFound
 from notify_app.pipeline.step import Step, step
+from notify_app.policy.channel import channels
 from notify_app.policy.reasons import Reason, titled
-from notify_app.policy.routing import outward
 from notify_app.web.guard import allow
 from notify_app.web.identity import viewer
 from notify_app.web.paging import page
@@ -47,12 +47,15 @@ STATES = {
 }
 LIST = """
     SELECT d.id, d.created_at, d.channel, d.address, d.state, d.reason, d.detail, d.priority, d.attempts, d.provider,
-           d.next_attempt_at, d.due_at, d.settled_at, d.cost_usd, d.generation, p.id AS person_id, p.name AS person
-    FROM delivery d JOIN person p ON p.organisation_id = d.organisation_id AND p.id = d.person_id
+           d.next_attempt_at, d.due_at, d.settled_at, d.cost_usd, d.generation, p.id AS person_id, d.endpoint_id,
+           coalesce(p.name, e.name) AS person
+    FROM delivery d
+    LEFT JOIN person p ON p.organisation_id = d.organisation_id AND p.id = d.person_id
+    LEFT JOIN endpoint e ON e.organisation_id = d.organisation_id AND e.id = d.endpoint_id
     WHERE d.organisation_id = :org AND d.created_at > :since
 """
 CLAUSES = {
-    "q": "AND (p.name ILIKE :like OR d.address ILIKE :like)",
+    "q": "AND (p.name ILIKE :like OR e.name ILIKE :like OR (d.endpoint_id IS NULL AND d.address ILIKE :like))",
     "person": "AND d.person_id = CAST(:person AS uuid)",
     "channel": "AND d.channel = :channel",
     "state": "AND d.state = ANY(:states)",
@@ -88,7 +91,7 @@ NOT_AGAIN = """
 """
 CAUSES = f"""
     SELECT d.channel, coalesce(d.reason, '') AS reason, coalesce(d.provider, '') AS provider, count(*) AS n,
-           count(*) FILTER (WHERE d.priority = 1) AS urgent, count(DISTINCT d.person_id) AS people,
+           count(*) FILTER (WHERE d.priority = 1) AS urgent, count(DISTINCT coalesce(d.person_id, d.endpoint_id)) AS people,
            min(d.settled_at) AS first, max(d.settled_at) AS last,
            (array_agg(d.detail ORDER BY d.settled_at DESC) FILTER (WHERE d.detail IS NOT NULL))[1] AS detail
     FROM delivery d
@@ -104,6 +107,11 @@ UNDER_WAY = """
     SELECT count(*) AS n, min(next_attempt_at) AS first, max(next_attempt_at) AS last FROM delivery d
     WHERE d.organisation_id = :org AND d.generation > 0 AND d.state IN ('queued', 'sending') AND d.created_at > :since
 """
+
+
+def _names() -> list[str]:
+    """Every channel that leaves the house, to people or to other systems."""
+    return [one.name for one in channels()]
 
 
 @dataclass(frozen=True)
@@ -124,7 +132,7 @@ class Filters:
         return cls(
             given.get("q", "").strip()[:100],
             given.get("person", "") if uuid_or_none(given.get("person")) else "",
-            given.get("channel", "") if given.get("channel") in outward() else "",
+            given.get("channel", "") if given.get("channel") in _names() else "",
             given.get("state", "") if given.get("state") in STATES else "",
             given.get("reason", "") if given.get("reason") in list(Reason) else "",
             given.get("provider", "")[:60],
@@ -196,7 +204,7 @@ def _line(row: Any, titles: Mapping[UUID, str], read: Reader) -> dict[str, Any]:
         "channel": row.channel,
         "channel_title": channel_title(row.channel),
         "person": row.person,
-        "address": hinted(row.channel, row.address),
+        "address": hinted(row.channel, row.address) if row.person_id else "",
         "title": titles.get(row.id, ""),
         "state": row.state,
         "state_title": delivery_title(row.state),
@@ -240,7 +248,7 @@ def _options(filters: Filters) -> dict[str, list[dict[str, Any]]]:
     return {
         "channel": [
             option("", _("All channels"), filters.channel),
-            *(option(one, channel_title(one), filters.channel) for one in outward()),
+            *(option(one, channel_title(one), filters.channel) for one in _names()),
         ],
         "state": [
             option("", _("All states"), filters.state),
@@ -291,7 +299,7 @@ def _cells(row: Any, titles: Mapping[UUID, str]) -> Sequence[Any]:
         row.created_at.isoformat(),
         row.channel,
         row.person,
-        hinted(row.channel, row.address),
+        hinted(row.channel, row.address) if row.person_id else "",
         titles.get(row.id, ""),
         row.state,
         row.reason or "",
@@ -342,7 +350,9 @@ def _one(id: UUID, errors: Mapping[str, str], typed: str) -> str:
         may_hasten=row.state == "queued" and row.next_attempt_at > work.now,
         may_send=viewer().role == "administrator" and bool(would and would.ids),
         refused=_refused(would.refused) if would else [],
-        person_url=url_for("people.person", id=row.person_id),
+        person_url=url_for("people.person", id=row.person_id)
+        if row.person_id
+        else url_for("endpoints.one", id=row.endpoint_id),
         errors=errors,
         typed=typed,
     )
@@ -417,7 +427,7 @@ def _cause(row: Any, read: Reader) -> dict[str, Any]:
         "detail": row.detail or "",
         "provider": row.provider,
         "count": f"{row.n:,}",
-        "people": ngettext("%(num)d person", "%(num)d people", row.people),
+        "people": ngettext("to %(num)d", "to %(num)d", row.people),
         "urgent": row.urgent,
         "first": read.when(row.first),
         "last": read.when(row.last),

@@ -17,9 +17,8 @@ from flask_babel import gettext as _
 
 from notify_app.errors import NotFound
 from notify_app.pipeline.step import Step, step
-from notify_app.policy.channel import channel
+from notify_app.policy.channel import channel, channels
 from notify_app.policy.channel import shown as known_as
-from notify_app.policy.routing import outward
 from notify_app.web.guard import allow
 from notify_app.web.identity import viewer
 from notify_app.web.outbox_message import COLUMNS, local_channels, one, shown
@@ -63,7 +62,7 @@ class Filters:
         """From the query of the address."""
         return cls(
             given.get("person", "") if uuid_or_none(given.get("person")) else "",
-            given.get("channel", "") if given.get("channel") in outward() else "",
+            given.get("channel", "") if given.get("channel") in {one.name for one in channels()} else "",
             given.get("state", "") if given.get("state") in STATES else "",
             given.get("before", ""),
             given.get("after", ""),
@@ -154,13 +153,20 @@ def _line(row: Any, url: str, view: Reader, *, current: bool) -> dict[str, Any]:
         "to_name": row.to_name,
         "to_address": known_as(row.channel, row.address),
         "subject": body.get("subject", "") if row.body else row.title or "",
-        "preview": " ".join(body.get("text", "").split())[:PREVIEW] or _("It is written when it leaves."),
+        "preview": _preview(row, body),
         "when": view.when(row.at),
         "state": row.state,
         "state_title": delivery_title(row.state),
         "url": url,
         "current": current,
     }
+
+
+def _preview(row: Any, body: Mapping[str, str]) -> str:
+    """Its beginning; of what programs read, nothing."""
+    if not channel(row.channel).personal:
+        return ""
+    return " ".join(body.get("text", "").split())[:PREVIEW] or _("It is written when it leaves.")
 
 
 def _options(filters: Filters, people: list[Any]) -> dict[str, list[dict[str, Any]]]:

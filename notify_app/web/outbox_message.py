@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -24,10 +25,11 @@ __all__ = ["COLUMNS", "local_channels", "one", "shown"]
 EARLIER = 6
 
 COLUMNS = """
-    d.id, d.channel, d.address, d.state, d.created_at, coalesce(d.settled_at, d.created_at) AS at, d.segments, d.cost_usd,
-    d.purpose = 'collected' AS collected, p.name AS to_name, c.body, n.id AS notification_id, n.title
+    d.id, d.channel, CASE WHEN e.id IS NULL THEN d.address ELSE e.host END AS address, d.state, d.created_at, coalesce(d.settled_at, d.created_at) AS at, d.segments, d.cost_usd,
+    d.purpose = 'collected' AS collected, coalesce(p.name, e.name) AS to_name, c.body, n.id AS notification_id, n.title
     FROM delivery d
-    JOIN person p ON p.organisation_id = d.organisation_id AND p.id = d.person_id
+    LEFT JOIN person p ON p.organisation_id = d.organisation_id AND p.id = d.person_id
+    LEFT JOIN endpoint e ON e.organisation_id = d.organisation_id AND e.id = d.endpoint_id
     LEFT JOIN content c ON c.organisation_id = d.organisation_id AND c.id = d.content_id
     LEFT JOIN LATERAL (
         SELECT n.id, n.title FROM delivery_item i
@@ -113,7 +115,14 @@ def shown(work: Step, row: Any, view: Reader) -> dict[str, Any]:
             return shared | _as_sms(row, text, earlier, view)
         case "email":
             return shared | _as_mail(row, sender)
+        case "endpoint":
+            return shared | {"text": _indented(text)}
     return shared | _as_note(body)
+
+
+def _indented(text: str) -> str:
+    """A body that programs read, for people."""
+    return json.dumps(json.loads(text), indent=2, ensure_ascii=False) if text else ""
 
 
 def _parts(work: Step, row: Any, view: Reader) -> list[dict[str, Any]]:

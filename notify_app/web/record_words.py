@@ -30,6 +30,7 @@ SIGNS = {
     "preference": "settings",
     "office": "server",
     "key": "lock",
+    "endpoint": "server",
     "template": "message",
     "rule": "rule",
     "absence": "calendar",
@@ -70,6 +71,7 @@ def kind_title(kind: str) -> str:
         "preference": _("Preferences"),
         "office": _("Switches and settings"),
         "key": _("Keys of programs"),
+        "endpoint": _("Endpoints"),
         "template": _("Templates"),
         "rule": _("Escalation rules"),
         "absence": _("Absences"),
@@ -298,6 +300,35 @@ def _key_revoked(before: Values, _after: Values) -> str:
     return _("Key of a program revoked: “%(name)s”.", name=before["name"])
 
 
+def _endpoint_added(_before: Values, after: Values) -> str:
+    return _("Endpoint added: “%(name)s”, %(host)s.", name=after["name"], host=after["host"])
+
+
+def _endpoint_changed(before: Values, after: Values) -> str:
+    said = [_("Endpoint “%(name)s” changed.", name=before["name"])]
+    if after["name"] != before["name"]:
+        said.append(_("Its name is “%(name)s” now.", name=after["name"]))
+    if "host" in after:
+        said.append(_("It is at %(host)s now.", host=after["host"]))
+    return " ".join(said)
+
+
+def _endpoint_paused(_before: Values, after: Values) -> str:
+    return _("Endpoint “%(name)s” paused.", name=after["name"])
+
+
+def _endpoint_resumed(_before: Values, after: Values) -> str:
+    return _("Endpoint “%(name)s” switched on again.", name=after["name"])
+
+
+def _endpoint_secret(_before: Values, after: Values) -> str:
+    return _("Endpoint “%(name)s” has another secret.", name=after["name"])
+
+
+def _endpoint_removed(before: Values, _after: Values) -> str:
+    return _("Endpoint removed: “%(name)s”, %(host)s.", name=before["name"], host=before["host"])
+
+
 def _template(_before: Values, after: Values) -> str:
     said = [_("Template of “%(event)s” saved.", event=event_title(after["event"]))]
     if after["fields"]:
@@ -371,6 +402,12 @@ SENTENCES: Mapping[str, Callable[[Values, Values], str]] = {
     What.budget: _budget,
     What.key_made: _key_made,
     What.key_revoked: _key_revoked,
+    What.endpoint_added: _endpoint_added,
+    What.endpoint_changed: _endpoint_changed,
+    What.endpoint_paused: _endpoint_paused,
+    What.endpoint_resumed: _endpoint_resumed,
+    What.endpoint_secret: _endpoint_secret,
+    What.endpoint_removed: _endpoint_removed,
     What.template: _template,
     What.rule_saved: _rule_saved,
     What.rule_paused: _rule_paused,

@@ -51,6 +51,12 @@ class What(StrEnum):
     budget = "office.budget"
     key_made = "key.made"
     key_revoked = "key.revoked"
+    endpoint_added = "endpoint.added"
+    endpoint_changed = "endpoint.changed"
+    endpoint_paused = "endpoint.paused"
+    endpoint_resumed = "endpoint.resumed"
+    endpoint_secret = "endpoint.secret"  # noqa: S105 - it changed; none stands here
+    endpoint_removed = "endpoint.removed"
     template = "template.saved"
     rule_saved = "rule.saved"
     rule_paused = "rule.paused"

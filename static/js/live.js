@@ -111,3 +111,5 @@ stream
   .on('snapshot', soon)
   .on('state', ({ state, before }) => { if (state === 'live' && (before === 'reconnecting' || before === 'offline')) soon(); });
 document.addEventListener('visibilitychange', () => { if (!document.hidden && again) soon(); });
+// what was under way when the page was made may have ended before the page joined the stream
+if (document.querySelector('[data-under-way]')) setTimeout(soon, GAP);

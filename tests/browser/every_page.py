@@ -75,6 +75,7 @@ def furnish(office: Office, words: dict[str, str] | None = None) -> None:
     said = USUAL | (words or {})
     office.person("ada", "administrator", name="Ada Quist", grade="A")
     rule_of_permits(office)
+    endpoints(office)
     own_words(office)
     absence(office)
     chat(office)
@@ -129,6 +130,69 @@ def furnish(office: Office, words: dict[str, str] | None = None) -> None:
             token_hash=uuid4().bytes,
             created_by=adam.id,
         )
+
+
+def endpoints(office: Office) -> None:
+    """One that works and is told of rewards, one that does not work, one that the hub has switched off."""
+    now = datetime.now(UTC)
+    kinds: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
+        ("Night desk", "standard", "desk.example.com", {"categories": ["reward"], "good_at": now}),
+        (
+            "#repairs",
+            "slack",
+            "hooks.slack.com",
+            {
+                "categories": ["bill"],
+                "good_at": now - timedelta(days=2),
+                "failing_since": now - timedelta(days=1),
+                "failed_at": now - timedelta(minutes=4),
+                "failed_why": "It could not take the message (503 upstream connect error or disconnect/reset before headers).",
+            },
+        ),
+        (
+            "Facilities",
+            "teams",
+            "prod-12.westeurope.logic.azure.com",
+            {
+                "disabled_at": now - timedelta(hours=9),
+                "disabled_why": "failing",
+                "failing_since": now - timedelta(days=5, hours=9),
+                "failed_at": now - timedelta(hours=9),
+                "failed_why": "Nobody was there: [Errno 111] Connection refused",
+            },
+        ),
+    )
+    for name, reader, host, more in kinds:
+        made = uuid4()
+        seal = Secrets(office.site.app.extensions["hub"].secret_key).seal
+        office.site.build.insert(
+            "endpoint",
+            organisation_id=office.organisation.id,
+            id=made,
+            name=name,
+            format=reader,
+            host=host,
+            url=seal(f"https://{host}/in", f"endpoint:{made}:url"),
+            secret=seal("whsec_" + "A" * 44, f"endpoint:{made}:secret") if reader == "standard" else None,
+            created_by=office.people["ada"].id,
+            **more,
+        )
+
+
+def endpoint(name: str) -> Callable[[Office], str]:
+    """The page of the endpoint of this name."""
+
+    def find(office: Office) -> str:
+        statement = "SELECT id FROM endpoint WHERE organisation_id = :org AND name = :name"
+        return f"/endpoints/{office.site.build.one(statement, org=office.organisation.id, name=name).id}"
+
+    return find
+
+
+def posted(office: Office) -> str:
+    """The outbox with the newest message to an endpoint."""
+    statement = "SELECT id FROM delivery WHERE organisation_id = :org AND channel = 'endpoint' ORDER BY id DESC LIMIT 1"
+    return f"/outbox?message={office.site.build.one(statement, org=office.organisation.id).id}"
 
 
 def closed_addresses(office: Office) -> None:
@@ -580,6 +644,12 @@ PLACES = (
     Place("preferences", "marco", at("/preferences"), opens="#overrides summary, #changes summary"),
     Place("preferences-chat", "marco", at("/preferences")),
     Place("keys", "adam", at("/keys")),
+    Place("endpoints", "ada", at("/endpoints")),
+    Place("endpoint", "ada", endpoint("Night desk"), opens="#rotate summary, #remove summary"),
+    Place("endpoint-failing", "ada", endpoint("#repairs")),
+    Place("endpoint-off", "ada", endpoint("Facilities")),
+    Place("endpoint-new", "ada", at("/endpoints/new")),
+    Place("outbox-endpoint", "alice", posted),
     Place("outbox", "alice", at("/outbox")),
     Place("outbox-email", "alice", message("dana", "email"), opens=".outbox-facts summary"),
     Place("outbox-sms", "alice", message("dana", "sms")),

@@ -296,6 +296,7 @@ class Settings:
     aws_access_key_id = "AKIDEXAMPLE"
     aws_secret_access_key = "secret"
     aws_endpoint_url = ""
+    outgoing_url = ""
     sms_max_price = Decimal("0.50")
     sms_prices = ""
     send_threads = 16

@@ -151,6 +151,7 @@ def test_no_event_is_declared_beside_those_but_the_few_that_the_hub_needs() -> N
         "hub_well",
         "template_broken",  # A2: an office's own words could not be used
         "sms_budget",  # A9: how far the budget for SMS is used
+        "endpoint_off",  # an endpoint is posted to no more
         "address_blocked",  # A16: an address that has to be put right
         "announcement",  # C8: what a system or the office has to say to many
         "collected",  # A8, A14: the words of what has waited
@@ -168,6 +169,7 @@ def test_what_declares_no_channels_goes_by_its_priority() -> None:
         "hub_well",
         "template_broken",
         "sms_budget",
+        "endpoint_off",
         "address_blocked",
     }
     assert declared == {*ESTATES, "help_needed", *of_the_hub}

@@ -61,7 +61,7 @@ def test_what_was_refused_is_grouped_by_its_cause_and_sent_again(office):
     assert len(failed(office)) == 2
     mended(office)
     page = office.browser("ada").get("/deliveries/failed")
-    assert "The provider refused it for good." in page.text and "2 people" in page.text
+    assert "The provider refused it for good." in page.text and "to 2" in page.text
     link = re.search(r'href="(/deliveries/again\?[^"]+)"', page.html)[1].replace("&amp;", "&")
     look = office.browser("ada").get(link)
     assert "2 messages are sent again" in look.text

@@ -16,6 +16,8 @@ from uuid import UUID, uuid4
 import pytest
 from flask import Flask
 
+from notify_app.secrets import Secrets
+from tests.conftest import SECRET_KEY
 from tests.pages import Browser, Page
 from tests.web.conftest import Shop
 
@@ -32,6 +34,16 @@ INSIDE = {
     "cover.save": "abtd",
     "cover.show": "abtd",
     "dashboard.show": "ad",
+    "endpoints.make": "d",
+    "endpoints.new": "d",
+    "endpoints.one": "d",
+    "endpoints.pause": "d",
+    "endpoints.remove": "d",
+    "endpoints.resume": "d",
+    "endpoints.rotate": "d",
+    "endpoints.save": "d",
+    "endpoints.show": "d",
+    "endpoints.test": "d",
     "home.show": "abtd",
     "deliveries.again": "d",
     "deliveries.export": "ad",
@@ -216,6 +228,17 @@ def scene(shop: Shop) -> dict[str, UUID]:
         requires=[],
         who="command",
     )
+    there = uuid4()
+    build.insert(
+        "endpoint",
+        organisation_id=shop.hub.organisation.id,
+        id=there,
+        name="Night desk",
+        format="standard",
+        host="there.example.com",
+        url=Secrets(SECRET_KEY).seal("https://there.example.com/", f"endpoint:{there}:url"),
+        secret=Secrets(SECRET_KEY).seal("whsec_" + "A" * 44, f"endpoint:{there}:secret"),
+    )
     shop.hub.post("permit.upsert", {"id": "P-1", "status": "submitted", "verifier": {"id": "bob"}})
     return {
         "item": repair.item_id,
@@ -233,6 +256,7 @@ def scene(shop: Shop) -> dict[str, UUID]:
         "rules": rule,
         "cover": absence,
         "suppressed": closed,
+        "endpoints": there,
         "tasks": build.one("SELECT id FROM task WHERE name = 'permit_verification'").id,
     }
 
@@ -322,6 +346,7 @@ def everything(shop: Shop) -> str:
         "invitation",
         "template",
         "template_version",
+        "endpoint",
     ):
         found = shop.hub.build.all(
             f"SELECT * FROM {table} WHERE organisation_id = :org", org=shop.hub.organisation.id
