@@ -36,6 +36,7 @@ SCREENS = (
     "rollcall",
     "people",
     "suppressed",
+    "unsubscribe",
     "welcome",
     "invited",
     "switches",

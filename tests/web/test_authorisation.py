@@ -159,6 +159,8 @@ OUTSIDE = {
     "link.show",
     "openapi.show",
     "push.worker",
+    "unsubscribe.act",  # by the stamp in its address: tests/stories/test_unsubscribe.py
+    "unsubscribe.show",
     "receipts.sms",  # of SNS, by its signature: tests/stories/test_feedback.py
     "receipts.sns",
     "telegram.take",  # of Telegram, by its secret: tests/stories/test_telegram.py
