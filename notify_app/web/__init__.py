@@ -25,6 +25,7 @@ SCREENS = (
     "notification",
     "alert",
     "stream",
+    "branding",
     "dashboard",
     "deliveries",
     "running",

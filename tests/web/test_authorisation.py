@@ -27,6 +27,9 @@ pytestmark = pytest.mark.proves("C5", "F4", "S1")
 # d = Ada, an administrator
 INSIDE = {
     "alert.acknowledge": "abd",
+    "branding.preview": "d",
+    "branding.save": "d",
+    "branding.show": "ad",
     "compose.frame": "",  # only what was sealed for the viewer opens; see test_compose
     "compose.show": "abtd",
     "compose.write": "abtd",
