@@ -159,7 +159,8 @@ def frame(event: str) -> ResponseReturnValue:
     if html is None:
         raise NotFound("There is no such preview.")
     dark = SCHEMES.get(request.args.get("scheme", ""), IF_DARK)
-    response = Response(html.decode().replace(IF_DARK, dark), mimetype="text/html")
+    shown = html.decode() if isinstance(html, bytes) else html
+    response = Response(shown.replace(IF_DARK, dark), mimetype="text/html")
     response.headers["Content-Security-Policy"] = FRAME_POLICY
     return response
 
