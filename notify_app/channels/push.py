@@ -20,7 +20,7 @@ import http_ece
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from py_vapid import Vapid02, VapidException
+from py_vapid import Vapid02
 
 from notify_app.channels.base import Channel, GiveUp, Invalid, Message, Misconfigured, Receipt
 from notify_app.channels.http import call, said, trouble
@@ -39,7 +39,7 @@ URGENCY = {"urgent": "high", "high": "high", "medium": "normal", "low": "low"}  
 LIFE = {"urgent": timedelta(hours=1), "": timedelta(hours=6)}
 TOKEN_LIFE = 12 * 3600  # seconds; RFC 8292 allows a day
 BASE64URL = re.compile(r"[A-Za-z0-9_-]+")
-# what people know a push service by: the end of its host
+# the push services of browsers, by the end of their host, and what people know them by
 BROWSERS = (
     ("googleapis.com", "Chrome"),
     ("push.services.mozilla.com", "Firefox"),
@@ -53,6 +53,8 @@ def address_of(endpoint: str, key: str, secret: str) -> str:
     parts = urlsplit(endpoint)
     if parts.scheme != "https" or not parts.hostname or parts.username is not None:
         raise Invalid("endpoint: a push service has an https:// address.")
+    if _browser(parts.hostname) is None or parts.netloc != parts.hostname:
+        raise Invalid("endpoint: the push service of this browser is not known here.")
     if len(endpoint) > LONGEST_ENDPOINT or not endpoint.isascii() or " " in endpoint:
         raise Invalid("endpoint: this is no address of a push service.")
     if len(_bytes(key)) != POINT_BYTES or not _bytes(key).startswith(b"\x04"):
@@ -77,8 +79,13 @@ def clean(address: str) -> str:
 def shown(address: str) -> str:
     """Which browser it is, as far as its push service says so."""
     host = urlsplit(address.split(" ", maxsplit=1)[0]).hostname or ""
-    known = (name for end, name in BROWSERS if host == end or host.endswith(f".{end}"))
-    return f"{next(known, host or '?')} · {address[-4:]}"
+    return f"{_browser(host) or host or '?'} · {address[-4:]}"
+
+
+def _browser(host: str) -> str | None:
+    """Whose push service is at this host. Only these are asked: an endpoint comes from a browser, that is, from anybody, and
+    one of somebody's own could make all pushes wait by answering with errors."""
+    return next((name for end, name in BROWSERS if host == end or host.endswith(f".{end}")), None)
 
 
 def _bytes(text: str) -> bytes:
@@ -140,7 +147,7 @@ class WebPush:
         match answer.status:
             case 200 | 201 | 202 | 204:
                 return Receipt("vapid", answer.headers.get("location", ""), said(answer))
-            case 401:
+            case 401:  # our signature: the clock of this machine, or HUB_BASE_URL
                 raise Misconfigured(said(answer), "401")
             case 403 | 404 | 410:  # of another key, or gone
                 raise GiveUp(said(answer), str(answer.status), suppress=True)
@@ -172,13 +179,8 @@ class WebPush:
     def _signed(self, endpoint: str) -> dict[str, str]:
         parts = urlsplit(endpoint)
         until = int(self._clock()) + TOKEN_LIFE
-        claims = {"aud": f"{parts.scheme}://{parts.netloc}", "exp": until, "sub": self._contact}
-        try:
-            signed: dict[str, str] = self._vapid.sign(claims)
-        except VapidException as error:
-            raise GiveUp(
-                f"No push service is at {parts.netloc}.", "bad_subscription", suppress=True
-            ) from error
+        claims = {"aud": f"https://{parts.hostname}", "exp": until, "sub": self._contact}
+        signed: dict[str, str] = self._vapid.sign(claims)
         return signed
 
 
@@ -205,6 +207,8 @@ def _cut(words: str, most: int) -> str:
 
 
 def _web(settings: Any, url: str) -> Channel:  # noqa: ARG001 - the browser has chosen whom to ask: there is no account
+    if not settings.base_url.startswith("https://"):
+        raise ValueError("HUB_BASE_URL: begin it with https://; browsers show pushes of no other site")
     return WebPush(settings.secret_key, settings.base_url, instead=settings.outgoing_url)
 
 

@@ -33,7 +33,7 @@ from notify_app.policy.formats import unpack
 from notify_app.policy.limits import Pace
 from notify_app.policy.office import Branding, OfficeSettings, read
 from notify_app.policy.replies import asking
-from notify_app.work import replies
+from notify_app.work import replies, unsubscribing
 
 __all__ = ["KEEP", "KEPT", "OFFICE", "Body", "Office", "Unwritten", "given", "look", "said"]
 
@@ -42,6 +42,7 @@ log = logging.getLogger(__name__)
 # subject, html and text of an email; the text of an SMS; `asks`: the event that a button acknowledges
 Body = Mapping[str, str | None]
 LONGEST_ERROR = 500
+EMAIL, URGENT = "email", 1
 PRIORITIES = again.PRIORITIES
 
 OFFICE = text(
@@ -120,10 +121,23 @@ class Office:
             sender=self.sender,
             thread=str(fact.item_id) if fact.item_id else None,
             link=absolute(fact.action_url) if fact.action_url else None,
+            headers=_one_click(row, fact) if row.channel == EMAIL else (),
             line=str(fact.line_id) if fact.line_id else "",
             asks=body.get("asks") or "",
         )
         return endpoints.to_send(message, fact)
+
+
+def _one_click(row: Any, fact: Any) -> tuple[tuple[str, str], ...]:
+    """How a mail program refuses messages of this kind (RFC 8058); none for what cannot be refused, and for what is of
+    several kinds."""
+    if row.priority == URGENT or row.purpose != "notification" or not fact.category:
+        return ()
+    given = unsubscribing.token(row.organisation_id, row.person_id, fact.category, row.channel)
+    return (
+        ("List-Unsubscribe", f"<{absolute(unsubscribing.PATH + given)}>"),
+        ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
+    )
 
 
 @dataclass(frozen=True)

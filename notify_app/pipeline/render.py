@@ -34,6 +34,7 @@ from notify_app.pipeline.sandbox import SandboxedRenderer, TemplateFailed
 from notify_app.pipeline.sandbox_child import OWN_FILTERS, Missing, attribute
 from notify_app.pipeline.shaping import Shaped, sendable, shape
 from notify_app.policy import sms
+from notify_app.policy.contrast import ink_on
 from notify_app.policy.formats import DEFAULT_LOCALE
 
 __all__ = [
@@ -257,15 +258,8 @@ def _prepared(context: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("colour", "accent"):
         if not COLOUR.fullmatch(str(branding[name])):
             branding[name] = BRANDING[name]
-    branding["ink"] = _ink_on(branding["colour"])
+    branding["ink"] = ink_on(branding["colour"])
     return {**context, "branding": branding, "link": safe_link(context.get("link"))}
-
-
-def _ink_on(colour: str) -> str:
-    """Black or white, whichever is easier to read on the colour (WCAG 2.2, relative luminance)."""
-    channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-    red, green, blue = ((c / 12.92) if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
-    return "#ffffff" if 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.179 else "#111111"
 
 
 def _finished(name: str, text: str, shaped: Mapping[str, Any], sms_segments: int) -> str:

@@ -65,13 +65,7 @@ def _page(typed: Mapping[str, str] = NOTHING, errors: Mapping[str, str] = NOTHIN
 
 
 def _limit_title(limit: Limit) -> str:
-    titles = {
-        "sms_an_hour": _("SMS in an hour"),
-        "sms_a_day": _("SMS in a day"),
-        "email_an_hour": _("Emails in an hour"),
-        "email_a_day": _("Emails in a day"),
-    }
-    return titles.get(limit.name, limit.name)
+    return _(limit.title) if limit.title else limit.name
 
 
 @blueprint.post("/switches")

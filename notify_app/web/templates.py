@@ -31,7 +31,7 @@ from notify_app.web.words import category_title, channel_title, option, price
 from notify_app.work import drafts, templates, trial
 from notify_app.work.drafts import Desk, TriedOut
 
-__all__ = ["blueprint"]
+__all__ = ["blueprint", "frame_of"]
 
 blueprint = Blueprint("templates", __name__)
 
@@ -143,6 +143,11 @@ def preview(event: str) -> ResponseReturnValue:
     )
 
 
+# a frame of its own cannot be told whether it is night
+IF_DARK = "(prefers-color-scheme: dark)"
+SCHEMES = {"dark": "all", "light": "not all"}
+
+
 @blueprint.get("/templates/<event>/frame")
 @allow("office")
 def frame(event: str) -> ResponseReturnValue:
@@ -153,7 +158,9 @@ def frame(event: str) -> ResponseReturnValue:
         html = None
     if html is None:
         raise NotFound("There is no such preview.")
-    response = Response(html, mimetype="text/html")
+    dark = SCHEMES.get(request.args.get("scheme", ""), IF_DARK)
+    shown = html.decode() if isinstance(html, bytes) else html
+    response = Response(shown.replace(IF_DARK, dark), mimetype="text/html")
     response.headers["Content-Security-Policy"] = FRAME_POLICY
     return response
 
@@ -241,7 +248,7 @@ def _preview(desk: Desk, tried: TriedOut) -> dict[str, Any]:
         "text": tried.inbox[1],
         "subject": mail.get("subject", ""),
         "mail_text": mail.get("text", ""),
-        "frame_url": _frame_of(desk.type.name, mail["html"]) if mail.get("html") else "",
+        "frame_url": frame_of(desk.type.name, mail["html"]) if mail.get("html") else "",
         "sms": tried.sms,
         **parts_of(tried.sms),
         "whole_parts": parts_of(tried.whole)["parts"] if tried.whole != tried.sms else 0,
@@ -253,14 +260,14 @@ def _phone(desk: Desk) -> str:
     return next((one.address for one in desk.reader.reaches if one.channel == "sms"), TEST_NUMBER)
 
 
-def _frame_of(event: str, html: str) -> str:
+def frame_of(event: str, html: str) -> str:
     """The address at which a sandboxed frame finds it; '' where it cannot be kept: the text part stands in."""
     mark = hashlib.sha256(html.encode()).hexdigest()[:32]
     try:
         connect(hub().redis_url).set(_frame_key(event, mark), html, ex=FRAME_SECONDS)
     except redis.RedisError:
         return ""
-    return url_for(".frame", event=event, d=mark)
+    return url_for("templates.frame", event=event, d=mark)
 
 
 def _frame_key(event: str, mark: str) -> str:

@@ -85,4 +85,4 @@ def pretend(person_id: UUID) -> str:
     point = ec.derive_private_key(person_id.int % 2**120 + 1, ec.SECP256R1()).public_key()
     raw = point.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
     key, secret = (base64.urlsafe_b64encode(one).decode() for one in (raw, person_id.bytes))
-    return address_of(f"https://push.example.com/{person_id.hex}", key, secret)
+    return address_of(f"https://fcm.googleapis.com/pretended/{person_id.hex}", key, secret)

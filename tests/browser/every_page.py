@@ -14,7 +14,7 @@ from playwright.sync_api import Page
 from notify_app.pipeline.step import step
 from notify_app.secrets import Secrets
 from notify_app.sweeps import collect, scheduled
-from notify_app.work import chats, devices, templates, wishes
+from notify_app.work import chats, devices, templates, unsubscribing, wishes
 from notify_app.work.record import COMMAND
 from tests.browser.office import Office
 from tests.browser.site import Site
@@ -526,6 +526,14 @@ def delivery(state: str) -> Callable[[Office], str]:
     )
 
 
+def unsubscribe(office: Office) -> str:
+    """Where Dana refuses a kind of mail."""
+    with office.site.app.app_context():
+        return unsubscribing.PATH + unsubscribing.token(
+            office.organisation.id, office.people["dana"].id, "reward", "email"
+        )
+
+
 def written(state: str, path: str = "/sent/{id}") -> Callable[[Office], str]:
     """What was written and has come to this state."""
     statement = "SELECT id FROM written_message WHERE organisation_id = :org AND state = :state"
@@ -627,6 +635,10 @@ PLACES = (
     Place("rules", "ada", at("/rules"), opens=".rule .action summary"),
     Place("rule", "ada", rule, opens=".level .more summary"),
     Place("rule-new", "ada", at("/rules/new?scope=work_order/acknowledgement")),
+    Place("branding", "ada", at("/branding")),
+    Place("branding-office", "alice", at("/branding")),
+    Place("unsubscribe-gone", "", at("/unsubscribe/nothing"), status=404),
+    Place("unsubscribe", "", unsubscribe),
     Place("templates", "ada", at("/templates")),
     Place("templates-nothing", "ada", at("/templates?q=nothing+like+this")),
     Place(

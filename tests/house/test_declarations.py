@@ -145,6 +145,7 @@ def test_a_bad_setting_stops_the_start_and_is_named(change: dict[str, str], name
         ("HUB_EMAIL_PROVIDER", "pigeon", "HUB_EMAIL_PROVIDER: 'pigeon' is not one of local, smtp, ses"),
         ("HUB_SMS_PROVIDER", "pigeon", "HUB_SMS_PROVIDER"),
         ("HUB_EMAIL_PROVIDER", "smtp", "HUB_SMTP_URL"),
+        ("HUB_TELEGRAM_PROVIDER", "bot", "HUB_TELEGRAM_TOKEN"),
     ],
 )
 def test_a_provider_that_cannot_be_stops_the_start(
@@ -152,6 +153,12 @@ def test_a_provider_that_cannot_be_stops_the_start(
 ) -> None:
     with pytest.raises(SettingsError, match=says):
         create_app(replace(settings, smtp_url="", of_channels=((name, value),)), pages=False)
+
+
+def test_pushes_need_pages_over_https(settings: Settings) -> None:
+    with pytest.raises(SettingsError, match="HUB_BASE_URL: begin it with https"):
+        given = (("HUB_PUSH_PROVIDER", "vapid"),)
+        create_app(replace(settings, base_url="http://hub.example.com", of_channels=given), pages=False)
 
 
 def test_a_price_that_cannot_be_read_stops_the_start_and_is_named() -> None:

@@ -13,7 +13,14 @@ from notify_app.web.guard import GUARDS
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
 PAGES = sorted(path for path in TEMPLATES.rglob("*.html"))
 # machine traffic that proves itself by its signature, and carries no cookie
-WITHOUT_TOKEN = {"hooks.receive", "hooks.receive_batch", "receipts.sms", "receipts.sns", "telegram.take"}
+WITHOUT_TOKEN = {
+    "hooks.receive",
+    "hooks.receive_batch",
+    "receipts.sms",
+    "receipts.sns",
+    "telegram.take",
+    "unsubscribe.act",
+}
 # changes that anybody may ask for: they touch nothing but the asker's own session or cookie, or need a private link
 PUBLIC_CHANGES = {"sign_in.enter", "sign_in.leave", "theme.save", "link.act", "welcome.accept"}
 

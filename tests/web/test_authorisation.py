@@ -27,6 +27,9 @@ pytestmark = pytest.mark.proves("C5", "F4", "S1")
 # d = Ada, an administrator
 INSIDE = {
     "alert.acknowledge": "abd",
+    "branding.preview": "d",
+    "branding.save": "d",
+    "branding.show": "ad",
     "compose.frame": "",  # only what was sealed for the viewer opens; see test_compose
     "compose.show": "abtd",
     "compose.write": "abtd",
@@ -159,6 +162,8 @@ OUTSIDE = {
     "link.show",
     "openapi.show",
     "push.worker",
+    "unsubscribe.act",  # by the stamp in its address: tests/stories/test_unsubscribe.py
+    "unsubscribe.show",
     "receipts.sms",  # of SNS, by its signature: tests/stories/test_feedback.py
     "receipts.sns",
     "telegram.take",  # of Telegram, by its secret: tests/stories/test_telegram.py
