@@ -23,17 +23,30 @@ from notify_app.policy.quiet import QuietHours, release_at
 from notify_app.policy.reasons import Reason
 from notify_app.policy.routing import Choice, Matter, switched_off
 
-__all__ = ["COLLECTED", "PRIORITIES", "WAITING", "Refusal", "about_held", "question", "refusal"]
+__all__ = [
+    "COLLECTED",
+    "PRIORITIES",
+    "VERIFICATION",
+    "WAITING",
+    "Refusal",
+    "about_held",
+    "question",
+    "refusal",
+]
 
 PRIORITIES = dict(enumerate(Priority, 1))
 OFF_SECONDS = 300.0  # so often is asked whether the office tells people again
+VERIFICATION = "verification"  # the purpose of what verifies an address, to which nothing else is sent
 COLLECTED = "collected"  # the purpose of a delivery that carries what was held
 WAITING = ("notification", COLLECTED)  # the purposes of what may be put off; a test is wanted now
 FACTS = """
     SELECT CAST(d.id AS text) AS id, p.left_at IS NOT NULL AS gone,
            p.account_id IS NOT NULL AS signs_in, coalesce(p.zone, o.zone) AS zone, f.quiet_from, f.quiet_until, f.quiet_days,
            EXISTS (SELECT FROM address a WHERE a.organisation_id = d.organisation_id AND a.person_id = d.person_id
-                      AND a.channel = d.channel AND a.value = d.address) AS theirs,
+                      AND a.channel = d.channel AND a.value = d.address)
+               OR d.purpose = 'verification' AND EXISTS (SELECT FROM unverified_address u
+                  WHERE u.organisation_id = d.organisation_id AND u.person_id = d.person_id AND u.delivery_id = d.id
+                    AND u.expires_at > (SELECT hub_now())) AS theirs,
            (SELECT s.reason FROM suppression s WHERE s.organisation_id = d.organisation_id
                AND s.channel = d.channel AND s.value = d.address) AS blocked,
            (SELECT json_object_agg(c.scope, c.enabled) FROM preference_choice c
@@ -120,7 +133,8 @@ def _not_any_more(row: Any, fact: Any, now: datetime) -> Refusal | None:
     if fact.gone:
         return Refusal("skipped", Reason.person_left)
     if not fact.theirs:
-        return Refusal("skipped", Reason.no_address)
+        # what verifies an address is of use for as long as it would be taken, and until another has been sent
+        return Refusal("skipped", Reason.too_old if row.purpose == VERIFICATION else Reason.no_address)
     return None
 
 

@@ -44,6 +44,8 @@ SCREENS = (
     "cover",
     "record",
     "preferences",
+    "channel_order",
+    "verification",
     "outbox",
     "link",
     "theme",
