@@ -27,6 +27,7 @@ INSIDE = {
     "alert.acknowledge": "abd",
     "compose.frame": "",  # only what was sealed for the viewer opens; see test_compose
     "compose.show": "abtd",
+    "channel_order.move": "abtd",
     "compose.write": "abtd",
     "cover.remove": "abd",
     "cover.save": "abtd",
@@ -97,6 +98,8 @@ INSIDE = {
     "suppressed.release": "ad",
     "suppressed.show": "ad",
     "switches.save": "d",
+    "verification.mine": "b",
+    "verification.theirs": "d",
     "switches.save_limits": "d",
     "switches.show": "d",
     "tasks.acknowledge": "abd",
@@ -138,6 +141,8 @@ OUTSIDE = {
     "sign_in.show",
     "static",
     "theme.save",
+    "verification.follow",  # whoever has the link: tests/stories/test_verified_addresses.py
+    "verification.show",
     "welcome.accept",
     "welcome.show",
 }
@@ -173,6 +178,15 @@ def scene(shop: Shop) -> dict[str, UUID]:
         value="gone@example.com",
         reason="mail to it comes back",
         kind="bounce",
+    )
+    typed = uuid4()
+    build.insert(
+        "unverified_address",
+        organisation_id=shop.hub.organisation.id,
+        id=typed,
+        person_id=bob,
+        channel="sms",
+        value="+12025550155",
     )
     build.insert(
         "absence",
@@ -213,6 +227,9 @@ def scene(shop: Shop) -> dict[str, UUID]:
         "sent": written,
         "rules": rule,
         "cover": absence,
+        "verification.mine": typed,
+        "verification.theirs": bob,
+        "unverified": typed,
         "suppressed": closed,
         "tasks": build.one("SELECT id FROM task WHERE name = 'permit_verification'").id,
     }
@@ -249,6 +266,7 @@ def calls(app: Flask, ids: dict[str, UUID]) -> list[tuple[str, str, str]]:
         found_id = ids.get(rule.endpoint, ids.get(room, uuid4()))
         values = {
             "id": found_id,
+            "address": ids.get("unverified", uuid4()),
             "action": "start",
             "kind": "permit" if room == "new_item" else "visitor.arrived",
             "event": "repair_approved",
@@ -286,6 +304,7 @@ def everything(shop: Shop) -> str:
         "notification",
         "delivery",
         "address",
+        "unverified_address",
         "suppression",
         "feedback",
         "reply_code",
