@@ -93,7 +93,6 @@ def test_what_somebody_takes_into_their_digest_and_out_of_it_is_said_so(shop):
 def test_addresses_are_on_record_masked_and_nowhere_whole(shop, ada):  # noqa: F811
     where = path(shop, "bob")
     ada.submit(where, f"{where}/addresses", channel="email", address="robert@example.com")
-    shop.bob.submit("/preferences", "/move", channel="email")
     shop.bob.submit("/preferences", "/remove")
     shop.hub.person("abe", "administrator", name="Abe Lund")
     said = shop.hub.browser("abe").get("/record").text
