@@ -59,6 +59,10 @@ class Secrets:
         body, tag = raw[:TOKEN_BYTES], raw[TOKEN_BYTES:]
         return hmac.compare_digest(tag, self._tag(body))
 
+    def code_hash(self, code: str, about: str) -> bytes:
+        """What is stored of a short code for this row: whoever reads it there cannot find the code by trying all."""
+        return hmac.digest(self._key(b"codes"), f"{about}/{code}".encode(), "sha256")
+
     def _tag(self, body: bytes) -> bytes:
         return hmac.digest(self._key(b"links"), body, "sha256")[:TAG_BYTES]
 

@@ -10,7 +10,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from notify_app.channels.base import Invalid
 
-__all__ = ["clean_email", "clean_number"]
+__all__ = ["clean_email", "clean_number", "whole_number"]
 
 
 def clean_email(address: str, *, allow_test_domains: bool = False) -> str:
@@ -36,3 +36,11 @@ def clean_number(address: str, region: str | None = None) -> str:
     if not phonenumbers.is_valid_number(number) or number.extension:
         raise Invalid("There is no such phone number: check its digits and its country.")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def whole_number(given: str, region: str) -> str:
+    """A number as people of this country write it among themselves, in E.164; anything else as it was given."""
+    try:
+        return clean_number(given, region or None)
+    except Invalid:
+        return given

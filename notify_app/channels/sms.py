@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from notify_app.channels.addresses import clean_number
+from notify_app.channels.addresses import clean_number, whole_number
 from notify_app.channels.base import Channel
 from notify_app.policy.channel import AddressField, ChannelType, Limit, Provider, Schedule, declare, gaps
 from notify_app.policy.sms import prices
@@ -49,6 +49,7 @@ SMS = ChannelType(
         mode="tel",
         complete="tel",
         named="phone",
+        within=whole_number,
     ),
     # At 0, 15 s, 1, 3, 10 min. Nothing folds a second SMS, so only an urgent one is risked, once.
     schedule=Schedule(

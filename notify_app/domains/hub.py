@@ -22,6 +22,7 @@ from notify_app.policy.formats import Money
 
 __all__ = [
     "ADDRESS_BLOCKED",
+    "ADDRESS_CODE",
     "ANNOUNCEMENT",
     "COLLECTED",
     "COVER_GAP",
@@ -334,6 +335,18 @@ DIGEST = EventType(
             {"title": "Rewards", "count": 1, "lines": []},
         ],
     },
+)
+
+# no event of the pack, and in no inbox: the code and the link by which somebody shows that they read what comes to an address
+# (`pipeline.verification_words`). Until when it is of use is said in the reader's own zone; an SMS has no link
+ADDRESS_CODE = EventType(
+    "address_code",
+    "A code to verify an address",
+    "system",
+    Priority.high,
+    (),
+    ("code", "until"),
+    {"code": "048213", "until": datetime(2026, 11, 25, 22, 5, tzinfo=UTC)},
 )
 
 # what was held for one address and leaves together (`pipeline.collected`): nobody tells it, it only has words. Most pressing

@@ -44,6 +44,7 @@ from notify_app.models.organisation import (
 from notify_app.models.record import Audit, Who
 from notify_app.models.spend import SmsBudget, SmsHold, SmsSpent
 from notify_app.models.start_link import StartLink
+from notify_app.models.verification import UnverifiedAddress
 from notify_app.models.wish import Absence, Digest, Preference, PreferenceChoice, Template, TemplateVersion
 from notify_app.models.work import (
     Change,
@@ -126,6 +127,7 @@ __all__ = [
     "TaskOutcome",
     "Template",
     "TemplateVersion",
+    "UnverifiedAddress",
     "Who",
     "WorkItem",
     "WrittenMessage",

@@ -264,6 +264,13 @@ class Delivery(Scoped, Base):
         ),
         # read right before a message leaves: what has lately left to its person (bursts and limits); and all of a person
         Index("ix_delivery_told", "organisation_id", "person_id", "channel", "claimed_at"),
+        # read when an address is to be verified: how much was sent lately for that
+        Index(
+            "ix_delivery_verification",
+            "organisation_id",
+            "created_at",
+            postgresql_where=sql("purpose = 'verification'"),
+        ),
         # read by the office's pages: what was made lately. A summary of pages: entries of its own would cost each message
         # one whenever its state changes
         Index(

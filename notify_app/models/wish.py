@@ -46,6 +46,8 @@ class Preference(Scoped, Base):
     digest_due_at: Mapped[datetime | None]
     digest_since: Mapped[datetime | None]
     digest_seq: Mapped[int | None] = mapped_column(BigInteger)
+    # their own order of the channels, the first first; none: the hub's
+    channel_order: Mapped[list[str] | None]
 
     __table_args__ = (
         ForeignKeyConstraint(

@@ -29,6 +29,7 @@ __all__ = [
     "COLLECTED",
     "PRIORITIES",
     "TEST",
+    "VERIFICATION",
     "WAITING",
     "Refusal",
     "about_ended",
@@ -41,14 +42,19 @@ __all__ = [
 
 PRIORITIES = dict(enumerate(Priority, 1))
 OFF_SECONDS = 300.0  # so often is asked whether the office tells people again
+VERIFICATION = "verification"  # the purpose of what verifies an address, to which nothing else is sent
 COLLECTED = "collected"  # the purpose of a delivery that carries what was held
 TEST = "test"
 WAITING = ("notification", COLLECTED)  # the purposes of what may be put off; a test is wanted now
 FACTS = """
     SELECT CAST(d.id AS text) AS id, p.left_at IS NOT NULL AS gone,
            p.account_id IS NOT NULL AS signs_in, coalesce(p.zone, o.zone) AS zone, f.quiet_from, f.quiet_until, f.quiet_days,
-           d.endpoint_id IS NOT NULL OR EXISTS (SELECT FROM address a WHERE a.organisation_id = d.organisation_id
-               AND a.person_id = d.person_id AND a.channel = d.channel AND a.value = d.address) AS theirs,
+           d.endpoint_id IS NOT NULL
+               OR EXISTS (SELECT FROM address a WHERE a.organisation_id = d.organisation_id
+                   AND a.person_id = d.person_id AND a.channel = d.channel AND a.value = d.address)
+               OR d.purpose = 'verification' AND EXISTS (SELECT FROM unverified_address u
+                   WHERE u.organisation_id = d.organisation_id AND u.person_id = d.person_id AND u.delivery_id = d.id
+                     AND u.expires_at > (SELECT hub_now())) AS theirs,
            d.endpoint_id, e.url, e.secret, CASE WHEN e.previous_until > hub_now() THEN e.previous_secret END AS previous_secret,
            e.removed_at IS NOT NULL AS removed, coalesce(e.paused_at, e.disabled_at) IS NOT NULL AS idle,
            (SELECT s.reason FROM suppression s WHERE s.organisation_id = d.organisation_id
@@ -159,7 +165,8 @@ def _not_any_more(row: Any, fact: Any, now: datetime) -> Refusal | None:
     if fact.gone:
         return Refusal("skipped", Reason.person_left)
     if not fact.theirs:
-        return Refusal("skipped", Reason.no_address)
+        # what verifies an address is of use for as long as it would be taken, and until another has been sent
+        return Refusal("skipped", Reason.too_old if row.purpose == VERIFICATION else Reason.no_address)
     return None
 
 

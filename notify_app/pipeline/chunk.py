@@ -28,7 +28,7 @@ from notify_app.pipeline.step import Step
 from notify_app.policy.classes import Standing, class_id, decide
 from notify_app.policy.quiet import QuietHours
 from notify_app.policy.reasons import Reason
-from notify_app.policy.routing import Choice, Matter, Plan, Reach, every, outward
+from notify_app.policy.routing import NOT_VERIFIED, Choice, Matter, Plan, Reach, every, outward
 from notify_app.queue import BULK, URGENT
 
 __all__ = ["People", "look", "write"]
@@ -97,18 +97,24 @@ def write(step: Step, broadcast: Any, says: wording.Wording, people: People) -> 
 def _class(row: Any) -> _Class:
     facts = row._mapping
     reaches = [
-        Reach(channel, "", _why(facts, channel) if facts[f"{channel}_blocked"] else None)
+        Reach(channel, "", _blocked(facts, channel))
         for channel in outward()
-        if facts[channel] or facts[f"{channel}_blocked"]
+        if facts[channel] or facts[f"{channel}_blocked"] or facts[f"{channel}_unverified"]
     ]
     quiet = None
     if row.quiet_from is not None:
         quiet = QuietHours(row.quiet_from, row.quiet_until, frozenset(row.quiet_days))
     switches = {(scope, channel): on for scope, channel, on in json.loads(row.switches or "[]")}
-    choice = Choice(switches, quiet, row.digest_due_at)
+    choice = Choice(switches, quiet, row.digest_due_at, tuple(row.channel_order or ()))
     standing = Standing(row.role, row.zone, row.locale, row.signs_in, row.gone, tuple(reaches), choice)
     addresses = {channel: facts[f"{channel}s"][1:-1] for channel in outward()}
     return _Class(standing, row.people, row.ids[1:-1], addresses)
+
+
+def _blocked(facts: Any, channel: str) -> str | None:
+    if facts[f"{channel}_unverified"]:
+        return NOT_VERIFIED
+    return _why(facts, channel) if facts[f"{channel}_blocked"] else None
 
 
 def _why(facts: Any, channel: str) -> str:

@@ -28,7 +28,7 @@ def _each(channels: tuple[str, ...]) -> Callable[..., str]:
     return each
 
 
-FACTS = 10  # that do not depend on the channels
+FACTS = 11  # that do not depend on the channels
 
 
 @lru_cache(maxsize=8)
@@ -41,18 +41,22 @@ def classes(channels: tuple[str, ...]) -> str:
         "(array_agg(s.reason ORDER BY a.position, a.id) FILTER (WHERE a.channel = '{c}'))[1] AS {c}_blocked"
     )
     can_be_reached = each(
-        "r.{c} IS NOT NULL AS {c}, r.{c} IS NULL AND r.{c}_blocked IS NOT NULL AS {c}_blocked"
+        "r.{c} IS NOT NULL AS {c}, r.{c} IS NULL AND r.{c}_blocked IS NOT NULL AS {c}_blocked, "
+        "r.{c} IS NULL AND r.{c}_blocked IS NULL AND '{c}' = ANY(u.channels) IS TRUE AS {c}_unverified"
     )
     members = each(
         "array_agg(r.{c})::text AS {c}s, min(r.{c}_blocked) AS {c}_why, max(r.{c}_blocked) AS {c}_why_else"
     )
-    groups = ", ".join(str(number + 1) for number in range(FACTS + 2 * len(channels)))
+    groups = ", ".join(str(number + 1) for number in range(FACTS + 3 * len(channels)))
     return f"""
         WITH reach AS (
             SELECT a.person_id, {reached}
             FROM address a LEFT JOIN suppression s
               ON s.organisation_id = a.organisation_id AND s.channel = a.channel AND s.value = a.value
             WHERE a.organisation_id = :org AND a.person_id > :after AND a.person_id <= :last GROUP BY a.person_id
+        ), unverified AS (
+            SELECT person_id, array_agg(channel) AS channels FROM unverified_address
+            WHERE organisation_id = :org AND person_id > :after AND person_id <= :last GROUP BY person_id
         ), switch AS (
             SELECT person_id, json_agg(json_build_array(scope, channel, enabled) ORDER BY scope, channel)::text AS switches
             FROM preference_choice WHERE organisation_id = :org AND person_id > :after AND person_id <= :last
@@ -60,11 +64,12 @@ def classes(channels: tuple[str, ...]) -> str:
         )
         SELECT p.role, coalesce(p.zone, o.zone) AS zone, coalesce(p.locale, o.locale) AS locale,
                p.account_id IS NOT NULL AS signs_in, p.left_at IS NOT NULL AS gone,
-               f.quiet_from, f.quiet_until, f.quiet_days, f.digest_due_at, w.switches, {can_be_reached},
+               f.quiet_from, f.quiet_until, f.quiet_days, f.digest_due_at, f.channel_order, w.switches, {can_be_reached},
                count(*) AS people, array_agg(p.id)::text AS ids, {members}
         FROM person p
         JOIN organisation o ON o.id = p.organisation_id
         LEFT JOIN reach r ON r.person_id = p.id
+        LEFT JOIN unverified u ON u.person_id = p.id
         LEFT JOIN switch w ON w.person_id = p.id
         LEFT JOIN preference f ON f.organisation_id = :org AND f.person_id = p.id AND f.person_id > :after AND f.person_id <= :last
         WHERE p.organisation_id = :org AND p.id > :after AND p.id <= :last AND {{who}}

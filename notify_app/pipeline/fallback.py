@@ -26,6 +26,7 @@ from notify_app.pipeline.step import Step
 from notify_app.pipeline.wording import title_of
 from notify_app.policy.channel import channel as channel_type
 from notify_app.policy.feedback import Block
+from notify_app.policy.own_order import arranged
 from notify_app.policy.quiet import release_at
 from notify_app.policy.routing import Matter, stand_ins, switched_off
 from notify_app.work import blocked as blocked_addresses
@@ -196,7 +197,7 @@ def _next(work: Step, member: Member, tried: set[str], carried: Any) -> _Way | N
     """The next usable channel that they want this line by; an urgent one passes their choices and their quiet hours."""
     urgent = carried.priority == URGENT
     matter = Matter(carried.name, carried.category, PRIORITIES[carried.priority])
-    for channel in stand_ins():
+    for channel in arranged(stand_ins(), member.choice.order):
         if channel in tried:
             continue
         usable = next((one for one in member.reaches if one.channel == channel and not one.blocked), None)

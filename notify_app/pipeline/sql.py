@@ -40,6 +40,7 @@ __all__ = [
     "FIND_SENT",
     "FIND_SOURCE",
     "FIND_START_LINK",
+    "FIND_UNVERIFIED",
     "FORGET_REPORT",
     "KEEP_REPORT",
     "KNOWN_REPORT",
@@ -57,6 +58,7 @@ __all__ = [
     "RETAIN_FEEDBACK",
     "RETAIN_FINDINGS",
     "RETAIN_REPORTS",
+    "RETAIN_UNVERIFIED",
     "SETTLE",
     "SWITCH_INSTALLATION",
     "TAKE_REPORT",
@@ -224,6 +226,17 @@ WAITING_INVITATION = """
 FIND_INVITATION = text(f"{WAITING_INVITATION} AND i.token_hash = :hash")
 FIND_INVITATIONS = text(
     f"{WAITING_INVITATION} AND lower(i.email) = lower(:email) AND i.expires_at > hub_now() ORDER BY o.name, i.id"
+)
+
+# the address behind a link that verifies it; `good`: it is not too late
+FIND_UNVERIFIED = text(
+    """
+    SELECT u.organisation_id, u.channel, u.value, u.expires_at > hub_now() AS good, o.name AS organisation, p.name
+    FROM unverified_address u
+    JOIN organisation o ON o.id = u.organisation_id
+    JOIN person p ON p.organisation_id = u.organisation_id AND p.id = u.person_id
+    WHERE u.link_hash = :hash
+    """
 )
 
 # who of the organisation signs in with an address: said to its administrators, and nothing of any other organisation
@@ -577,5 +590,13 @@ RETAIN_FEEDBACK = text(
     DELETE FROM feedback WHERE (organisation_id, id) IN (
         SELECT organisation_id, id FROM feedback
         WHERE created_at < (SELECT hub_now()) - CAST(:age AS interval) ORDER BY created_at LIMIT :limit)
+    """
+)
+# an address that nobody has verified, with the hashes of its code and link
+RETAIN_UNVERIFIED = text(
+    """
+    DELETE FROM unverified_address WHERE (organisation_id, id) IN (
+        SELECT organisation_id, id FROM unverified_address
+        WHERE touched_at < (SELECT hub_now()) - CAST(:age AS interval) ORDER BY touched_at LIMIT :limit)
     """
 )

@@ -85,6 +85,8 @@ class AddressField:
     mode: str = "text"
     complete: str = "off"
     named: str = ""  # what forms call it; empty: as the channel
+    # from what is written as within the country of the office (its two letters) to the whole address; None: there is no such
+    within: Callable[[str, str], str] | None = None
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ class Reason(StrEnum):
     preferred_channel = "preferred_channel"
     other_preferred = "other_preferred"
     connected_channel = "connected_channel"
+    own_order = "own_order"
     asked_for = "asked_for"
     quiet_hours = "quiet_hours"
     digested = "digested"
@@ -26,6 +27,7 @@ class Reason(StrEnum):
     preference_category = "preference_category"
     no_address = "no_address"
     suppressed = "suppressed"
+    not_verified = "not_verified"
     not_reached = "not_reached"
     nobody = "nobody"
     unknown_person = "unknown_person"
@@ -75,6 +77,7 @@ SENTENCES = {
     Reason.preferred_channel: "They have connected {channel}, which takes its place.",
     Reason.other_preferred: "They have connected {other}, which takes the place of {channel}.",
     Reason.connected_channel: "They have connected {channel}, which has such messages too.",
+    Reason.own_order: "It goes by {channel}, which comes first in their own order.",
     Reason.asked_for: "They asked for it by {channel}.",
     Reason.quiet_hours: "Quiet hours: {channel} waits until {until}.",
     Reason.digested: "It is kept for their digest, an email that is due at {until}.",
@@ -82,6 +85,7 @@ SENTENCES = {
     Reason.preference_category: "They switched {channel} off for {category}.",
     Reason.no_address: "No address for {channel} is known.",
     Reason.suppressed: "Their {channel} address is blocked: {why}.",
+    Reason.not_verified: "Their {channel} address is not verified yet.",
     Reason.not_reached: "They could not be reached on any channel.",
     Reason.nobody: "Nobody holds the part of {audience} here.",
     Reason.unknown_person: "{who} is not known in this organisation.",

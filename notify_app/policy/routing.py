@@ -13,11 +13,13 @@ from typing import Any
 from notify_app.domains.base import Priority
 from notify_app.policy.channel import INBOX, ChannelType, in_order
 from notify_app.policy.channel import channel as channel_type
+from notify_app.policy.own_order import arranged
 from notify_app.policy.quiet import QuietHours, release_at
 from notify_app.policy.reasons import Reason
 
 __all__ = [
     "DIGEST",
+    "NOT_VERIFIED",
     "Choice",
     "Plan",
     "Planned",
@@ -34,6 +36,8 @@ __all__ = [
 
 # stands where a switch names its channel: (`category:<name>`, DIGEST) is on for what comes in a digest, not one by one
 DIGEST = "digest"
+# the reason for which a `Reach` must not be used that nobody has verified
+NOT_VERIFIED = "not verified yet"
 
 
 def by_priority(priority: Priority) -> tuple[str, ...]:
@@ -68,11 +72,13 @@ class Reach:
 @dataclass(frozen=True)
 class Choice:
     """What a person has switched: (scope, channel) → on. Scopes are `event:<name>` and `category:<name>`. `digest_at` is
-    when their next digest is due; None for somebody who has none."""
+    when their next digest is due; None for somebody who has none. `order` is their own order of the channels, the first
+    first; channels that it does not name come after, as the hub has them."""
 
     switches: Mapping[tuple[str, str], bool] = field(default_factory=dict)
     quiet: QuietHours | None = None
     digest_at: datetime | None = None
+    order: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -130,7 +136,8 @@ def plan(
     address the next usable one is taken; a person who cannot sign in has no inbox, so for them this holds
     for LOW too. Someone is unreached when nothing is left, unless they sign in and it was not pressing.
     Whoever is away and `covered_by` somebody has it in the inbox alone. A channel that they have connected for
-    themselves takes the place of those that it replaces, and has besides what it declares.
+    themselves takes the place of those that it replaces, and has besides what it declares. In whose own order the channels
+    stand, they have it by the first of them that works, unless it is urgent or the event says by which channels it goes.
 
     What is to come in a digest is no message of its own. It counts as one all the same: nothing stands in for it. What
     stands in for a message that could not be sent is never kept for a digest: the other one was to come at once.
@@ -143,6 +150,9 @@ def plan(
         record += [Told(channel, "not_told", Reason.covered, {"who": covered_by}) for channel in wanted]
         return Plan((), tuple(record), False)
     decide = _Deciding(matter, reaches, choice, zone, now)
+    own = decide.in_own_order(wanted)
+    if own != wanted:
+        wanted, why = own, Reason.own_order
     messages: list[Planned] = []
     muted = kept = False
     for channel in wanted:
@@ -169,7 +179,7 @@ def plan(
         messages += found
     handled = bool(messages) or muted or kept
     if not handled and (wanted or not signs_in):
-        for channel in stand_ins():
+        for channel in arranged(stand_ins(), choice.order):
             if channel in wanted or switched_off(matter, choice, channel):
                 continue
             if channel_type(channel).by_wish and not decide.known(channel):
@@ -257,11 +267,27 @@ class _Deciding:
                 one
                 for one in in_order()
                 if channel in one.replaces
+                and one.name not in self.choice.order  # there they have said themselves when it comes
                 and self.usable(one.name)
                 and not switched_off(self.matter, self.choice, one.name)
             ),
             None,
         )
+
+    def in_own_order(self, wanted: tuple[str, ...]) -> tuple[str, ...]:
+        """As many channels as these, by the person's own order and such that work and are not switched off; these, where
+        they have no order, it is urgent, its event names its channels, or it is to come in their digest."""
+        matter, choice = self.matter, self.choice
+        if not choice.order or matter.channels is not None or matter.priority is Priority.urgent:
+            return wanted
+        if "email" in wanted and in_digest(matter, choice) and self.usable("email"):
+            return wanted
+        found = tuple(
+            channel
+            for channel in arranged(stand_ins(), choice.order)
+            if self.usable(channel) and not switched_off(matter, choice, channel)
+        )
+        return found[: len(wanted)] if len(found) >= len(wanted) else wanted
 
     def take(self, channel: str, why: Reason) -> tuple[list[Planned], Told]:
         """The messages by one channel, and the line of the record."""
@@ -270,6 +296,8 @@ class _Deciding:
             mine = [reach for reach in self.reaches if reach.channel == channel]
             if not mine:
                 return [], Told(channel, "not_told", Reason.no_address)
+            if mine[0].blocked == NOT_VERIFIED:
+                return [], Told(channel, "not_told", Reason.not_verified)
             return [], Told(channel, "not_told", Reason.suppressed, {"why": mine[0].blocked})
         if not channel_type(channel).every:
             usable = usable[:1]

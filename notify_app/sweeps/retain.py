@@ -1,6 +1,7 @@
 """Let go of what is old: attempts after 90 days (A13), webhook bodies after 90 days, sessions and links that expired,
 answers to calls of the API after two weeks, findings of the auditor 90 days after they were over, ids of providers' messages
-and codes of SMS after 30 days, what came back after 400 days.
+and codes of SMS after 30 days, what came back after 400 days, addresses that nobody has verified a week after the last code
+was sent to them.
 
 The idempotency key and the hash of a body stay, so that an old message sent again is still recognised. Each batch is one
 statement and one transaction; between two of them `go_on` may rest, and may end it: what is left goes the next time.
@@ -18,6 +19,7 @@ from sqlalchemy import TextClause
 from notify_app.extensions import db
 from notify_app.pipeline import sql
 from notify_app.pipeline.step import hub
+from notify_app.policy.verification import FORGOTTEN_AFTER
 
 __all__ = [
     "ATTEMPTS_KEPT",
@@ -52,6 +54,7 @@ def run(now: datetime, limit: int = 0, go_on: GoOn = lambda: True) -> int:
         (sql.RETAIN_REPORTS, {"age": REPORTS_KEPT}),
         (sql.RETAIN_CODES, {"age": CODES_KEPT}),
         (sql.RETAIN_FEEDBACK, {"age": FEEDBACK_KEPT}),
+        (sql.RETAIN_UNVERIFIED, {"age": FORGOTTEN_AFTER}),
         (sql.EXPIRED_SESSIONS, {"now": now}),
         (sql.EXPIRED_LINKS, {"now": now}),
         (sql.EXPIRED_START_LINKS, {"now": now}),

@@ -50,6 +50,8 @@ SCREENS = (
     "preferences",
     "providers",
     "push",
+    "channel_order",
+    "verification",
     "outbox",
     "link",
     "theme",

@@ -18,7 +18,7 @@ from notify_app.web.guard import allow
 from notify_app.web.identity import viewer
 from notify_app.web.reader import Reader, reader
 from notify_app.web.words import address_fields, contains, option, role_title, uuid_or_none
-from notify_app.work import roster, wishes
+from notify_app.work import roster, verification, wishes
 
 __all__ = ["blueprint"]
 
@@ -32,7 +32,8 @@ LIST = """
                AND i.settled_at IS NULL) AS invited,
            (SELECT count(*) FROM task t WHERE t.organisation_id = p.organisation_id AND t.assignee_id = p.id
                AND t.closed_at IS NULL) AS tasks,
-           EXISTS (SELECT FROM address a WHERE a.organisation_id = p.organisation_id AND a.person_id = p.id) AS reachable
+           EXISTS (SELECT FROM address a WHERE a.organisation_id = p.organisation_id AND a.person_id = p.id) AS reachable,
+           EXISTS (SELECT FROM unverified_address u WHERE u.organisation_id = p.organisation_id AND u.person_id = p.id) AS unverified
     FROM person p WHERE p.organisation_id = :org
     AND (CAST(:role AS text) = '' OR p.role = :role) AND (CAST(:grade AS text) = '' OR p.grade = :grade)
     AND (CAST(:like AS text) = '' OR p.name ILIKE :like OR EXISTS (
@@ -87,6 +88,7 @@ def _line(row: Any, read: Reader) -> dict[str, Any]:
         "grade": person_page.grade_title(row.grade) if row.grade else "",
         "sign_in": _("signs in") if row.signs_in else _("invited") if row.invited else _("does not sign in"),
         "reachable": row.reachable or row.signs_in,
+        "unverified": row.unverified,
         "tasks": row.tasks,
         "left": read.when(row.left_at),
         "url": url_for("people.person", id=row.id),
@@ -117,7 +119,7 @@ def new() -> ResponseReturnValue:
 @allow("administrator")
 def add() -> ResponseReturnValue:
     """Add somebody; a contact needs no sign-in."""
-    values = _form("name", "role", "grade", "zone", *(one["name"] for one in address_fields()))
+    values = _form("name", "role", "grade", "zone", "vouched", *(one["name"] for one in address_fields()))
     try:
         with step(viewer().organisation_id) as work:
             person_id = roster.add(work, values, viewer().by)
@@ -195,15 +197,27 @@ def invite(id: UUID) -> ResponseReturnValue:
 @blueprint.post("/people/<uuid:id>/addresses")
 @allow("administrator")
 def add_address(id: UUID) -> ResponseReturnValue:
-    """An address for somebody who does not keep their own. Raises NotFound."""
+    """An address for somebody who does not keep their own; it is verified first, unless the administrator knows that it is
+    theirs (`vouched`). Raises NotFound."""
     channel, given = request.form.get("channel", ""), request.form.get("address", "")[:320]
     try:
         with step(viewer().organisation_id) as work:
             person_page.one(work, id)
-            wishes.add_address(work, id, channel, given, viewer().by)
+            vouched = request.form.get("vouched") == "yes"
+            not_sent = ""
+            if vouched:
+                wishes.add_address(work, id, channel, given, viewer().by, vouched=True)
+            else:
+                _address, not_sent = verification.begin(work, id, channel, given, viewer().by)
     except Invalid as error:
-        return person_page.show(id, errors=_errors(error), values={channel: given}), 422
-    flash(_("The address is added."), "ok")
+        kept = {channel: given, f"{channel}_vouched": request.form.get("vouched", "")}
+        return person_page.show(id, errors=_errors(error), values=kept), 422
+    if not_sent:
+        flash(_("The address is added, and not verified yet. %(why)s", why=not_sent), "error")
+    elif vouched:
+        flash(_("The address is added."), "ok")
+    else:
+        flash(_("The address is added. It is used as soon as it is verified: a code was sent to it."), "ok")
     return redirect(url_for(".person", id=id), 303)
 
 

@@ -19,9 +19,10 @@ from notify_app.web.identity import Viewer, viewer
 from notify_app.web.preferences import zone_options
 from notify_app.web.reader import Reader, reader
 from notify_app.web.record import recent
+from notify_app.web.unverified import unverified_row
 from notify_app.web.verbs import final
 from notify_app.web.words import address_fields, channel_title, is_office, item_url, option, role_title
-from notify_app.work import joining, wishes
+from notify_app.work import joining, verification, wishes
 
 __all__ = ["choices", "grade_title", "one", "show"]
 
@@ -56,6 +57,7 @@ def show(
         read = reader(work.now)
         row = one(work, id)
         addresses = wishes.addresses(work, id)
+        unverified = verification.of_person(work, id)
         invitation = None if row.account_id else joining.latest(work, id)
         closed = [f"{kind.name}/{status}" for kind in domains.kinds() for status in final(kind)]
         parts = work.all(PARTS, id=id, closed=closed, limit=HOLDING)
@@ -90,6 +92,7 @@ def show(
             "you": row.id == who.person_id,
         },
         addresses=[_address(one) for one in addresses],
+        unverified=[unverified_row(one) for one in unverified],
         organisations=_organisations(row.account_id, who),
         parts=[_part(one, who) for one in parts],
         tasks=[_task(one, who, read) for one in tasks],

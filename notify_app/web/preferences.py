@@ -27,15 +27,23 @@ from notify_app.pipeline.step import hub, step
 from notify_app.policy.channel import INBOX, shown
 from notify_app.policy.channel import channel as channel_type
 from notify_app.policy.routing import every
-from notify_app.web import digest, push, suppressed
+from notify_app.web import channel_order, digest, push, suppressed, unverified
 from notify_app.web.choices import category_rows, channel_rows, choices_from, chosen_by, event_rows
 from notify_app.web.extensions import limiter
 from notify_app.web.guard import allow
 from notify_app.web.identity import viewer
 from notify_app.web.record import recent
 from notify_app.web.tonight import sentences
-from notify_app.web.words import address_fields, channel_title, flash_undo, option, person, weekdays
-from notify_app.work import chats, digests, trial, wishes
+from notify_app.web.words import (
+    address_fields,
+    channel_title,
+    flash_undo,
+    option,
+    person,
+    uuid_or_none,
+    weekdays,
+)
+from notify_app.work import chats, digests, trial, verification, wishes
 
 __all__ = ["blueprint", "zone_options"]
 
@@ -151,14 +159,26 @@ def _time(text: str) -> time | None:
 @blueprint.post("/preferences/addresses")
 @allow("member")
 def add_address() -> ResponseReturnValue:
-    """Add an address behind the others of its channel."""
+    """Add an address, which is used when it is verified; what was removed a moment ago comes back as it was."""
     channel, given = request.form.get("channel", ""), request.form.get("address", "")[:320]
+    who, instead_of = viewer(), uuid_or_none(request.form.get("instead_of"))
+    back = unverified.is_kept(who, channel, given, request.form.get("kept", ""))
     try:
-        with step(viewer().organisation_id) as work:
-            value = wishes.add_address(work, viewer().person_id, channel, given, viewer().by)
+        with step(who.organisation_id) as work:
+            if back:
+                value, not_sent = given, ""
+                wishes.restore_address(work, who.person_id, channel, given, who.by)
+            else:
+                value, not_sent = verification.begin(
+                    work, who.person_id, channel, given, who.by, instead_of=instead_of
+                )
     except Invalid as error:
-        return _page(Typed({one.field: one.message for one in error.fields}, {channel: given})), 422
-    flash(_("%(address)s is added.", address=value), "ok")
+        typed = {channel: given, "instead_of": str(instead_of or "")}
+        return _page(Typed({one.field: one.message for one in error.fields}, typed)), 422
+    if back:
+        flash(_("%(address)s is added.", address=value), "ok")
+    else:
+        unverified.flash_added(value, not_sent)
     return _to_addresses()
 
 
@@ -170,7 +190,8 @@ def remove_address(id: UUID) -> ResponseReturnValue:
         row = wishes.remove_address(work, viewer().person_id, id, viewer().by)
     said = _("%(address)s is removed.", address=shown(row.channel, row.value))
     if channel_type(row.channel).address:
-        flash_undo(said, url_for(".add_address"), channel=row.channel, address=row.value)
+        kept = unverified.keep(viewer(), row.channel, row.value)
+        flash_undo(said, url_for(".add_address"), channel=row.channel, address=row.value, kept=kept)
     else:
         flash(_("%(channel)s is not connected any more.", channel=channel_title(row.channel)), "ok")
     return _to_addresses()
@@ -245,6 +266,7 @@ def _page(typed: Typed) -> str:
     with step(who.organisation_id) as work:
         me = members(work, [who.person_id])[who.person_id]
         addresses = wishes.addresses(work, who.person_id)
+        waiting = verification.of_person(work, who.person_id)
         quiet = wishes.quiet(work, who.person_id)
         changes = recent(work, who.person_id)
         kept = digests.kept(work, who.person_id)
@@ -259,6 +281,9 @@ def _page(typed: Typed) -> str:
         digest=digest.shown(me, kept, categories, weekdays(), now, typed.digest),
         quiet=_quiet(quiet, me, typed),
         addresses=_addresses(addresses),
+        unverified=[unverified.unverified_row(one) for one in waiting],
+        order=channel_order.rows(me),
+        own_order=bool(me.choice.order),
         fields=address_fields(),
         telegram=_telegram(addresses),
         push=push.provider(),
@@ -308,7 +333,6 @@ def _addresses(rows: list[Any]) -> list[dict[str, Any]]:
             "channel": row.channel,
             "channel_title": channel_title(row.channel),
             "address": shown(row.channel, row.value),
-            "verified": True,
             "suppressed": row.blocked is not None,
             "reason": suppressed.advice(row.blocked, row.blocked_kind) if row.blocked else "",
             "first": channels[place] != row.channel,

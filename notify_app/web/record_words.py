@@ -152,6 +152,26 @@ def _address_added(_before: Values, after: Values) -> str:
     return _("Address added: %(address)s.", address=_address(after))
 
 
+def _address_typed(_before: Values, after: Values) -> str:
+    return _("Address to be verified: %(address)s.", address=_address(after))
+
+
+def _address_verified(_before: Values, after: Values) -> str:
+    return _("Address verified: %(address)s.", address=_address(after))
+
+
+def _address_vouched(_before: Values, after: Values) -> str:
+    return _("Address used without being verified, vouched for: %(address)s.", address=_address(after))
+
+
+def _channel_order(_before: Values, after: Values) -> str:
+    if not after.get("order"):
+        return _("Channels in the hub's order.")
+    return _(
+        "Channels in the order %(order)s.", order=", ".join(channel_title(one) for one in after["order"])
+    )
+
+
 def _address_removed(before: Values, _after: Values) -> str:
     return _("Address taken away: %(address)s.", address=_address(before))
 
@@ -388,6 +408,9 @@ SENTENCES: Mapping[str, Callable[[Values, Values], str]] = {
     What.person_joined: _joined,
     What.person_parted: _parted,
     What.address_added: _address_added,
+    What.address_typed: _address_typed,
+    What.address_verified: _address_verified,
+    What.address_vouched: _address_vouched,
     What.address_removed: _address_removed,
     What.address_moved: _address_moved,
     What.address_released: _address_released,
@@ -397,6 +420,7 @@ SENTENCES: Mapping[str, Callable[[Values, Values], str]] = {
     What.choices: _choices,
     What.quiet_hours: _quiet,
     What.digest: _digest,
+    What.channel_order: _channel_order,
     What.switches: _switches,
     What.settings: _settings,
     What.budget: _budget,

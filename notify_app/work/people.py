@@ -19,7 +19,7 @@ from notify_app.domains.inputs import PersonIn
 from notify_app.ids import new_id
 from notify_app.pipeline.step import Step
 from notify_app.policy.quiet import QuietHours
-from notify_app.policy.routing import Choice, Reach
+from notify_app.policy.routing import NOT_VERIFIED, Choice, Reach
 
 if TYPE_CHECKING:
     from notify_app.pipeline.world import World
@@ -49,8 +49,9 @@ class Member:
 
     @property
     def ref(self) -> PersonRef:
-        """As packs see them; the phone is the first one, whether it may be written to or not."""
-        phone = next((reach.address for reach in self.reaches if reach.channel == "sms"), "")
+        """As packs see them; the phone is the first one that is verified, whether it may be written to or not."""
+        theirs = (one for one in self.reaches if one.channel == "sms" and one.blocked != NOT_VERIFIED)
+        phone = next((one.address for one in theirs), "")
         return PersonRef(self.id, self.name, self.role, phone, self.grade)
 
 
@@ -58,11 +59,15 @@ class Member:
 READ = """
     SELECT p.id, p.source_id, p.external_id, p.name, p.role, p.grade, coalesce(p.zone, o.zone) AS zone,
            coalesce(p.locale, o.locale) AS locale, p.account_id IS NOT NULL AS signs_in, p.left_at IS NOT NULL AS gone,
-           f.quiet_from, f.quiet_until, f.quiet_days, f.digest_due_at, b.substitute_id, b.ends_at AS away_until,
+           f.quiet_from, f.quiet_until, f.quiet_days, f.digest_due_at, f.channel_order, b.substitute_id, b.ends_at AS away_until,
            (SELECT json_agg(json_build_array(a.channel, a.value, s.reason, a.from_source) ORDER BY a.position, a.id)
               FROM address a LEFT JOIN suppression s
                 ON s.organisation_id = a.organisation_id AND s.channel = a.channel AND s.value = a.value
              WHERE a.organisation_id = p.organisation_id AND a.person_id = p.id) AS reaches,
+           (SELECT json_agg(json_build_array(u.channel, u.value) ORDER BY u.id) FROM unverified_address u
+             WHERE u.organisation_id = p.organisation_id AND u.person_id = p.id AND NOT EXISTS (
+                SELECT FROM address a WHERE a.organisation_id = u.organisation_id AND a.person_id = u.person_id
+                   AND a.channel = u.channel AND a.value = u.value)) AS unverified,
            (SELECT json_agg(json_build_array(c.scope, c.channel, c.enabled))
               FROM preference_choice c
              WHERE c.organisation_id = p.organisation_id AND c.person_id = p.id) AS switches
@@ -115,9 +120,15 @@ def member_of(r: Any) -> Member:
         locale=r.locale,
         signs_in=r.signs_in,
         left=r.gone,
-        reaches=tuple(Reach(channel, value, blocked) for channel, value, blocked, _ in r.reaches or ()),
+        reaches=(
+            *(Reach(channel, value, blocked) for channel, value, blocked, _ in r.reaches or ()),
+            *(Reach(channel, value, NOT_VERIFIED) for channel, value in r.unverified or ()),
+        ),
         choice=Choice(
-            {(scope, channel): on for scope, channel, on in r.switches or ()}, quiet, r.digest_due_at
+            {(scope, channel): on for scope, channel, on in r.switches or ()},
+            quiet,
+            r.digest_due_at,
+            tuple(r.channel_order or ()),
         ),
         away_until=r.away_until,
         substitute_id=r.substitute_id,

@@ -22,7 +22,7 @@ from notify_app.pipeline import digest
 from notify_app.pipeline.retime import retime
 from notify_app.pipeline.step import Step
 from notify_app.policy.channel import channels
-from notify_app.work import joining, ladders, record, wishes
+from notify_app.work import joining, ladders, record, verification, wishes
 from notify_app.work.record import By, What
 
 __all__ = ["add", "change", "come_back", "leave", "part"]
@@ -37,7 +37,8 @@ ADMINISTRATORS = """
 
 def add(step: Step, values: Mapping[str, str], by: By) -> UUID:
     """A new person: name and role, grade, zone, an email address and a phone number where they are known; without a
-    sign-in. Raises Invalid, which names each field."""
+    sign-in. The addresses are verified first, unless the administrator knows that they are theirs (`vouched`). Raises Invalid,
+    which names each field."""
     columns = _checked(values)
     person_id = new_id()
     step.insert("person", [{"id": person_id, **columns}])
@@ -47,7 +48,10 @@ def add(step: Step, values: Mapping[str, str], by: By) -> UUID:
     for channel, name in _address_fields():
         if given := values.get(name, "").strip():
             try:
-                wishes.add_address(step, person_id, channel, given, by)
+                if values.get("vouched"):
+                    wishes.add_address(step, person_id, channel, given, by, vouched=True)
+                else:
+                    verification.begin(step, person_id, channel, given, by)
             except Invalid as error:
                 problems += [FieldError(name, one.message) for one in error.fields]
     if problems:

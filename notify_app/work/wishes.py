@@ -16,10 +16,23 @@ from notify_app.pipeline import digest
 from notify_app.pipeline.retime import retime
 from notify_app.pipeline.step import Step, hub
 from notify_app.policy.channel import channels
+from notify_app.policy.verification import region
 from notify_app.work import record
 from notify_app.work.record import By, What
 
-__all__ = ["add_address", "addresses", "choose", "earlier", "keep_quiet", "quiet", "remove_address"]
+__all__ = [
+    "MOST_ADDRESSES",
+    "add_address",
+    "addresses",
+    "choose",
+    "cleaned",
+    "earlier",
+    "keep_quiet",
+    "order_channels",
+    "quiet",
+    "remove_address",
+    "restore_address",
+]
 
 MOST_ADDRESSES = 10  # of one person on one channel
 
@@ -62,6 +75,15 @@ ADD = """
     SELECT :org, :me, :channel, :value, coalesce(max(position) + 1, 0) FROM address
     WHERE organisation_id = :org AND person_id = :me AND channel = :channel
     ON CONFLICT ON CONSTRAINT uq_address_value DO NOTHING
+"""
+NO_LONGER_WAITS = """
+    DELETE FROM unverified_address
+    WHERE organisation_id = :org AND person_id = :me AND channel = :channel AND value = :value
+"""
+KEEP_ORDER = """
+    INSERT INTO preference (organisation_id, person_id, channel_order) VALUES (:org, :me, CAST(:order AS text[]))
+    ON CONFLICT (organisation_id, person_id) DO UPDATE SET channel_order = excluded.channel_order, updated_at = hub_now()
+    RETURNING old.channel_order AS was
 """
 PLACE = """
     UPDATE address a SET position = t.place
@@ -120,26 +142,53 @@ def _window(start: time | None, end: time | None, days: Sequence[int] | None) ->
     return {"from": f"{start:%H:%M}", "until": f"{end:%H:%M}", "days": sorted(days or ())}
 
 
+def order_channels(step: Step, person_id: UUID, order: Sequence[str], by: By) -> None:
+    """Keep the person's own order of the channels; nothing is the hub's."""
+    was = step.one(KEEP_ORDER, me=person_id, order=list(order) or None).was
+    if list(was or ()) != list(order):
+        before, after = {"order": list(was or ())}, {"order": list(order)}
+        record.note(step, by, What.channel_order, person_id, before=before, after=after)
+
+
 def addresses(step: Step, person_id: UUID) -> list[Any]:
     """The person's addresses in the order in which they are tried, with why one is blocked."""
     return step.all(ADDRESSES, me=person_id)
 
 
-def add_address(step: Step, person_id: UUID, channel: str, given: str, by: By) -> str:
-    """Add an address behind the others of its channel; returns its one form. Raises Invalid, NotFound."""
-    value = _clean(channel, given)
+def add_address(
+    step: Step, person_id: UUID, channel: str, given: str, by: By, *, vouched: bool = False
+) -> str:
+    """Add an address behind the others of its channel, as one that may be used: `vouched` for by an administrator. What
+    somebody types otherwise is verified first (`verification.add`). Returns its one form. Raises Invalid, NotFound."""
+    value = cleaned(step, channel, given)
+    what = What.address_vouched if vouched else What.address_added
+    _put(step, person_id, channel, value, by, what)
+    step.run(NO_LONGER_WAITS, me=person_id, channel=channel, value=value)
+    return value
+
+
+def restore_address(step: Step, person_id: UUID, channel: str, value: str, by: By) -> None:
+    """Put back one that was removed a moment ago and was verified. Raises Invalid."""
+    _put(step, person_id, channel, value, by, What.address_added)
+
+
+def _put(step: Step, person_id: UUID, channel: str, value: str, by: By, what: What) -> None:
     if sum(row.channel == channel for row in addresses(step, person_id)) >= MOST_ADDRESSES:
         raise _refused(channel, "You have many addresses already; remove one first.")
     if not step.run(ADD, me=person_id, channel=channel, value=value):
         raise _refused(channel, "You have this address already.")
-    record.note(step, by, What.address_added, person_id, after=record.address(channel, value))
-    return value
+    record.note(step, by, what, person_id, after=record.address(channel, value))
 
 
-def _clean(channel: str, given: str) -> str:
+def cleaned(step: Step, channel: str, given: str) -> str:
+    """The one form of an address that somebody types; a number without its country is of the office's own. Raises Invalid,
+    which names the field, and NotFound."""
     field = next((one.address for one in channels() if one.name == channel), None)
     if field is None:
         raise NotFound("There is no channel like that.")
+    if field.within:
+        zone = step.one("SELECT zone FROM organisation WHERE id = :org").zone
+        given = field.within(given, region(zone))
     try:
         return field.clean(given, hub().env != "production")
     except ValueError as error:

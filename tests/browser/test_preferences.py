@@ -91,7 +91,17 @@ def test_an_address_is_added_refused_when_it_is_none_and_removed_with_a_way_back
     expect(number).to_have_value("12345")
     number.fill("+1 (202) 555-0199")
     number.press("Enter")
-    expect(page.get_by_text("+12025550199 is added.")).to_be_visible()
+    expect(page.get_by_text("+12025550199 is used as soon as it is verified")).to_be_visible()
+    office.settle()
+    code = card.get_by_label("Code for +12025550199")
+    row = office.site.build.one(
+        "SELECT c.body ->> 'text' AS text FROM delivery d JOIN content c ON c.id = d.content_id "
+        "WHERE d.purpose = 'verification' AND d.organisation_id = :org ORDER BY d.id DESC",
+        org=office.organisation.id,
+    )
+    code.fill(row.text[:6])
+    code.press("Enter")
+    expect(page.get_by_text("The address is verified and used from now on.")).to_be_visible()
     expect(card.get_by_role("listitem").filter(has_text="+12025550199")).to_be_visible()
 
     card.get_by_role("button", name="Try +12025550199 earlier").click()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from notify_app import domains
-from notify_app.domains.hub import DIGEST
+from notify_app.domains.hub import ADDRESS_CODE, DIGEST
 from notify_app.pipeline.render import FIELDS, missing_files, render
 from notify_app.policy import sms
 
@@ -208,6 +208,25 @@ def test_a_digest_says_the_same_as_html_and_as_text() -> None:
     values = digest()
     html = _words(values["email_html"].split("<body", 1)[1])
     assert _words(values["email_text"]) <= html
+
+
+# --- the code that verifies an address, which is no event of a pack either -------------------------------------------
+
+
+@pytest.mark.proves("A9")
+@pytest.mark.parametrize("case", ["", "without_a_link"])
+def test_a_code_reads_as_it_did_when_it_was_looked_at(case: str, golden: Callable[[str, str], None]) -> None:
+    values = context("hub", ADDRESS_CODE) | ({"link": ""} if case else {})
+    found = render(
+        dict.fromkeys(FIELDS), values, domain="hub", event="address_code", zone="America/Los_Angeles"
+    ).values
+    for name, text in found.items():
+        assert not RAW.search(text), name
+        ending = f"{name}.{SUFFIX.get(name, 'txt')}"
+        golden(f"hub/address_code.{case + '.' if case else ''}{ending}", text.rstrip("\n") + "\n")
+    assert sms.segments(found["sms"]).count == 1
+    html = _words(found["email_html"].split("<body", 1)[1])
+    assert _words(found["email_text"]) <= html
 
 
 def test_every_event_has_all_its_files() -> None:

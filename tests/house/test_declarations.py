@@ -156,9 +156,11 @@ def test_a_provider_that_cannot_be_stops_the_start(
 
 
 def test_pushes_need_pages_over_https(settings: Settings) -> None:
+    plain = replace(
+        settings, base_url="http://hub.example.com", of_channels=(("HUB_PUSH_PROVIDER", "vapid"),)
+    )
     with pytest.raises(SettingsError, match="HUB_BASE_URL: begin it with https"):
-        given = (("HUB_PUSH_PROVIDER", "vapid"),)
-        create_app(replace(settings, base_url="http://hub.example.com", of_channels=given), pages=False)
+        create_app(plain, pages=False)
 
 
 def test_a_price_that_cannot_be_read_stops_the_start_and_is_named() -> None:

@@ -22,7 +22,14 @@ WITHOUT_TOKEN = {
     "unsubscribe.act",
 }
 # changes that anybody may ask for: they touch nothing but the asker's own session or cookie, or need a private link
-PUBLIC_CHANGES = {"sign_in.enter", "sign_in.leave", "theme.save", "link.act", "welcome.accept"}
+PUBLIC_CHANGES = {
+    "sign_in.enter",
+    "sign_in.leave",
+    "theme.save",
+    "link.act",
+    "verification.follow",
+    "welcome.accept",
+}
 
 
 def test_every_route_says_who_may_call_it(app: Flask) -> None:

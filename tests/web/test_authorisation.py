@@ -32,6 +32,7 @@ INSIDE = {
     "branding.show": "ad",
     "compose.frame": "",  # only what was sealed for the viewer opens; see test_compose
     "compose.show": "abtd",
+    "channel_order.move": "abtd",
     "compose.write": "abtd",
     "cover.remove": "abd",
     "cover.save": "abtd",
@@ -127,6 +128,8 @@ INSIDE = {
     "suppressed.release": "ad",
     "suppressed.show": "ad",
     "switches.save": "d",
+    "verification.mine": "b",
+    "verification.theirs": "d",
     "switches.save_limits": "d",
     "switches.show": "d",
     "tasks.acknowledge": "abd",
@@ -172,6 +175,8 @@ OUTSIDE = {
     "sign_in.show",
     "static",
     "theme.save",
+    "verification.follow",  # whoever has the link: tests/stories/test_verified_addresses.py
+    "verification.show",
     "welcome.accept",
     "welcome.show",
 }
@@ -207,6 +212,15 @@ def scene(shop: Shop) -> dict[str, UUID]:
         value="gone@example.com",
         reason="mail to it comes back",
         kind="bounce",
+    )
+    typed = uuid4()
+    build.insert(
+        "unverified_address",
+        organisation_id=shop.hub.organisation.id,
+        id=typed,
+        person_id=bob,
+        channel="sms",
+        value="+12025550155",
     )
     build.insert(
         "absence",
@@ -260,6 +274,9 @@ def scene(shop: Shop) -> dict[str, UUID]:
         "sent": written,
         "rules": rule,
         "cover": absence,
+        "verification.mine": typed,
+        "verification.theirs": bob,
+        "unverified": typed,
         "suppressed": closed,
         "endpoints": there,
         "tasks": build.one("SELECT id FROM task WHERE name = 'permit_verification'").id,
@@ -297,6 +314,7 @@ def calls(app: Flask, ids: dict[str, UUID]) -> list[tuple[str, str, str]]:
         found_id = ids.get(rule.endpoint, ids.get(room, uuid4()))
         values = {
             "id": found_id,
+            "address": ids.get("unverified", uuid4()),
             "action": "start",
             "kind": "permit" if room == "new_item" else "visitor.arrived",
             "event": "repair_approved",
@@ -334,6 +352,7 @@ def everything(shop: Shop) -> str:
         "notification",
         "delivery",
         "address",
+        "unverified_address",
         "suppression",
         "feedback",
         "reply_code",
