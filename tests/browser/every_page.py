@@ -14,11 +14,12 @@ from playwright.sync_api import Page
 from notify_app.pipeline.step import step
 from notify_app.secrets import Secrets
 from notify_app.sweeps import collect, scheduled
-from notify_app.work import chats, devices, templates, unsubscribing, wishes
+from notify_app.work import chats, devices, templates, unsubscribing, verification, wishes
 from notify_app.work.record import COMMAND
 from tests.browser.office import Office
 from tests.browser.site import Site
 
+NEW_MAIL = "priya.new@example.com"
 USUAL = {
     "vehicle": "2021 Subaru Outback",
     "damage": "chip, driver's side",
@@ -58,6 +59,13 @@ def chat(office: Office) -> None:
             me=office.people["marco"].id,
             value=devices.pretend(office.people["marco"].id),
         )
+
+
+def unverified(office: Office) -> None:
+    """Priya has typed a mail address and a number, and verified neither."""
+    with office.site.app.app_context(), step(office.organisation.id) as work:
+        for channel, value in (("email", NEW_MAIL), ("sms", "+12025550142")):
+            verification.begin(work, office.people["priya"].id, channel, value, COMMAND)
 
 
 def furnished(site: Site) -> Office:
@@ -119,6 +127,8 @@ def furnish(office: Office, words: dict[str, str] | None = None) -> None:
     together(office, said)
     spend(office)
     refused(office)
+    unverified(office)
+    office.settle()
     adam = office.person("adam", "administrator", name="Adam Berg")
     for number, name in enumerate(("Night report", said["reward"])):
         office.site.build.insert(
@@ -526,6 +536,16 @@ def delivery(state: str) -> Callable[[Office], str]:
     )
 
 
+def verify(office: Office) -> str:
+    """Where Priya verifies her new mail address: the link in the mail that went to it."""
+    statement = (
+        "SELECT c.body FROM delivery d JOIN content c ON c.organisation_id = d.organisation_id AND c.id = d.content_id "
+        "WHERE d.organisation_id = :org AND d.address = :address ORDER BY d.id DESC LIMIT 1"
+    )
+    row = office.site.build.one(statement, org=office.organisation.id, address=NEW_MAIL)
+    return "/verify/" + str(row.body["text"]).split("/verify/")[1].split()[0]
+
+
 def unsubscribe(office: Office) -> str:
     """Where Dana refuses a kind of mail."""
     with office.site.app.app_context():
@@ -639,6 +659,10 @@ PLACES = (
     Place("branding-office", "alice", at("/branding")),
     Place("unsubscribe-gone", "", at("/unsubscribe/nothing"), status=404),
     Place("unsubscribe", "", unsubscribe),
+    Place("preferences-unverified", "priya", at("/preferences")),
+    Place("person-unverified", "ada", lambda office: f"/people/{office.people['priya'].id}"),
+    Place("verify", "", verify),
+    Place("verify-gone", "", at("/verify/nothing-that-was-ever-made"), status=404),
     Place("templates", "ada", at("/templates")),
     Place("templates-nothing", "ada", at("/templates?q=nothing+like+this")),
     Place(
