@@ -16,6 +16,7 @@ NAMES = {
     "p4": "bench.p4_ingest",
     "p5": "bench.p5_routing",
     "p6": "bench.p6_delivery",
+    "p7": "bench.p7_senders",
     "p8": "bench.p8_live",
     "p9": "bench.p9_broadcast",
     "p10": "bench.p10_sweeps",

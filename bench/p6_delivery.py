@@ -25,7 +25,7 @@ from notify_app import domains
 from notify_app.policy.formats import pack
 from notify_app.queue import BULK, DRAINS, HubQueue
 
-__all__ = ["fill", "run"]
+__all__ = ["DONE", "fill", "run", "worked"]
 
 SIMPLE = "RQ SimpleWorker"
 FORK = "RQ Worker (forks for each job)"
@@ -98,11 +98,11 @@ def _rq(here: Stand, kind: str, count: int) -> Raced:
     queue.enqueue_many([Queue.prepare_data(nothing, (str(uuid4()),), result_ttl=0) for _ in range(count)])
     valkey = here.engines.pids["valkey"]
     before = cpu_seconds(valkey)
-    (worked,) = _worked(here, kind, 1)
+    (did,) = worked(here, kind, 1)
     if queue.count:
         raise RuntimeError(f"{queue.count} jobs are left")
-    spent = worked["cpu"], cpu_seconds(valkey) - before
-    return Raced(count / worked["seconds"], *(one / count * 1000 for one in spent))
+    spent = did["cpu"], cpu_seconds(valkey) - before
+    return Raced(count / did["seconds"], *(one / count * 1000 for one in spent))
 
 
 def _measure(here: Stand, one: Ours, deliveries: int) -> None:
@@ -111,9 +111,9 @@ def _measure(here: Stand, one: Ours, deliveries: int) -> None:
     for _ in range(one.workers):
         HubQueue(BULK, connection=here.redis()).enqueue(DRAINS[BULK], result_ttl=0)
     before = here.database_cpu()
-    worked = _worked(here, one.kind, one.workers)
+    did = worked(here, one.kind, one.workers)
     one.database.append((here.database_cpu() - before) / count * 1000)
-    one.python.append(sum(each["cpu"] for each in worked) / count * 1000)
+    one.python.append(sum(each["cpu"] for each in did) / count * 1000)
     with here.admin() as connection:
         row = connection.execute(DONE).fetchone()
     if row is None or row[:2] != (count, count):
@@ -127,10 +127,10 @@ DONE = """
 """
 
 
-def _worked(here: Stand, kind: str, workers: int) -> list[dict[str, float]]:
+def worked(here: Stand, kind: str, workers: int, **env: str) -> list[dict[str, float]]:
     """Run so many workers until their queue is empty."""
     all_of_them = [
-        here.run(f"worker-{kind}-{number}", (sys.executable, "-m", "bench.workers", kind))
+        here.run(f"worker-{kind}-{number}", (sys.executable, "-m", "bench.workers", kind), **env)
         for number in range(workers)
     ]
     found = []

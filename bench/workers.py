@@ -1,7 +1,7 @@
-"""The worker processes that P6 compares: `python -m bench.workers ours|ours-threads|simple|fork`; prints one JSON line.
+"""The worker processes that P6 compares: `python -m bench.workers ours|ours-threads|real|simple|fork`; prints one JSON line.
 
 `ours` is the product's worker on its bulk queue, with channels that send nothing and say that they never block;
-`ours-threads` the same with channels that do not say so. `simple` and `fork` are RQ's own workers with a job for each
+`ours-threads` the same with channels that do not say so. `real` has the accounts of its environment (P7). `simple` and `fork` are RQ's own workers with a job for each
 message that does nothing at all. Each works until its queue is empty and says how long that took, without its own
 start.
 """
@@ -67,6 +67,18 @@ def _ours(*, instant: bool) -> Any:
     return HubWorker([BULK], redis.Redis.from_url(settings.redis_url), process)
 
 
+def _real() -> Any:
+    """The product's worker with the accounts that its environment names."""
+    from notify_app import create_app
+    from notify_app.process import WorkerProcess, install
+    from notify_app.queue import BULK
+    from worker import HubWorker
+
+    process = WorkerProcess(create_app(pages=False))
+    install(process)
+    return HubWorker([BULK], redis.Redis.from_url(process.settings.redis_url), process)
+
+
 def _peer(kind: type[Worker]) -> Worker:
     from notify_app.config import Settings
 
@@ -79,12 +91,14 @@ def main() -> None:
     match sys.argv[1]:
         case "ours" | "ours-threads" as kind:
             worker = _ours(instant=kind == "ours")
+        case "real":
+            worker = _real()
         case "simple":
             worker = _peer(SimpleWorker)
         case "fork":
             worker = _peer(Worker)
         case other:
-            sys.exit(f"{other}: there is ours, ours-threads, simple, fork")
+            sys.exit(f"{other}: there is ours, ours-threads, real, simple, fork")
     begun, used = time.perf_counter(), time.process_time()
     worker.work(burst=True, logging_level="WARNING")
     print(json.dumps({"seconds": time.perf_counter() - begun, "cpu": time.process_time() - used}))
