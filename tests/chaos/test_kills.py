@@ -112,12 +112,15 @@ def _kill_with_a_group_in_flight(
         if its_write_ends_too:
             house.database.run("SELECT pg_terminate_backend(%(pid)s)", pid=server)
             eventually(lambda: not house.group_in_flight(), "its write has ended")
+    eventually(lambda: not _running(house, [server]), "its transaction has come to an end")
+    kept = _stored(
+        house, office, caught
+    )  # before the next worker has started, to which the others come again
     # one that the worker had not taken from the queue of the socket is answered by the next worker
     load.wait_for(lambda it: all(it.torn[one] > before[one] or one in it.accepted for one in caught))
     if its_write_ends_too:
         return {one for one in caught if load.torn[one] > before[one]}, Counter()
-    eventually(lambda: _stored(house, office, caught), "the group was kept all the same")
-    kept = _stored(house, office, caught)
+    assert kept, "the group was kept all the same"
     return set(kept), Counter(kept.values())
 
 
@@ -170,11 +173,11 @@ def test_web_worker_dies_with_a_batch_in_its_hands(house: House, office: Office)
     report = Reported(house.port, office, posts)
     with house.held(office, lambda: posts[30].id), ThreadPoolExecutor(1) as pool:
         sent = pool.submit(report.send)
-        eventually(house.group_in_flight, "the batch is inserted and not committed")
+        server = eventually(house.group_in_flight, "the batch is inserted and not committed")
         assert not _stored(house, office, {post.id for post in posts})
         house.kill(house.web_worker())
         assert sent.result() is None, "there is no answer from the dead"
-    eventually(lambda: not house.group_in_flight(), "its write has come to an end")
+    eventually(lambda: not _running(house, [server]), "its transaction has come to an end")
     there = _stored(house, office, {post.id for post in posts})
     assert len(there) in (0, len(posts))
     assert len(set(there.values())) <= 1
