@@ -37,7 +37,7 @@ from notify_app.policy.provider import Answer, Rate, Standing, after
 from notify_app.policy.reasons import Reason
 from notify_app.policy.retry import FailureClass
 
-__all__ = ["Gate", "NotNow", "accounts_of"]
+__all__ = ["STANDINGS", "Gate", "NotNow", "accounts_of", "standing_of"]
 
 log = logging.getLogger(__name__)
 
@@ -207,7 +207,8 @@ class Gate:
             return
         now = time.monotonic()
         known = {
-            (row.channel, row.name): _known(_standing(row), row.now, now + (row.pause or 0.0)) for row in rows
+            (row.channel, row.name): _known(standing_of(row), row.now, now + (row.pause or 0.0))
+            for row in rows
         }
         with self._lock:
             self._known = known
@@ -329,7 +330,7 @@ class Gate:
             with db.engines["engine"].begin() as conn:
                 conn.execute(KNOWN, named)
                 row = conn.execute(STANDING, named).one()
-                before = _standing(row)
+                before = standing_of(row)
                 now = after(before, answers, row.now)
                 if now != before:
                     conn.execute(KEEP, {**named, **_values(now), "error": error[:100]})
@@ -354,7 +355,8 @@ def _answer(answer: Receipt | Exception | None) -> Answer:
     return Answer.trouble
 
 
-def _standing(row: Any) -> Standing:
+def standing_of(row: Any) -> Standing:
+    """The standing that a row of `STANDINGS` tells."""
     return Standing(
         row.in_a_row,
         row.calls,

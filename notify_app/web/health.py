@@ -15,7 +15,7 @@ from notify_app.web import spend
 from notify_app.web.reader import Reader
 from notify_app.web.words import channel_title
 
-__all__ = ["lines"]
+__all__ = ["lines", "tone_of"]
 
 LATE = timedelta(minutes=1)
 # of a channel's attempts in a day; above the first it is worth a look, above the second something is wrong
@@ -82,12 +82,17 @@ def _inbound(row: Any, read: Reader) -> dict[str, Any]:
 
 def _channel(row: Any, read: Reader) -> dict[str, Any]:
     share = 1 - row.good / row.n
-    tone = "bad" if share > WRONG else "warn" if share > WORTH_A_LOOK else "good"
+    tone = tone_of(share)
     text = _("%(good)d of %(n)d attempts accepted in 24 hours.", good=row.good, n=row.n)
     if row.error and tone != "good":
         text = f"{text} {_('Last error: %(error)s', error=row.error)}"
     line = _line(channel_title(row.channel), text, tone, read.when(row.last_good))
     return line | {"url": url_for("providers.show")}
+
+
+def tone_of(refused: float) -> str:
+    """How a page shows that this share of a day's attempts was in vain."""
+    return "bad" if refused > WRONG else "warn" if refused > WORTH_A_LOOK else "good"
 
 
 def _line(title: str, text: str, tone: str, when: dict[str, str] | None) -> dict[str, Any]:

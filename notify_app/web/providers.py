@@ -15,11 +15,15 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from notify_app.channels import OFF, asked, offered
+from notify_app.errors import NotFound
 from notify_app.extensions import db
 from notify_app.pipeline import sql
-from notify_app.pipeline.gate import STANDINGS
+from notify_app.pipeline.gate import STANDINGS, standing_of
 from notify_app.pipeline.step import hub, step
+from notify_app.policy.channel import ChannelType
+from notify_app.policy.provider import Standing
 from notify_app.web.guard import allow
+from notify_app.web.health import tone_of
 from notify_app.web.identity import viewer
 from notify_app.web.reader import Reader, reader
 from notify_app.web.words import channel_title
@@ -30,8 +34,6 @@ __all__ = ["blueprint"]
 blueprint = Blueprint("providers", __name__)
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-# of an account's attempts in a day; above the first it is worth a look, above the second something is wrong
-WORTH_A_LOOK, WRONG = 0.05, 0.25
 
 USED = """
     SELECT d.channel, coalesce(a.account, a.provider) AS name, count(*) AS n,
@@ -63,10 +65,10 @@ def show() -> ResponseReturnValue:
         }
         waiting = {row.channel: row for row in work.all(WAITING, past=work.now - 30 * DAY)}
     with db.engines["engine"].connect() as conn:
-        standing = {(row.channel, row.name): row for row in conn.execute(STANDINGS)}
+        standing = {(row.channel, row.name): standing_of(row) for row in conn.execute(STANDINGS)}
     return render_template(
         "providers.html",
-        channels=[_channel(one.name, used, standing, waiting.get(one.name), read) for one in offered(hub())],
+        channels=[_channel(one.name, used, standing, waiting.get(one.name), read) for one in _providers()],
         may_try=viewer().role == "administrator",
     )
 
@@ -74,7 +76,7 @@ def show() -> ResponseReturnValue:
 def _channel(
     channel: str,
     used: Mapping[tuple[str, str], Any],
-    standing: Mapping[tuple[str, str], Any],
+    standing: Mapping[tuple[str, str], Standing],
     waits: Any,
     read: Reader,
 ) -> dict[str, Any]:
@@ -93,26 +95,28 @@ def _channel(
     }
 
 
-def _account(channel: str, name: str, used: Any, standing: Any, read: Reader) -> dict[str, Any]:
-    paused = standing is not None and standing.paused_until is not None
-    share = 1 - used.good / used.n if used and used.n else 0.0
+def _account(channel: str, name: str, used: Any, standing: Standing | None, read: Reader) -> dict[str, Any]:
+    until = standing.paused_until if standing else None
+    paused = until is not None
+    rate = standing.share(read.now) if standing else 1.0
+    tone = tone_of(1 - used.good / used.n) if used and used.n else "good"
     if paused:
         tone, state = "bad", _("Left alone")
-    elif share > WRONG:
-        tone, state = "bad", _("Much is refused")
-    elif share > WORTH_A_LOOK or (standing is not None and standing.slowed_to):
+    elif tone == "bad":
+        state = _("Much is refused")
+    elif tone == "warn" or rate < 1:
         tone, state = "warn", _("Worth a look")
     else:
-        tone, state = "good", _("Works")
+        state = _("Works")
     return {
         "channel": channel,
         "name": name,
         "tone": tone,
         "state": state,
         "paused": paused,
-        "until": read.when(standing.paused_until) if paused else None,
-        "over": bool(paused and standing.paused_until <= read.now),
-        "slowed": f"{standing.slowed_to:g}/s" if standing is not None and standing.slowed_to else "",
+        "until": read.when(until),
+        "over": until is not None and until <= read.now,
+        "slowed": f"{rate:.0%}" if rate < 1 else "",
         "hour": _of(used.good_hour, used.n_hour) if used else "",
         "day": _of(used.good, used.n) if used else "",
         "doubtful": f"{used.doubtful:,}" if used and used.doubtful else "",
@@ -121,6 +125,11 @@ def _account(channel: str, name: str, used: Any, standing: Any, read: Reader) ->
         "last_good": read.when(used.last_good) if used else None,
         "last_bad": read.when(used.last_bad) if used else None,
     }
+
+
+def _providers() -> list[ChannelType]:
+    """The channels whose providers are the installation's. An endpoint is an organisation's own, and has its page."""
+    return [one for one in offered(hub()) if one.personal]
 
 
 def _of(good: int, n: int) -> str:
@@ -132,6 +141,8 @@ def _of(good: int, n: int) -> str:
 def try_now() -> ResponseReturnValue:
     """Have the next message try an account that is left alone; what waits for it is the next."""
     values = {"channel": request.form.get("channel", ""), "name": request.form.get("name", "")}
+    if values["channel"] not in [one.name for one in _providers()]:
+        raise NotFound("There is no such account.")
     with db.engines["engine"].begin() as conn:
         found = conn.execute(sql.TRY_ACCOUNT, values).rowcount
     if found:

@@ -45,3 +45,30 @@ def test_an_account_that_is_left_alone_says_until_when_and_is_tried_when_somebod
     assert len(shop.world.smtp.messages) == 5
     assert "smtp Left alone" not in olga.get("/providers").text
     shop.forget()
+
+
+def test_a_rate_that_was_halved_is_said_as_its_share_and_passes(shop):
+    shop.build.insert("provider_account", channel="email", name="smtp", slowed_to=0.5, slowed_at=shop.now())
+    olga = shop.browser("olga")
+    text = olga.get("/providers").text
+    assert "smtp Worth a look" in text and "it has 50% of its rate for now" in text
+    shop.jump(timedelta(minutes=2))
+    assert "it has 70% of its rate" in olga.get("/providers").text
+    shop.jump(timedelta(minutes=5))
+    assert "smtp Works" in olga.get("/providers").text
+
+
+@pytest.mark.proves("C5")
+def test_another_organisations_endpoint_is_neither_shown_nor_tried(shop):
+    shop.person("ada", "administrator", name="Ada Quist")
+    theirs = "01a219b1-9758-7549-b476-fda421000001"
+    until = shop.now() + timedelta(minutes=9)
+    shop.build.insert("provider_account", channel="endpoint", name=theirs, pauses=4, paused_until=until)
+    shop.build.insert("provider_account", channel="sms", name="sns", pauses=1, paused_until=until)
+    ada = shop.browser("ada")
+    page = ada.get("/providers")
+    assert theirs not in page.html
+    tried = ada.submit(page, "/providers/try", channel="endpoint", name=theirs)
+    assert tried.status == 404
+    row = shop.build.one("SELECT paused_until FROM provider_account WHERE name = :name", name=theirs)
+    assert row.paused_until == until
