@@ -134,10 +134,10 @@ class _Known(dict[str, Any]):
 YOURS = (("They ", "You "), ("Their ", "Your "), (" their ", " your "), ("themselves", "yourself"))
 
 
-def titled(reason: Reason) -> str:
+def titled(reason: str) -> str:
     """The sentence of a reason where nothing particular is known: of many, or as the title of a group."""
-    pattern = SENTENCES[reason]
-    return pattern if "{" not in pattern else f"{reason.value.replace('_', ' ').capitalize()}."
+    pattern = SENTENCES[Reason(reason)] if reason in list(Reason) else "{"
+    return pattern if "{" not in pattern else f"{reason.replace('_', ' ').capitalize()}."
 
 
 def sentence(reason: str, values: Mapping[str, Any] | None = None, *, you: bool = False) -> str:

@@ -27,6 +27,7 @@ SCREENS = (
     "stream",
     "branding",
     "dashboard",
+    "dead_letters",
     "deliveries",
     "running",
     "work",

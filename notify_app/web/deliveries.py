@@ -1,8 +1,7 @@
-"""Deliveries: what became of each message, found by whom it was for, how it ended and why; what ended badly by its cause, and
-sent again when the cause is gone.
+"""Deliveries: what became of each message, found by whom it was for, how it ended and why; each with every attempt, tried at
+once or sent again. What ended badly stands by its cause in `dead_letters`.
 
-The list is of the last days, newest first; titles are read for the rows that are shown. Sending again is for administrators,
-after a look at what it would do, with a reason that the record keeps.
+The list is of the last days, newest first; titles are read for the rows that are shown.
 """
 
 from __future__ import annotations
@@ -22,7 +21,8 @@ from notify_app.channels.base import hinted
 from notify_app.errors import Invalid, NotFound
 from notify_app.pipeline.step import Step, step
 from notify_app.policy.channel import channels
-from notify_app.policy.reasons import Reason, titled
+from notify_app.policy.reasons import Reason
+from notify_app.web.dead_letters import cause_title, flash_sent, refusals
 from notify_app.web.guard import allow
 from notify_app.web.identity import viewer
 from notify_app.web.paging import page
@@ -73,39 +73,9 @@ ATTEMPTS = """
     FROM attempt WHERE organisation_id = :org AND delivery_id = :id ORDER BY number
 """
 CARRIES = """
-    SELECT n.id, n.title, n.priority, n.read_at FROM delivery_item i
+    SELECT n.id, n.title FROM delivery_item i
     JOIN notification n ON n.organisation_id = i.organisation_id AND n.id = i.notification_id
     WHERE i.organisation_id = :org AND i.delivery_id = :id ORDER BY n.priority, n.id LIMIT 50
-"""
-TWINS = """
-    SELECT o.id, o.generation, o.state FROM delivery d JOIN delivery o
-      ON o.organisation_id = d.organisation_id AND o.group_key = d.group_key AND o.person_id = d.person_id
-     AND o.channel = d.channel AND o.address = d.address AND o.purpose = d.purpose AND o.id <> d.id
-    WHERE d.organisation_id = :org AND d.id = :id ORDER BY o.generation
-"""
-# one that was sent again counts where that one is
-NOT_AGAIN = """
-    AND NOT EXISTS (SELECT FROM delivery o WHERE o.organisation_id = d.organisation_id AND o.group_key = d.group_key
-        AND o.person_id = d.person_id AND o.channel = d.channel AND o.address = d.address AND o.purpose = d.purpose
-        AND o.generation > d.generation)
-"""
-CAUSES = f"""
-    SELECT d.channel, coalesce(d.reason, '') AS reason, coalesce(d.provider, '') AS provider, count(*) AS n,
-           count(*) FILTER (WHERE d.priority = 1) AS urgent, count(DISTINCT coalesce(d.person_id, d.endpoint_id)) AS people,
-           min(d.settled_at) AS first, max(d.settled_at) AS last,
-           (array_agg(d.detail ORDER BY d.settled_at DESC) FILTER (WHERE d.detail IS NOT NULL))[1] AS detail
-    FROM delivery d
-    WHERE d.organisation_id = :org AND d.created_at > :since AND d.state = ANY(:ended) {NOT_AGAIN}
-    GROUP BY 1, 2, 3 ORDER BY max(d.settled_at) DESC NULLS LAST LIMIT 100
-"""  # noqa: S608  (constants of this program)
-OF_CAUSE = f"""
-    SELECT d.id FROM delivery d WHERE d.organisation_id = :org AND d.created_at > :since AND d.state = ANY(:ended)
-      AND d.channel = :channel AND coalesce(d.reason, '') = :reason AND coalesce(d.provider, '') = :provider {NOT_AGAIN}
-    ORDER BY d.priority, d.id DESC LIMIT :most
-"""  # noqa: S608  (constants of this program)
-UNDER_WAY = """
-    SELECT count(*) AS n, min(next_attempt_at) AS first, max(next_attempt_at) AS last FROM delivery d
-    WHERE d.organisation_id = :org AND d.generation > 0 AND d.state IN ('queued', 'sending') AND d.created_at > :since
 """
 
 
@@ -229,7 +199,7 @@ def _about(filters: Filters) -> list[str]:
     """Filters that have no field on the page, in words."""
     said = []
     if filters.reason:
-        said.append(_cause_title(filters.reason))
+        said.append(cause_title(filters.reason))
     if filters.provider:
         said.append(_("through %(provider)s", provider=filters.provider))
     if filters.person:
@@ -330,7 +300,7 @@ def _one(id: UUID, errors: Mapping[str, str], typed: str) -> str:
             raise NotFound("There is no such delivery.")
         attempts = work.all(ATTEMPTS, id=id)
         carries = work.all(CARRIES, id=id)
-        twins = work.all(TWINS, id=id)
+        twins = replay.twins(work, id)
         would = replay.look(work, [id]) if row.state in replay.ENDED else None
         titles = _titles(work, [row])
     return render_template(
@@ -349,7 +319,7 @@ def _one(id: UUID, errors: Mapping[str, str], typed: str) -> str:
         ],
         may_hasten=row.state == "queued" and row.next_attempt_at > work.now,
         may_send=viewer().role == "administrator" and bool(would and would.ids),
-        refused=_refused(would.refused) if would else [],
+        refused=refusals(would.refused) if would else [],
         person_url=url_for("people.person", id=row.person_id)
         if row.person_id
         else url_for("endpoints.one", id=row.endpoint_id),
@@ -398,134 +368,15 @@ def hasten(id: UUID) -> ResponseReturnValue:
     return redirect(url_for(".one", id=id), 303)
 
 
-# --- what ended badly, and again -----------------------------------------------------------------------------------
-
-
-@blueprint.get("/deliveries/failed")
-@allow("office")
-def failed() -> ResponseReturnValue:
-    """What ended badly in the last 30 days, by its cause."""
-    with step(viewer().organisation_id) as work:
-        read = reader(work.now)
-        since = work.now - DAYS["30"]
-        causes = work.all(CAUSES, since=since, ended=list(replay.ENDED))
-        under_way = work.one(UNDER_WAY, since=since)
-    return render_template(
-        "deliveries_failed.html",
-        causes=[_cause(row, read) for row in causes],
-        under_way={"count": under_way.n, "until": read.when(under_way.last)} if under_way.n else None,
-        may_send=viewer().role == "administrator",
-    )
-
-
-def _cause(row: Any, read: Reader) -> dict[str, Any]:
-    kept = {"channel": row.channel, "reason": row.reason, "provider": row.provider}
-    return {
-        "channel": row.channel,
-        "channel_title": channel_title(row.channel),
-        "title": _cause_title(row.reason),
-        "detail": row.detail or "",
-        "provider": row.provider,
-        "count": f"{row.n:,}",
-        "people": ngettext("to %(num)d", "to %(num)d", row.people),
-        "urgent": row.urgent,
-        "first": read.when(row.first),
-        "last": read.when(row.last),
-        "list_url": url_for(".show", state="failed", days="30", **kept),
-        "again_url": url_for(".again", **kept),
-    }
-
-
-def _cause_title(reason: str) -> str:
-    """A cause as a short sentence; the particulars stand beside it."""
-    if not reason:
-        return _("No cause is known.")
-    if reason == Reason.suppressed:
-        return _("The address is blocked.")
-    return titled(Reason(reason))
-
-
-@blueprint.get("/deliveries/again")
+@blueprint.post("/deliveries/<uuid:id>/again")
 @allow("administrator")
-def again() -> ResponseReturnValue:
-    """What sending one cause's messages again would do."""
-    return _again(Filters.of(request.args), {}, "")
-
-
-def _again(filters: Filters, errors: Mapping[str, str], typed: str) -> str:
-    with step(viewer().organisation_id) as work:
-        ids = _of_cause(work, filters)
-        would = replay.look(work, ids)
-    return render_template(
-        "deliveries_again.html",
-        count=len(would.ids),
-        seconds=int(len(would.ids) * replay.PACE.total_seconds()) + 1,
-        refused=_refused(would.refused),
-        full=len(ids) == replay.MOST,
-        most=replay.MOST,
-        cause={
-            "channel_title": channel_title(filters.channel),
-            "title": _cause_title(filters.reason),
-            "provider": filters.provider,
-        },
-        kept={"channel": filters.channel, "reason": filters.reason, "provider": filters.provider},
-        errors=errors,
-        typed=typed,
-    )
-
-
-@blueprint.post("/deliveries/again")
-@allow("administrator")
-def send_again() -> ResponseReturnValue:
-    """Send one cause's messages again, or one message (`id`)."""
-    form = request.form
-    alone, filters, reason = uuid_or_none(form.get("id")), Filters.of(form), form.get("why", "")
+def send_again(id: UUID) -> ResponseReturnValue:
+    """Send one that ended badly again, for the reason given (`why`). Raises NotFound."""
+    reason = request.form.get("why", "")
     try:
         with step(viewer().organisation_id) as work:
-            ids = [alone] if alone else _of_cause(work, filters)
-            done = replay.replay(work, ids, reason, viewer().by)
+            done = replay.replay(work, [id], reason, viewer().by)
     except Invalid as error:
-        errors = {field.field: field.message for field in error.fields}
-        return (_one(alone, errors, reason[:1000]) if alone else _again(filters, errors, reason[:1000])), 422
-    if done.ids:
-        flash(
-            ngettext("%(num)d message is sent again.", "%(num)d messages are sent again.", len(done.ids)),
-            "ok",
-        )
-    else:
-        flash(
-            _("Nothing was sent again: %(why)s", why=" ".join(one["text"] for one in _refused(done.refused))),
-            "error",
-        )
-    return redirect(url_for(".one", id=alone) if alone else url_for(".failed"), 303)
-
-
-def _of_cause(work: Step, filters: Filters) -> list[UUID]:
-    rows = work.all(
-        OF_CAUSE,
-        since=work.now - DAYS["30"],
-        ended=list(replay.ENDED),
-        channel=filters.channel,
-        reason=filters.reason,
-        provider=filters.provider,
-        most=replay.MOST,
-    )
-    return [row.id for row in rows]
-
-
-def _refused(refused: Mapping[str, int]) -> list[dict[str, Any]]:
-    """Why some are not sent again, the most first."""
-    own = {
-        replay.Refused.gone: _("They are not there any more."),
-        replay.Refused.not_ended: _("They have not come to an end."),
-        replay.Refused.no_message: _("They carry nothing that could be sent again."),
-        replay.Refused.again_already: _("They were sent again already."),
-        replay.Refused.other_way: _("Their readers were reached by another way."),
-        Reason.suppressed: _("Their addresses are blocked. Release them first, then send again."),
-        Reason.template_failed: _("They could not be written."),
-    }
-    ordered = sorted(refused.items(), key=lambda one: (-one[1], one[0]))
-    return [
-        {"count": f"{count:,}", "text": own.get(why) or _cause_title(why)}  # type: ignore[call-overload]
-        for why, count in ordered
-    ]
+        return _one(id, {field.field: field.message for field in error.fields}, reason[:1000]), 422
+    flash_sent(done)
+    return redirect(url_for(".one", id=id), 303)

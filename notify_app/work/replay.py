@@ -7,6 +7,7 @@ paced, what is urgent first, so that a repaired provider is not asked by a thous
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,10 +26,25 @@ from notify_app.queue import BULK, URGENT
 from notify_app.work import record
 from notify_app.work.record import By, What
 
-__all__ = ["ENDED", "MOST", "Refused", "Replayed", "hasten", "hasten_waiting", "look", "replay"]
+__all__ = [
+    "ENDED",
+    "MOST",
+    "PACE",
+    "Refused",
+    "Replayed",
+    "causes",
+    "hasten",
+    "hasten_waiting",
+    "look",
+    "of_cause",
+    "replay",
+    "twins",
+    "under_way",
+]
 
 MOST = 1000  # of one request
 PACE = timedelta(milliseconds=200)  # five a second
+LATELY = timedelta(days=30)
 LONGEST_REASON = 300
 ENDED = ("failed", "bounced", "unknown", "suppressed")
 PURPOSES = ("notification", "collected")
@@ -44,12 +60,14 @@ class Refused(StrEnum):
     other_way = "other_way"
 
 
-ROWS = """
-    SELECT d.id, CAST(d.id AS text) AS key, d.person_id, d.channel, d.address, d.purpose, d.group_key, d.generation, d.priority, d.state, d.due_at,
-           d.content_id, 1 AS attempts, EXISTS (
-               SELECT FROM delivery o WHERE o.organisation_id = d.organisation_id AND o.group_key = d.group_key
-                 AND o.person_id = d.person_id AND o.channel = d.channel AND o.address = d.address
-                 AND o.purpose = d.purpose AND o.generation > d.generation) AS replayed,
+# the same message, sent before or after
+SAME = """
+    o.organisation_id = d.organisation_id AND o.group_key = d.group_key AND o.person_id = d.person_id
+    AND o.channel = d.channel AND o.address = d.address AND o.purpose = d.purpose
+"""
+ROWS = f"""
+    SELECT d.id, CAST(d.id AS text) AS key, d.channel, d.purpose, d.priority, d.state, d.due_at, 1 AS attempts,
+           EXISTS (SELECT FROM delivery o WHERE {SAME} AND o.generation > d.generation) AS replayed,
            EXISTS (
                SELECT FROM delivery_item m JOIN delivery_item i
                  ON i.organisation_id = m.organisation_id AND i.notification_id = m.notification_id
@@ -57,8 +75,8 @@ ROWS = """
                WHERE m.organisation_id = d.organisation_id AND m.delivery_id = d.id AND o.id <> d.id
                  AND o.state = ANY(:hopeful) AND o.reason IS DISTINCT FROM :giving_up AND o.channel = ANY(:counts)
                  AND o.created_at >= d.created_at) AS carried
-    FROM delivery d WHERE d.organisation_id = :org AND d.id = ANY(CAST(:ids AS uuid[])) ORDER BY d.id {lock}
-"""
+    FROM delivery d WHERE d.organisation_id = :org AND d.id = ANY(CAST(:ids AS uuid[])) ORDER BY d.id {{lock}}
+"""  # noqa: S608  (constants of this program)
 # twice at once is once: the second finds the generation there
 COPY = """
     INSERT INTO delivery (organisation_id, id, person_id, channel, address, purpose, group_key, generation, priority,
@@ -67,14 +85,37 @@ COPY = """
            d.due_at, r.at, d.content_id
     FROM json_to_recordset(CAST(:rows AS json)) AS r(id uuid, old uuid, at timestamptz)
     JOIN delivery d ON d.organisation_id = :org AND d.id = r.old
-    ON CONFLICT ON CONSTRAINT uq_delivery_message DO NOTHING
+    ON CONFLICT ON CONSTRAINT uq_delivery_message DO NOTHING RETURNING CAST(id AS text) AS id
 """
 CARRY = """
     INSERT INTO delivery_item (organisation_id, delivery_id, notification_id)
     SELECT i.organisation_id, r.id, i.notification_id
-    FROM json_to_recordset(CAST(:rows AS json)) AS r(id uuid, old uuid, at timestamptz)
-    JOIN delivery d ON d.organisation_id = :org AND d.id = r.id
+    FROM json_to_recordset(CAST(:rows AS json)) AS r(id uuid, old uuid)
     JOIN delivery_item i ON i.organisation_id = :org AND i.delivery_id = r.old
+"""
+TWINS = f"""
+    SELECT o.id, o.generation, o.state FROM delivery d JOIN delivery o ON {SAME} AND o.id <> d.id
+    WHERE d.organisation_id = :org AND d.id = :id ORDER BY o.generation
+"""  # noqa: S608
+# what ended badly; one that was sent again counts where that one is
+DEAD = f"""
+    FROM delivery d WHERE d.organisation_id = :org AND d.created_at > :since AND d.state = ANY(:ended)
+      AND NOT EXISTS (SELECT FROM delivery o WHERE {SAME} AND o.generation > d.generation)
+"""
+CAUSES = f"""
+    SELECT d.channel, coalesce(d.reason, '') AS reason, coalesce(d.provider, '') AS provider, count(*) AS n,
+           count(*) FILTER (WHERE d.priority = 1) AS urgent, count(DISTINCT coalesce(d.person_id, d.endpoint_id)) AS people,
+           min(d.settled_at) AS first, max(d.settled_at) AS last,
+           (array_agg(d.detail ORDER BY d.settled_at DESC) FILTER (WHERE d.detail IS NOT NULL))[1] AS detail
+    {DEAD} GROUP BY 1, 2, 3 ORDER BY max(d.settled_at) DESC NULLS LAST LIMIT 100
+"""
+OF_CAUSE = f"""
+    SELECT d.id {DEAD} AND d.channel = :channel AND coalesce(d.reason, '') = :reason AND coalesce(d.provider, '') = :provider
+    ORDER BY d.priority, d.id DESC LIMIT :most
+"""
+UNDER_WAY = """
+    SELECT count(*) AS n FROM delivery
+    WHERE organisation_id = :org AND generation > 0 AND state IN ('queued', 'sending') AND created_at > :since
 """
 HASTEN = """
     UPDATE delivery SET next_attempt_at = :now WHERE organisation_id = :org AND id = :id AND state = 'queued'
@@ -112,13 +153,38 @@ def replay(step: Step, ids: Sequence[UUID], reason: str, by: By) -> Replayed:
         {"id": str(new_id()), "old": row.key, "at": (step.now + PACE * place).isoformat()}
         for place, row in enumerate(rows)
     ]
-    count = step.write(COPY, copies) if copies else 0
-    if count:
-        step.write(CARRY, copies)
-        step.wakes |= {URGENT if row.priority == 1 else BULK for row in rows}
-        after = {"count": count, "reason": reason, "channels": sorted({row.channel for row in rows})}
+    made = {row.id for row in step.all(COPY, rows=json.dumps(copies))} if copies else set()
+    sent = [row for row, copy in zip(rows, copies, strict=True) if copy["id"] in made]
+    if len(sent) < len(rows):
+        refused[Refused.again_already] = refused.get(Refused.again_already, 0) + len(rows) - len(sent)
+    if sent:
+        step.write(CARRY, [copy for copy in copies if copy["id"] in made])
+        step.wakes |= {URGENT if row.priority == 1 else BULK for row in sent}
+        after = {"count": len(sent), "reason": reason, "channels": sorted({row.channel for row in sent})}
         record.note(step, by, What.replayed, None, after=after)
-    return Replayed([row.id for row in rows], refused)
+    return Replayed([row.id for row in sent], refused)
+
+
+def causes(step: Step) -> Sequence[Any]:
+    """What ended badly lately, by channel, reason and provider, the latest first: how many (`n`, of them `urgent`), to how many,
+    when first and last, and what stands beside the newest."""
+    return step.all(CAUSES, since=step.now - LATELY, ended=list(ENDED))
+
+
+def of_cause(step: Step, channel: str, reason: str, provider: str) -> list[UUID]:
+    """Those of one cause, the most pressing and newest first, at most MOST."""
+    values = {"channel": channel, "reason": reason, "provider": provider, "most": MOST}
+    return [row.id for row in step.all(OF_CAUSE, since=step.now - LATELY, ended=list(ENDED), **values)]
+
+
+def twins(step: Step, id: UUID) -> Sequence[Any]:
+    """The same message, sent before or after this one."""
+    return step.all(TWINS, id=id)
+
+
+def under_way(step: Step) -> int:
+    """How many that are sent again have not left yet."""
+    return int(step.one(UNDER_WAY, since=step.now - LATELY).n)
 
 
 def hasten(step: Step, id: UUID) -> bool:

@@ -133,7 +133,8 @@ def test_two_administrators_at_the_same_moment_send_it_once(office):
         thread.start()
     for thread in threads:
         thread.join(20)
-    assert len(done) == 2
+    assert sorted(len(one.ids) for one in done) == [0, 2]
+    assert {"again_already": 2} in [one.refused for one in done]
     assert office.build.one("SELECT count(*) AS n FROM delivery WHERE generation > 0").n == 2
     items = office.build.one(
         "SELECT count(*) AS n FROM delivery_item i JOIN delivery d ON d.id = i.delivery_id WHERE generation > 0"
@@ -246,6 +247,10 @@ def test_deliveries_are_found_by_name_channel_and_how_they_ended(office):
     assert "Marco Reyes" in olga.get("/deliveries?q=marco&state=failed").text
     assert "Priya Natarajan" not in olga.get("/deliveries?q=marco").text
     assert "No message fits" in olga.get("/deliveries?state=waiting").text
+    marco = office.people["marco"].id
+    assert f'href="/deliveries?person={marco}"' in olga.get(f"/people/{marco}").html
+    his = olga.get(f"/deliveries?person={marco}&days=30").text
+    assert "Only: to one person" in his and "Marco Reyes" in his and "Priya Natarajan" not in his
     assert "No message fits" in olga.get("/deliveries?q=nobody%25").text
     table = list(csv.reader(io.StringIO(olga.get("/deliveries/export?state=failed&channel=email").html)))
     assert table[0][:3] == ["id", "made", "channel"]
@@ -265,3 +270,33 @@ def test_only_administrators_send_again_and_only_of_their_own_organisation(offic
     other.person("max", "administrator", name="Max Stern")
     assert other.browser("max").get(f"/deliveries/{row.id}").status == 404
     assert "Nothing ended badly" in other.browser("max").get("/deliveries/failed").text
+
+
+def test_a_cause_that_another_release_knew_is_shown_by_its_words_and_sent_by_it(office):
+    news(office)
+    mended(office)
+    office.forget()
+    office.build.run(
+        "UPDATE delivery SET reason = 'lost_in_space' WHERE channel = 'email' AND state = 'failed'"
+    )
+    page = office.browser("ada").get("/deliveries/failed")
+    assert "Lost in space." in page.text
+    link = re.search(r'href="(/deliveries/again\?[^"]+)"', page.html)[1].replace("&amp;", "&")
+    assert "2 messages are sent again" in office.browser("ada").get(link).text
+
+
+def test_one_message_is_sent_again_from_its_own_page(office):
+    news(office)
+    mended(office)
+    office.forget()
+    row = failed(office)[0]
+    page = office.browser("ada").get(f"/deliveries/{row.id}")
+    assert "Send it again" in page.text
+    refused = office.browser("ada").submit(page, f"/deliveries/{row.id}/again", why="")
+    assert refused.status == 422 and "Say why; the record keeps it." in refused.text
+    said = office.browser("ada").submit(page, f"/deliveries/{row.id}/again", why="It works now.")
+    assert "1 message is sent again." in said.text and "Sent again" in said.text
+    late = office.browser("ada").submit(page, f"/deliveries/{row.id}/again", why="It works now.")
+    assert "Nothing was sent again: They were sent again already." in late.text
+    office.settle()
+    office.forget()
