@@ -13,7 +13,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
@@ -275,6 +275,26 @@ class Hub:
     def over(self, provider: str) -> None:
         """Email through this provider from now on: smtp (as it begins), ses or local."""
         process.install(self.world.workers[provider])
+
+    @contextmanager
+    def configured(self, channel: str, provider: str, **settings: Any) -> Iterator[None]:
+        """While the block runs, the application and the worker send by this channel through this provider."""
+        app, worker = self.world.app, self.world.workers["smtp"]
+        known, before = app.extensions["hub"], worker.settings
+        given = (f"HUB_{channel.upper()}_PROVIDER", provider)
+        app.extensions["hub"] = replace(known, **settings, of_channels=(*known.of_channels, given))
+        worker.settings = replace(before, **settings, of_channels=(*before.of_channels, given))
+        kept = vars(worker).pop("deliverer", None)
+        process.install(worker)
+        try:
+            yield
+        finally:
+            if "deliverer" in vars(worker):
+                worker.deliverer.close()
+                del worker.deliverer
+            if kept is not None:
+                worker.deliverer = kept
+            app.extensions["hub"], worker.settings = known, before
 
     # --- the ways in -----------------------------------------------------------------------------------------------
 

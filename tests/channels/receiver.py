@@ -1,4 +1,4 @@
-"""A receiver of outgoing webhooks on loopback that does as it is told.
+"""An HTTP endpoint on loopback that does as it is told: a receiver of outgoing webhooks, a push service, a Bot API.
 
     with Receiver() as there:
         there.answer(503, headers={"Retry-After": "60"})    # the next answer; 200 when nothing more is said
@@ -28,6 +28,7 @@ __all__ = ["Posted", "Receiver"]
 class Posted:
     """One request as it arrived."""
 
+    method: str
     path: str
     headers: Mapping[str, str]  # names in small letters
     body: bytes
@@ -130,7 +131,12 @@ class Receiver:
 
     def _serve(self, request: BaseHTTPRequestHandler) -> None:
         body = request.rfile.read(int(request.headers.get("Content-Length", 0)))
-        posted = Posted(request.path, {name.lower(): value for name, value in request.headers.items()}, body)
+        posted = Posted(
+            request.command,
+            request.path,
+            {name.lower(): value for name, value in request.headers.items()},
+            body,
+        )
         with self._lock:
             self.got.append(posted)
             answer, released = self._next(request.path), self._released

@@ -24,7 +24,7 @@ from notify_app.channels.base import (
 )
 from notify_app.channels.push import WebPush, address_of, public_key, shown
 from tests.channels.push_device import Device
-from tests.channels.web_stub import WebStub
+from tests.channels.receiver import Receiver
 
 pytestmark = pytest.mark.proves("A5")
 
@@ -33,9 +33,9 @@ LINE = "01a219b1-9758-7549-b476-fda421000001"
 
 
 @pytest.fixture
-def service() -> Iterator[WebStub]:
-    with WebStub() as running:
-        running.answers(201)
+def service() -> Iterator[Receiver]:
+    with Receiver() as running:
+        running.always(201)
         yield running
 
 
@@ -49,14 +49,14 @@ def message(device: Device, **more: Any) -> Message:
     return Message("d-1", "push", device.address, 1, "key-1", "high", **{**given, **more})
 
 
-def push(service: WebStub) -> WebPush:
+def push(service: Receiver) -> WebPush:
     return WebPush(SECRET, "https://hub.example.com", instead=service.url)
 
 
-def test_only_the_device_reads_what_was_sent_to_it(service: WebStub) -> None:
+def test_only_the_device_reads_what_was_sent_to_it(service: Receiver) -> None:
     mine, other = Device("mine"), Device("other")
     assert push(service).send(message(mine, asks=LINE)).provider == "vapid"
-    asked = service.asked[0]
+    asked = service.got[0]
     assert (asked.method, asked.path) == ("POST", "/send/mine")
     assert b"Windshield" not in asked.body
     note = mine.reads(asked.body)
@@ -70,7 +70,7 @@ def test_only_the_device_reads_what_was_sent_to_it(service: WebStub) -> None:
         other.reads(asked.body)
 
 
-def test_the_service_knows_by_whom_for_how_long_and_how_pressing(service: WebStub) -> None:
+def test_the_service_knows_by_whom_for_how_long_and_how_pressing(service: Receiver) -> None:
     device = Device("mine", "push.services.mozilla.com")
     for priority in ("high", "medium", "urgent"):
         push(service).send(
@@ -78,7 +78,7 @@ def test_the_service_knows_by_whom_for_how_long_and_how_pressing(service: WebStu
             if priority == "high"
             else Message("d", "push", device.address, 1, "k", priority, text="x")
         )
-    headers = [one.headers for one in service.asked]
+    headers = [one.headers for one in service.got]
     assert [(one["urgency"], one["ttl"]) for one in headers] == [
         ("high", "21600"),
         ("normal", "21600"),
@@ -115,11 +115,11 @@ def test_the_key_is_the_same_everywhere_and_changes_with_the_secret() -> None:
     ],
 )
 def test_each_answer_is_of_its_class(status: int, failure: type[ChannelFailure], gone: bool | None) -> None:
-    with WebStub() as service:
-        service.answers(status, b"why", headers={"Retry-After": "9", "Location": "http://127.0.0.1/"})
+    with Receiver() as service:
+        service.answer(status, "why", headers={"Retry-After": "9", "Location": "http://127.0.0.1/"})
         with pytest.raises(failure) as caught:
             push(service).send(message(Device("mine")))
-        assert len(service.asked) == 1, "a redirection is not followed"
+        assert len(service.got) == 1, "a redirection is not followed"
     assert getattr(caught.value, "suppress", None) == gone
     if failure in (Throttled, TryLater):
         assert caught.value.after == timedelta(seconds=9)
@@ -127,12 +127,12 @@ def test_each_answer_is_of_its_class(status: int, failure: type[ChannelFailure],
 
 def test_what_is_too_much_for_a_service_is_sent_shorter_once() -> None:
     device = Device("mine")
-    with WebStub() as service:
-        service.answers(413)
-        service.answers(201)
+    with Receiver() as service:
+        service.answer(413)
+        service.answer(201)
         push(service).send(message(device, text="word " * 500))
-        long, short = (device.reads(one.body)["body"] for one in service.asked)
-        service.answers(413)
+        long, short = (device.reads(one.body)["body"] for one in service.got)
+        service.always(413)
         with pytest.raises(GiveUp) as caught:
             push(service).send(message(device))
     assert len(long) <= 400 and len(short) <= 80 and short.endswith("…")
@@ -141,15 +141,15 @@ def test_what_is_too_much_for_a_service_is_sent_shorter_once() -> None:
 
 def test_the_longest_message_fits() -> None:
     device = Device("mine")
-    with WebStub() as service:
-        service.answers(201)
+    with Receiver() as service:
+        service.answer(201)
         push(service).send(message(device, subject="😀" * 500, text="😀" * 5000, asks=LINE))
-        assert len(service.asked[0].body) < 4096
+        assert len(service.got[0].body) < 4096
 
 
-def test_a_lost_answer_is_in_doubt(service: WebStub) -> None:
+def test_a_lost_answer_is_in_doubt(service: Receiver) -> None:
     service.reset()
-    service.hangs_up()
+    service.cut()
     with pytest.raises(Ambiguous):
         push(service).send(message(Device("mine")))
 

@@ -21,7 +21,7 @@ from notify_app.channels.base import (
 )
 from notify_app.channels.telegram import LONGEST, Bot
 from notify_app.channels.telegram_update import Left, Pressed, Said, Started, read
-from tests.channels.web_stub import WebStub
+from tests.channels.receiver import Receiver
 
 pytestmark = pytest.mark.proves("E6")
 
@@ -31,8 +31,8 @@ EVENT = "01a219b1-9758-7549-b476-fda421000001"
 
 
 @pytest.fixture
-def api() -> Iterator[WebStub]:
-    with WebStub() as running:
+def api() -> Iterator[Receiver]:
+    with Receiver() as running:
         yield running
 
 
@@ -45,31 +45,31 @@ def message(**more: Any) -> Message:
     return Message("d-1", "telegram", CHAT, 1, "key-1", "high", **{**given, **more})
 
 
-def bot(api: WebStub) -> Bot:
+def bot(api: Receiver) -> Bot:
     return Bot(TOKEN, instead=api.url)
 
 
-def ok(api: WebStub) -> None:
-    api.answers(200, json.dumps({"ok": True, "result": {"message_id": 77}}).encode())
+def ok(api: Receiver) -> None:
+    api.answer(200, json.dumps({"ok": True, "result": {"message_id": 77}}))
 
 
-def refused(api: WebStub, status: int, words: str, **parameters: Any) -> None:
+def refused(api: Receiver, status: int, words: str, **parameters: Any) -> None:
     body = {"ok": False, "error_code": status, "description": words, "parameters": parameters}
-    api.answers(status, json.dumps(body).encode())
+    api.answer(status, json.dumps(body))
 
 
-def sent(api: WebStub, **more: Any) -> dict[str, Any]:
+def sent(api: Receiver, **more: Any) -> dict[str, Any]:
     ok(api)
     bot(api).send(message(**more))
-    said: dict[str, Any] = json.loads(api.asked[-1].body)
+    said: dict[str, Any] = json.loads(api.got[-1].body)
     return said
 
 
-def test_a_message_has_its_title_its_words_and_its_buttons(api: WebStub) -> None:
+def test_a_message_has_its_title_its_words_and_its_buttons(api: Receiver) -> None:
     ok(api)
     receipt = bot(api).send(message(asks=EVENT))
     assert (receipt.provider, receipt.provider_id) == ("bot", f"{CHAT}/77")
-    asked = api.asked[0]
+    asked = api.got[0]
     assert (asked.method, asked.path) == ("POST", f"/bot{TOKEN}/sendMessage")
     said = json.loads(asked.body)
     assert (said["chat_id"], said["parse_mode"]) == (int(CHAT), "HTML")
@@ -81,17 +81,17 @@ def test_a_message_has_its_title_its_words_and_its_buttons(api: WebStub) -> None
     assert leads == {"text": "Open", "url": "https://hub.example.com/jobs/1"}
 
 
-def test_what_asks_nothing_and_leads_nowhere_has_no_button(api: WebStub) -> None:
+def test_what_asks_nothing_and_leads_nowhere_has_no_button(api: Receiver) -> None:
     assert "reply_markup" not in sent(api, link=None)
 
 
-def test_an_address_that_a_button_may_not_have_stands_in_the_text(api: WebStub) -> None:
+def test_an_address_that_a_button_may_not_have_stands_in_the_text(api: Receiver) -> None:
     said = sent(api, link="http://127.0.0.1:8000/jobs/1?a=1&b=2")
     assert "reply_markup" not in said
     assert said["text"].endswith("http://127.0.0.1:8000/jobs/1?a=1&amp;b=2")
 
 
-def test_what_is_too_long_is_cut_at_a_word(api: WebStub) -> None:
+def test_what_is_too_long_is_cut_at_a_word(api: Receiver) -> None:
     said = sent(api, subject="", text="many words " * 1000)
     assert len(said["text"]) <= LONGEST + 2
     assert said["text"].endswith(("many …", "words …"))
@@ -111,7 +111,7 @@ def test_what_is_too_long_is_cut_at_a_word(api: WebStub) -> None:
     ],
 )
 def test_each_answer_is_of_its_class(
-    api: WebStub, status: int, words: str, failure: type[ChannelFailure], gone: bool | None
+    api: Receiver, status: int, words: str, failure: type[ChannelFailure], gone: bool | None
 ) -> None:
     refused(api, status, words)
     with pytest.raises(failure, match=str(status)) as caught:
@@ -119,7 +119,7 @@ def test_each_answer_is_of_its_class(
     assert getattr(caught.value, "suppress", None) == gone
 
 
-def test_the_wait_that_it_asks_for_is_the_wait(api: WebStub) -> None:
+def test_the_wait_that_it_asks_for_is_the_wait(api: Receiver) -> None:
     refused(api, 429, "Too Many Requests: retry after 17", retry_after=17)
     with pytest.raises(Throttled) as caught:
         bot(api).send(message())
@@ -127,32 +127,32 @@ def test_the_wait_that_it_asks_for_is_the_wait(api: WebStub) -> None:
 
 
 @pytest.mark.parametrize("asked", [-1, 0, "soon", None, 10**9])
-def test_a_wait_that_is_none_is_left_out(api: WebStub, asked: Any) -> None:
+def test_a_wait_that_is_none_is_left_out(api: Receiver, asked: Any) -> None:
     refused(api, 429, "Too Many Requests", retry_after=asked)
     with pytest.raises(Throttled) as caught:
         bot(api).send(message())
     assert caught.value.after is None
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>gateway</html>", b"[]", b'{"ok": false}', b'{"ok": 1}'])
-def test_an_answer_that_says_nothing_is_no_success(api: WebStub, body: bytes) -> None:
-    api.answers(200, body)
+@pytest.mark.parametrize("body", ["", "<html>gateway</html>", "[]", '{"ok": false}', '{"ok": 1}'])
+def test_an_answer_that_says_nothing_is_no_success(api: Receiver, body: str) -> None:
+    api.answer(200, body)
     with pytest.raises(TryLater):
         bot(api).send(message())
 
 
-def test_a_lost_answer_is_in_doubt_and_says_no_token(api: WebStub) -> None:
-    api.hangs_up()
+def test_a_lost_answer_is_in_doubt_and_says_no_token(api: Receiver) -> None:
+    api.cut()
     with pytest.raises(Ambiguous) as caught:
         bot(api).send(message())
     assert TOKEN not in str(caught.value)
 
 
 @pytest.mark.parametrize("chat", ["", "0", "-100123", "@olga", "12 34", "1" * 30])
-def test_what_is_no_private_chat_is_not_written_to(api: WebStub, chat: str) -> None:
+def test_what_is_no_private_chat_is_not_written_to(api: Receiver, chat: str) -> None:
     with pytest.raises(GiveUp) as caught:
         bot(api).send(Message("d", "telegram", chat, 1, "k", "high", text="x"))
-    assert caught.value.suppress and api.asked == []
+    assert caught.value.suppress and api.got == []
 
 
 PRIVATE = {"chat": {"id": int(CHAT), "type": "private"}}

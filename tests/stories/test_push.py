@@ -6,13 +6,11 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
-from notify_app import process
 from tests.channels.push_device import Device
-from tests.channels.web_stub import WebStub
+from tests.channels.receiver import Receiver
 from tests.stories.conftest import MARCO_MAIL, MARCO_PHONE
 from tests.stories.test_d4_escalation import VERA_PHONE, rule, set_office, submitted, task
 from tests.stories.test_telegram import MINUTE, news
@@ -23,7 +21,7 @@ pytestmark = pytest.mark.proves("A5")
 class Push:
     """The push service as a stub, and browsers that are allowed."""
 
-    def __init__(self, hub, service: WebStub) -> None:
+    def __init__(self, hub, service: Receiver) -> None:
         self.hub, self.service = hub, service
 
     def post(self, key: str, path: str, **fields):
@@ -41,30 +39,15 @@ class Push:
     def sent(self, device: Device) -> list[dict]:
         """What this device was sent."""
         path = device.endpoint.partition(".com")[2]
-        return [device.reads(one.body) for one in self.service.asked if one.path == path]
+        return [device.reads(one.body) for one in self.service.got if one.path == path]
 
 
 @pytest.fixture
 def push(shop) -> Iterator[Push]:
-    with WebStub() as service:
-        service.answers(201)
-        app, worker = shop.world.app, shop.world.workers["smtp"]
-        known, before = app.extensions["hub"], worker.settings
-        given = ("HUB_PUSH_PROVIDER", "vapid")
-        more = {"outgoing_url": service.url}
-        app.extensions["hub"] = replace(known, **more, of_channels=(*known.of_channels, given))
-        worker.settings = replace(before, **more, of_channels=(*before.of_channels, given))
-        kept = vars(worker).pop("deliverer", None)
-        process.install(worker)
-        try:
+    with Receiver() as service:
+        service.always(201)
+        with shop.configured("push", "vapid", outgoing_url=service.url):
             yield Push(shop, service)
-        finally:
-            if "deliverer" in vars(worker):
-                worker.deliverer.close()
-                del worker.deliverer
-            if kept is not None:
-                worker.deliverer = kept
-            app.extensions["hub"], worker.settings = known, before
 
 
 def devices(hub, key):
@@ -115,7 +98,7 @@ def test_a_category_that_is_not_wanted_there_is_not_pushed(shop, push):
 def test_a_device_that_is_gone_is_forgotten_and_nobody_is_troubled(shop, push, status):
     push.allow("marco", Device("gone"))
     push.service.reset()
-    push.service.answers(status)
+    push.service.always(status)
     news(shop, "medium")
     assert devices(shop, "marco") == set()
     shop.mail(MARCO_MAIL).says("Leave the hall.")

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from notify_app import process
 from notify_app.secrets import Secrets
-from tests.channels.web_stub import WebStub
+from tests.channels.receiver import Receiver
 from tests.stories.conftest import MARCO_MAIL, MARCO_PHONE
 from tests.stories.test_d4_escalation import (
     ADA_MAIL,
@@ -34,7 +32,7 @@ CHAT, OTHER = 700100200, 700100299
 class Telegram:
     """The Bot API as a stub, and what people do in their chats."""
 
-    def __init__(self, hub, api: WebStub) -> None:
+    def __init__(self, hub, api: Receiver) -> None:
         self.hub, self.api = hub, api
         self._secret = Secrets(hub.world.app.extensions["hub"].secret_key).shared("telegram")
         self._number = 0
@@ -76,32 +74,17 @@ class Telegram:
 
     @property
     def sent(self) -> list[dict]:
-        return [json.loads(one.body) for one in self.api.asked]
+        return [json.loads(one.body) for one in self.api.got]
 
 
 @pytest.fixture
 def telegram(shop) -> Iterator[Telegram]:
     """The hub with a bot: the application as well as the workers."""
-    with WebStub() as api:
-        for _ in range(20):
-            api.answers(200, b'{"ok": true, "result": {"message_id": 5}}')
-        app, worker = shop.world.app, shop.world.workers["smtp"]
-        known, before = app.extensions["hub"], worker.settings
+    with Receiver() as api:
+        api.always(200, '{"ok": true, "result": {"message_id": 5}}')
         bot = {"telegram_token": TOKEN, "telegram_bot": "evergreen_bot", "telegram_url": api.url}
-        given = ("HUB_TELEGRAM_PROVIDER", "bot")
-        app.extensions["hub"] = replace(known, **bot, of_channels=(*known.of_channels, given))
-        worker.settings = replace(before, **bot, of_channels=(*before.of_channels, given))
-        kept = vars(worker).pop("deliverer", None)
-        process.install(worker)
-        try:
+        with shop.configured("telegram", "bot", **bot):
             yield Telegram(shop, api)
-        finally:
-            if "deliverer" in vars(worker):
-                worker.deliverer.close()
-                del worker.deliverer
-            if kept is not None:
-                worker.deliverer = kept
-            app.extensions["hub"], worker.settings = known, before
 
 
 def news(shop, priority, **more):
@@ -211,8 +194,8 @@ def test_whoever_blocks_the_bot_is_reached_as_before(shop, telegram):
 def test_a_chat_that_is_gone_is_forgotten_and_email_is_taken(shop, telegram):
     telegram.connect("marco")
     telegram.api.reset()
-    telegram.api.answers(
-        403, b'{"ok": false, "error_code": 403, "description": "Forbidden: bot was blocked by the user"}'
+    telegram.api.answer(
+        403, '{"ok": false, "error_code": 403, "description": "Forbidden: bot was blocked by the user"}'
     )
     news(shop, "medium")
     shop.sms(MARCO_PHONE).says("Gas")  # the next that there is
@@ -262,7 +245,7 @@ def site(shop, telegram):
     )
     telegram.connect("vera")
     telegram.connect("ada", OTHER)
-    telegram.api.asked.clear()
+    telegram.api.got.clear()
     submitted(shop)
     shop.wait(11 * MINUTE)
     shop.forget()
@@ -325,11 +308,11 @@ def command(app):
 def test_the_command_agrees_with_telegram_on_where_it_reports(telegram):
     app = telegram.hub.world.app
     telegram.api.reset()
-    telegram.api.answers(200, b'{"ok": true, "result": {"username": "Evergreen_Bot"}}')
-    telegram.api.answers(200, b'{"ok": true, "result": true}')
+    telegram.api.answer(200, '{"ok": true, "result": {"username": "Evergreen_Bot"}}')
+    telegram.api.answer(200, '{"ok": true, "result": true}')
     said = command(app)
     assert said.exit_code == 0, said.output
-    asked = json.loads(telegram.api.asked[1].body)
+    asked = json.loads(telegram.api.got[1].body)
     assert asked["url"] == f"{app.extensions['hub'].base_url}/inbound/telegram"
     assert asked["secret_token"] == telegram._secret
     assert set(asked["allowed_updates"]) == {"message", "callback_query", "my_chat_member"}
@@ -340,15 +323,15 @@ def test_the_command_agrees_with_telegram_on_where_it_reports(telegram):
     [
         (
             200,
-            b'{"ok": true, "result": {"username": "another_bot"}}',
+            '{"ok": true, "result": {"username": "another_bot"}}',
             "HUB_TELEGRAM_BOT: the token is of @another_bot",
         ),
-        (401, b'{"ok": false, "description": "Unauthorized"}', "Telegram says: 401 Unauthorized"),
+        (401, '{"ok": false, "description": "Unauthorized"}', "Telegram says: 401 Unauthorized"),
     ],
 )
 def test_the_command_says_what_is_wrong(telegram, status, body, said):
     telegram.api.reset()
-    telegram.api.answers(status, body)
+    telegram.api.answer(status, body)
     answer = command(telegram.hub.world.app)
     assert answer.exit_code == 1
     assert said in answer.output
