@@ -6,13 +6,13 @@ signed by Standard Webhooks: `webhook-id` is the same for every attempt, so that
 
 from __future__ import annotations
 
-import base64
-import hmac
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
+
+from standardwebhooks.webhooks import Webhook
 
 from notify_app.channels.base import (
     Channel,
@@ -68,14 +68,9 @@ def headers(message: Message, at: int) -> dict[str, str]:
         "webhook-id": message.idempotency_key,
         "webhook-timestamp": str(at),
     }
-    signatures = [_signature(key, message, at) for key in message.keys]
+    moment = datetime.fromtimestamp(at, UTC)
+    signatures = [Webhook(key).sign(message.idempotency_key, moment, message.text) for key in message.keys]
     return plain | ({"webhook-signature": " ".join(signatures)} if signatures else {})
-
-
-def _signature(key: str, message: Message, at: int) -> str:
-    signed = f"{message.idempotency_key}.{at}.{message.text}".encode()
-    mac = hmac.digest(base64.b64decode(key.removeprefix("whsec_")), signed, "sha256")
-    return f"v1,{base64.b64encode(mac).decode()}"
 
 
 class HttpEndpoint:

@@ -54,6 +54,14 @@ class _Answer:
     how: str = "answer"
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = (
+        128  # many come at once; the usual five are too few for them while the machine is busy
+    )
+
+
 class Receiver:
     """The server; a context manager."""
 
@@ -75,9 +83,7 @@ class Receiver:
             def log_message(self, *_: Any) -> None:
                 """Quiet."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._server.block_on_close = False
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     def __enter__(self) -> Self:
