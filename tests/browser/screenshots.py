@@ -18,7 +18,8 @@ from playwright.sync_api import Browser, Page
 from sqlalchemy import text
 
 from tests.browser.chrome import SCREENS, Visits, chromium, executable
-from tests.browser.every_page import PLACES, Place, furnished
+from tests.browser.every_page import PLACES, Place
+from tests.browser.furniture import furnished
 from tests.browser.office import Office
 from tests.browser.site import ROOT, Site
 from tests.builders import Person

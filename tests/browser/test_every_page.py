@@ -10,7 +10,8 @@ from playwright.sync_api import Page, Response, expect
 
 from tests.browser import look
 from tests.browser.chrome import Visits, live
-from tests.browser.every_page import PLACES, Place, furnish, furnished
+from tests.browser.every_page import PLACES, Place
+from tests.browser.furniture import furnish, furnished
 from tests.browser.office import Office
 from tests.browser.site import Site
 
