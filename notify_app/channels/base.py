@@ -69,6 +69,7 @@ class Message:
     link: str | None = None  # the action link, already inside the bodies
     line: str = ""  # the line of the inbox that it tells of, where it is one
     asks: str = ""  # the event that its reader is to acknowledge, for a channel that has a button for it
+    recalls: tuple[str, ...] = ()  # the tags of earlier pushes, which go, or say `text` instead
     max_price: Decimal | None = None  # most that this SMS may cost in US$; None: the installation's limit
     keys: tuple[str, ...] = field(default=(), repr=False)  # with which it is signed, the newest first
 

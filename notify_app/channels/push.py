@@ -2,7 +2,8 @@
 
 An address is what a browser gives when its user allows it: the endpoint of its push service, and two keys by which only
 that browser can read what is sent. Push belongs to the inbox (requirement A5): each device has each message, nothing
-stands in for a push, and one that fails says nothing about whether somebody was reached.
+stands in for a push, and one that fails says nothing about whether somebody was reached. What is seen to or read elsewhere is
+taken back by one more (`pipeline.recall`).
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ URGENCY = {"urgent": "high", "high": "high", "medium": "normal", "low": "low"}  
 LIFE = {"urgent": timedelta(hours=1), "": timedelta(hours=6)}
 TOKEN_LIFE = 12 * 3600  # seconds; RFC 8292 allows a day
 BASE64URL = re.compile(r"[A-Za-z0-9_-]+")
+# Safari forgets a subscription after a few pushes that show nothing; the others let a few a day pass
+STRICT, SEEN = "Safari", "Seen on another device."
 # the push services of browsers, by the end of their host, and what people know them by
 BROWSERS = (
     ("googleapis.com", "Chrome"),
@@ -86,6 +89,10 @@ def _browser(host: str) -> str | None:
     """Whose push service is at this host. Only these are asked: an endpoint comes from a browser, that is, from anybody, and
     one of somebody's own could make all pushes wait by answering with errors."""
     return next((name for end, name in BROWSERS if host == end or host.endswith(f".{end}")), None)
+
+
+def _strict(endpoint: str) -> bool:
+    return _browser(urlsplit(endpoint).hostname or "") == STRICT
 
 
 def _bytes(text: str) -> bytes:
@@ -160,7 +167,7 @@ class WebPush:
         # a key of its own for each message, by which nobody who has the hub's can read what was sent
         once = ec.generate_private_key(ec.SECP256R1())
         body = http_ece.encrypt(
-            written(message, words),
+            written(message, words, shows=_strict(endpoint)),
             private_key=once,
             dh=_bytes(key),
             auth_secret=_bytes(secret),
@@ -186,12 +193,28 @@ class WebPush:
 
 def tag_of(message: Message) -> str:
     """What a later push replaces, on the way and on the device: the same line of the inbox. At most 32 characters (RFC 8030 §5.4)."""
+    if len(message.recalls) == 1:
+        return message.recalls[0]
     return (message.line or message.idempotency_key).replace("-", "")[:32]
 
 
-def written(message: Message, words: int) -> bytes:
-    """What the service worker gets."""
-    note = {
+def written(message: Message, words: int, *, shows: bool = False) -> bytes:
+    """What the service worker gets. `shows`: its browser takes no push that shows nothing."""
+    note = _recall(message, shows) if message.recalls else _note(message, words)
+    return json.dumps(note, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _recall(message: Message, shows: bool) -> dict[str, Any]:
+    return {
+        "recalls": message.recalls,
+        "title": _cut(message.subject, TITLE),
+        "body": _cut(message.text or (SEEN if shows else ""), FEW_WORDS),
+        "shows": shows,
+    }
+
+
+def _note(message: Message, words: int) -> dict[str, Any]:
+    return {
         "title": _cut(message.subject, TITLE),
         "body": _cut(message.text, words),
         "url": message.link or "",
@@ -199,7 +222,6 @@ def written(message: Message, words: int) -> bytes:
         "asks": message.asks,
         "urgent": message.priority == "urgent",
     }
-    return json.dumps(note, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _cut(words: str, most: int) -> str:

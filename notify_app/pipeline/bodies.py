@@ -39,7 +39,7 @@ __all__ = ["KEEP", "KEPT", "OFFICE", "Body", "Office", "Unwritten", "given", "lo
 
 log = logging.getLogger(__name__)
 
-# subject, html and text of an email; the text of an SMS; `asks`: the event that a button acknowledges
+# subject, html and text of an email; the text of an SMS; `asks`: the event that a button acknowledges; `recalls`: tags of pushes
 Body = Mapping[str, str | None]
 LONGEST_ERROR = 500
 EMAIL, URGENT = "email", 1
@@ -56,7 +56,7 @@ OFFICE = text(
 KEPT = text(
     """
     SELECT CAST(c.id AS text) AS id, b.* FROM content c
-    CROSS JOIN LATERAL jsonb_to_record(c.body) AS b(subject text, text text, html text, asks text)
+    CROSS JOIN LATERAL jsonb_to_record(c.body) AS b(subject text, text text, html text, asks text, recalls text)
     WHERE c.organisation_id = :org AND c.id = ANY(CAST(:ids AS uuid[]))
     """
 )
@@ -124,6 +124,7 @@ class Office:
             headers=_one_click(row, fact) if row.channel == EMAIL else (),
             line=str(fact.line_id) if fact.line_id else "",
             asks=body.get("asks") or "",
+            recalls=tuple((body.get("recalls") or "").split()),
         )
         return endpoints.to_send(message, fact)
 

@@ -16,6 +16,7 @@ from sqlalchemy import text
 
 from notify_app import domains
 from notify_app.live.announce import Changed, Frame
+from notify_app.pipeline import recall
 from notify_app.pipeline.step import Step
 from notify_app.work import ladders
 
@@ -100,6 +101,7 @@ def write(
 
     withdrawn = [(person_id, next_of(person_id), ids) for (person_id, _), ids in gone.items()]
     _withdraw(step, withdrawn)
+    recall.close(step, [one for _, _, ids in withdrawn for one in ids])
     rows = []
     for line in lines:
         seq = next_of(line.person_id)
@@ -181,17 +183,17 @@ def unread(step: Step, person_id: UUID) -> int:
 
 def mark_read(step: Step, person_id: UUID, ids: Iterable[UUID]) -> int:
     """Mark these lines of this person as read; how many were not before."""
-    return _mark(step, person_id, list(ids), "read_at = hub_now()", "read_at IS NULL", "read")
+    return _read(step, person_id, list(ids))
 
 
 def mark_unread(step: Step, person_id: UUID, ids: Iterable[UUID]) -> int:
     """The way back."""
-    return _mark(step, person_id, list(ids), "read_at = NULL", "read_at IS NOT NULL", "unread")
+    return len(_mark(step, person_id, list(ids), "read_at = NULL", "read_at IS NOT NULL", "unread"))
 
 
 def mark_all_read(step: Step, person_id: UUID) -> int:
     """Everything that is in the inbox now; how many were unread."""
-    return _mark(step, person_id, None, "read_at = hub_now()", "read_at IS NULL", "read")
+    return _read(step, person_id, None)
 
 
 def acknowledge(step: Step, event_id: UUID, person_id: UUID, *, for_all: bool = False) -> int:
@@ -199,7 +201,8 @@ def acknowledge(step: Step, event_id: UUID, person_id: UUID, *, for_all: bool = 
     it as an alert for everybody; of what was told to many, for the office. Where the event is a level of a ladder, they
     see to its task. Returns how many lines were not acknowledged before."""
     # the task before any line, as the sweep takes them
-    ladders.see_to(step, event_id, person_id)
+    of_ladder = ladders.see_to(step, event_id, person_id)
+    all_lines = for_all and not told_to_many(step, event_id)
     rows = step.all(
         "UPDATE notification SET acknowledged_at = hub_now() WHERE organisation_id = :org AND event_id = :event "
         "AND acknowledged_at IS NULL AND withdrawn_at IS NULL AND (:all OR person_id = :person OR (:office AND person_id IN "
@@ -208,9 +211,11 @@ def acknowledge(step: Step, event_id: UUID, person_id: UUID, *, for_all: bool = 
         event=event_id,
         person=person_id,
         office=for_all,
-        all=for_all and not told_to_many(step, event_id),
+        all=all_lines,
     )
     mark_read(step, person_id, [row.id for row in rows if row.person_id == person_id])
+    if all_lines and rows and not of_ladder:
+        recall.say(step, [event_id], person_id)
     step.news.append(Changed(step.organisation_id, "alert"))
     return len(rows)
 
@@ -223,7 +228,15 @@ def told_to_many(step: Step, event_id: UUID) -> bool:
     return found is not None
 
 
-def _mark(step: Step, person_id: UUID, ids: list[UUID] | None, change: str, when: str, event: str) -> int:
+def _read(step: Step, person_id: UUID, ids: list[UUID] | None) -> int:
+    lines = _mark(step, person_id, ids, "read_at = hub_now()", "read_at IS NULL", "read")
+    recall.close(step, lines)
+    return len(lines)
+
+
+def _mark(
+    step: Step, person_id: UUID, ids: list[UUID] | None, change: str, when: str, event: str
+) -> list[UUID]:
     found = step.one(
         "SELECT 1 FROM notification WHERE organisation_id = :org AND person_id = :person AND withdrawn_at IS NULL "
         f"AND {when} AND (CAST(:ids AS uuid[]) IS NULL OR id = ANY(:ids)) LIMIT 1",
@@ -231,7 +244,7 @@ def _mark(step: Step, person_id: UUID, ids: list[UUID] | None, change: str, when
         ids=ids,
     )
     if found is None:
-        return 0
+        return []
     seq = _raise(step, {person_id: 1})[person_id]
     rows = step.all(
         f"UPDATE notification SET {change}, changed_seq = :seq WHERE organisation_id = :org AND person_id = :person "
@@ -240,7 +253,6 @@ def _mark(step: Step, person_id: UUID, ids: list[UUID] | None, change: str, when
         ids=ids,
         seq=seq,
     )
-    marked = [str(row.id) for row in rows]
-    data = {"ids": marked, "all": ids is None, "unread": unread(step, person_id)}
+    data = {"ids": [str(row.id) for row in rows], "all": ids is None, "unread": unread(step, person_id)}
     step.news.append(Frame(person_id, seq, event, data))
-    return len(marked)
+    return [row.id for row in rows]

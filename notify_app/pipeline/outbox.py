@@ -11,13 +11,16 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from notify_app.ids import new_id
-from notify_app.pipeline.inbox import Line
 from notify_app.pipeline.step import Step
 from notify_app.policy.routing import Planned
 from notify_app.queue import BULK, URGENT
+
+if TYPE_CHECKING:
+    from notify_app.pipeline.inbox import Line
 
 __all__ = ["Row", "body_hash", "carry", "keep_body", "put", "put_items", "put_messages"]
 

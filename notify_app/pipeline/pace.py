@@ -29,7 +29,7 @@ __all__ = ["Tally", "question"]
 URGENT, HIGH = 1, 2
 SPARE = 200  # what has left beyond the highest limit of all can be left uncounted
 # What has left to these people by these channels before this claim, or is leaving by another one, the newest first; of
-# what may have begun a burst, the categories too.
+# what may have begun a burst, the categories too. What takes a push back is none more to read.
 HISTORY = text(
     """
     SELECT l.person_id, l.channel, l.claimed_at,
@@ -41,7 +41,7 @@ HISTORY = text(
     CROSS JOIN LATERAL (
         SELECT l.id, l.person_id, l.channel, l.claimed_at FROM delivery l
         WHERE l.organisation_id = :org AND l.person_id = t.person_id AND l.channel = t.channel
-          AND l.state IN ('sending', 'sent', 'delivered', 'bounced', 'unknown')
+          AND l.state IN ('sending', 'sent', 'delivered', 'bounced', 'unknown') AND l.purpose <> 'recall'
           AND l.claimed_at > :since AND l.claimed_at < :claimed_at
         ORDER BY l.claimed_at DESC LIMIT :most
     ) l

@@ -28,7 +28,15 @@ from notify_app.web.identity import viewer
 from notify_app.web.paging import page
 from notify_app.web.reader import Reader, reader
 from notify_app.web.spreadsheet import sheet
-from notify_app.web.words import channel_title, contains, delivery_title, option, price, uuid_or_none
+from notify_app.web.words import (
+    channel_title,
+    contains,
+    delivery_title,
+    option,
+    price,
+    purpose_title,
+    uuid_or_none,
+)
 from notify_app.work import replay
 from notify_app.work.why import Said, reason_of
 
@@ -46,7 +54,7 @@ STATES = {
     "skipped": ["skipped"],
 }
 LIST = """
-    SELECT d.id, d.created_at, d.channel, d.address, d.state, d.reason, d.detail, d.priority, d.attempts, d.provider,
+    SELECT d.id, d.created_at, d.purpose, d.channel, d.address, d.state, d.reason, d.detail, d.priority, d.attempts, d.provider,
            d.next_attempt_at, d.due_at, d.settled_at, d.cost_usd, d.generation, p.id AS person_id, d.endpoint_id,
            coalesce(p.name, e.name) AS person
     FROM delivery d
@@ -159,9 +167,9 @@ def show() -> ResponseReturnValue:
 
 
 def _titles(work: Step, rows: Sequence[Any]) -> dict[UUID, str]:
-    """What each carries, in a line."""
+    """What each carries, in a line; of what carries nothing, what it is."""
     found = work.all(TITLES, ids=[row.id for row in rows]) if rows else []
-    return {
+    return {row.id: purpose_title(row.purpose) for row in rows} | {
         row.delivery_id: row.title if row.n == 1 else ngettext("%(num)d message", "%(num)d messages", row.n)
         for row in found
     }
@@ -175,7 +183,7 @@ def _line(row: Any, titles: Mapping[UUID, str], read: Reader) -> dict[str, Any]:
         "channel_title": channel_title(row.channel),
         "person": row.person,
         "address": hinted(row.channel, row.address) if row.person_id else "",
-        "title": titles.get(row.id, ""),
+        "title": titles[row.id],
         "state": row.state,
         "state_title": delivery_title(row.state),
         "why": "" if row.state in STATES["sent"] else _why(row, read),
@@ -270,7 +278,7 @@ def _cells(row: Any, titles: Mapping[UUID, str]) -> Sequence[Any]:
         row.channel,
         row.person,
         hinted(row.channel, row.address) if row.person_id else "",
-        titles.get(row.id, ""),
+        titles[row.id],
         row.state,
         row.reason or "",
         row.detail or "",

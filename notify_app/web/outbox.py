@@ -21,7 +21,7 @@ from notify_app.policy.channel import channel, channels
 from notify_app.policy.channel import shown as known_as
 from notify_app.web.guard import allow
 from notify_app.web.identity import viewer
-from notify_app.web.outbox_message import COLUMNS, local_channels, one, shown
+from notify_app.web.outbox_message import COLUMNS, local_channels, nothing_said, one, shown
 from notify_app.web.paging import Page, page
 from notify_app.web.reader import Reader, reader
 from notify_app.web.words import channel_title, delivery_title, option, price, uuid_or_none
@@ -166,7 +166,7 @@ def _preview(row: Any, body: Mapping[str, str]) -> str:
     """Its beginning; of what programs read, nothing."""
     if not channel(row.channel).personal:
         return ""
-    return " ".join(body.get("text", "").split())[:PREVIEW] or _("It is written when it leaves.")
+    return " ".join(body.get("text", "").split())[:PREVIEW] or nothing_said(body)
 
 
 def _options(filters: Filters, people: list[Any]) -> dict[str, list[dict[str, Any]]]:

@@ -20,7 +20,7 @@ from notify_app.policy.office import Branding, read
 from notify_app.web.reader import Reader
 from notify_app.web.words import PRIORITIES, channel_title, price
 
-__all__ = ["COLUMNS", "local_channels", "one", "shown"]
+__all__ = ["COLUMNS", "local_channels", "nothing_said", "one", "shown"]
 
 EARLIER = 6
 
@@ -99,7 +99,7 @@ def shown(work: Step, row: Any, view: Reader) -> dict[str, Any]:
         "from_address": sender.address,
         "subject": body.get("subject") or row.title or "",
         "when": view.when(row.at),
-        "text": text or _("It is written when it leaves."),
+        "text": text or nothing_said(body),
         "link": "",
         "notification_url": url_for("notification.show", id=row.notification_id)
         if row.notification_id and not row.collected
@@ -118,6 +118,13 @@ def shown(work: Step, row: Any, view: Reader) -> dict[str, Any]:
         case "endpoint":
             return shared | {"text": _indented(text)}
     return shared | _as_note(body)
+
+
+def nothing_said(body: Mapping[str, Any]) -> str:
+    """In place of the words of a message that has none, or none yet."""
+    if body.get("recalls"):
+        return _("It goes from the device: it was read, or is not true any more.")
+    return _("It is written when it leaves.")
 
 
 def _indented(text: str) -> str:

@@ -44,6 +44,7 @@ __all__ = [
     "option",
     "person",
     "price",
+    "purpose_title",
     "role_title",
     "safe_action",
     "uuid_or_none",
@@ -192,6 +193,18 @@ def delivery_title(state: str) -> str:
         "unread": _("Unread"),
     }
     return titles.get(state, state.capitalize())
+
+
+def purpose_title(purpose: str) -> str:
+    """What a delivery is that carries no line of an inbox."""
+    titles = {
+        "verification": _("An address is verified"),
+        "reply": _("Answer to an SMS"),
+        "recall": _("A push is taken back"),
+        "test": _("Test message"),
+        "digest": _("Digest"),
+    }
+    return titles.get(purpose, "")
 
 
 def weekdays() -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from notify_app import domains
 from notify_app.domains.base import Item, TaskType, WorkKind
 from notify_app.errors import NotFound, Refused
 from notify_app.live.announce import Changed
+from notify_app.pipeline import recall
 from notify_app.pipeline.step import Step
 from notify_app.policy.ladder import Fire, Ladder, Next, declared, following
 from notify_app.policy.office import OfficeSettings
@@ -227,17 +228,21 @@ GROUPS = (
 )
 
 
-def see_to(step: Step, event_id: UUID, person_id: UUID) -> None:
-    """Somebody acknowledges an event: if it is a level of a ladder whose task still waits, they see to that."""
+def see_to(step: Step, event_id: UUID, person_id: UUID) -> bool:
+    """Somebody acknowledges an event: if it is a level of a ladder whose task still waits, they see to that. Returns whether
+    it is one."""
     row = step.one(OF_EVENT, event=event_id)
-    if row is not None:
-        with contextlib.suppress(Refused):  # done in this moment
-            acknowledge(step, row.task_id, person_id)
+    if row is None:
+        return False
+    with contextlib.suppress(Refused):  # done in this moment
+        acknowledge(step, row.task_id, person_id)
+    return True
 
 
 def acknowledge(step: Step, task_id: UUID, person_id: UUID) -> bool:
     """Somebody sees to it. Once as many as its level asks for have, the ladder stops, in this transaction: what was to
-    be told and has not left stays. Returns whether it has stopped. Raises NotFound, Refused (it is done already)."""
+    be told and has not left stays, and pushes that have left say who it is. Returns whether it has stopped. Raises NotFound,
+    Refused (it is done already)."""
     row = step.one(LOCK, id=task_id)
     if row is None:
         raise NotFound("There is no such task.")
@@ -260,6 +265,7 @@ def acknowledge(step: Step, task_id: UUID, person_id: UUID) -> bool:
         why = {"reason": Reason.acknowledged.value, "now": step.now}
         step.run(UNSENT, groups=[str(one) for one in events], **why)
         step.run(UNSENT_TOGETHER, events=events, **why)
+        recall.say(step, events, person_id)
     return True
 
 

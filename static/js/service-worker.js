@@ -15,7 +15,22 @@ async function post(url, fields = {}) {
   return answer.json();
 }
 
+/** Pushes that need nobody any more: they go, or say quietly who sees to it. What was pressed on this device has said so already. */
+async function recall({ recalls, title, body, shows }) {
+  const pushes = (await registration.getNotifications()).filter((one) => recalls.includes(one.tag));
+  const others = pushes.filter((one) => !one.data.pressed);
+  if (!body) { for (const one of others) one.close(); return; }
+  for (const one of others) await say(one.title, body, one.data);
+  if (shows && !pushes.length) await say(title, body, { tag: recalls.at(-1), url: '/inbox' });
+}
+
+/** In place of what it said: no sound, no button. */
+function say(title, body, note) {
+  return registration.showNotification(title, { body, tag: note.tag, silent: true, icon: ICON, badge: ICON, data: { ...note, asks: '' } });
+}
+
 async function show(note) {
+  if (note.recalls) return recall(note);
   const windows = await clients.matchAll({ type: 'window' });
   if (!note.urgent && windows.some((one) => one.focused)) return;      // the page itself shows it
   await registration.showNotification(note.title, {
@@ -38,7 +53,7 @@ async function see(note) {
     await open(note.url);                                              // signed out, or no network: the page says what is wrong
     return;
   }
-  await registration.showNotification(note.title, { body: said, tag: note.tag, icon: ICON, badge: ICON, data: { ...note, asks: '' } });
+  await say(note.title, said, { ...note, pressed: true });
 }
 
 /** The page of a push, in a window that is open already if there is one. Only pages of our own are opened. */

@@ -23,6 +23,7 @@ from notify_app.channels.base import (
     TryLater,
 )
 from notify_app.channels.push import WebPush, address_of, public_key, shown
+from notify_app.pipeline import recall
 from tests.channels.push_device import Device
 from tests.channels.receiver import Receiver
 
@@ -207,3 +208,24 @@ def test_a_subscription_that_is_none_is_named(change: dict[str, str], named: str
 )
 def test_a_device_is_called_by_its_browser(host: str, name: str) -> None:
     assert shown(Device("x", host).address).split(" · ")[0] == name
+
+
+def test_what_takes_one_push_back_overtakes_it_where_it_still_waits(service: Receiver) -> None:
+    device = Device("mine")
+    push(service).send(message(device))
+    push(service).send(message(device, line="", text="", recalls=(LINE.replace("-", ""),)))
+    push(service).send(message(device, line="", text="", recalls=("a" * 32, "b" * 32)))
+    first, one, two = service.got
+    assert one.headers["topic"] == first.headers["topic"] != two.headers["topic"]
+    assert device.reads(two.body) == {
+        "recalls": ["a" * 32, "b" * 32],
+        "title": "New job: R-1",
+        "body": "",
+        "shows": False,
+    }
+
+
+def test_as_many_tags_as_one_may_have_are_no_more_than_a_service_takes(service: Receiver) -> None:
+    many = tuple(f"{number:032x}" for number in range(recall.MOST))
+    push(service).send(message(Device("mine"), subject="Ü" * 500, text="Ü" * 500, recalls=many))
+    assert len(service.got[0].body) <= 4096

@@ -184,7 +184,11 @@ def test_every_index_of_a_sweep_names_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "model", [mapper.class_ for mapper in Base.registry.mappers if issubclass(mapper.class_, Scoped)]
+    "model",
+    sorted(
+        (mapper.class_ for mapper in Base.registry.mappers if issubclass(mapper.class_, Scoped)),
+        key=lambda model: model.__name__,
+    ),
 )
 def test_every_model_has_a_docstring(model: type) -> None:
     assert model.__doc__

@@ -12,7 +12,8 @@ import pytest
 from tests.channels.push_device import Device
 from tests.channels.receiver import Receiver
 from tests.stories.conftest import MARCO_MAIL, MARCO_PHONE
-from tests.stories.test_d4_escalation import VERA_PHONE, rule, set_office, submitted, task
+from tests.stories.test_a14_bursts import pace
+from tests.stories.test_d4_escalation import VERA_PHONE, permit, rule, set_office, submitted, task
 from tests.stories.test_telegram import MINUTE, news
 
 pytestmark = pytest.mark.proves("A5")
@@ -188,4 +189,149 @@ def test_where_messages_stay_here_a_pretended_device_shows_them(shop):
     assert (row.state, row.provider) == ("sent", "local")
     outbox = shop.browser("olga").get(f"/outbox?channel=push&message={row.id}")
     assert "Leave the hall." in outbox.text
+    shop.forget()
+
+
+# --- what needs nobody any more leaves the devices ---------------------------------------------------------------------
+
+
+def recalled(push, device):
+    return [one for one in push.sent(device) if "recalls" in one]
+
+
+def lines(shop, key):
+    return shop.build.all(
+        "SELECT * FROM notification WHERE person_id = :me ORDER BY id", me=shop.people[key].id
+    )
+
+
+def test_what_was_read_goes_from_each_device_that_shows_it(shop, push):
+    phone, desk, later = Device("phone"), Device("desk"), Device("later")
+    push.allow("marco", phone)
+    push.allow("marco", desk)
+    news(shop, "high")
+    push.allow("marco", later)
+    (line,) = lines(shop, "marco")
+    assert push.post("marco", f"/inbox/{line.id}/read").status < 400
+    for device in (phone, desk):
+        assert recalled(push, device) == [
+            {"recalls": [line.id.hex], "title": line.title, "body": "", "shows": False}
+        ]
+    assert recalled(push, later) == [], "it was never shown there"
+    # doing it again is nothing new, nor is the way back
+    push.post("marco", f"/inbox/{line.id}/read")
+    push.post("marco", f"/inbox/{line.id}/unread")
+    assert len(recalled(push, phone)) == 1
+    shop.forget()
+
+
+def test_all_at_once_is_one_push_to_a_device(shop, push):
+    phone = Device("phone")
+    push.allow("marco", phone)
+    for _ in range(3):
+        news(shop, "medium")
+        shop.wait(2 * MINUTE)
+    assert push.post("marco", "/inbox/read-all").status < 400
+    (one,) = recalled(push, phone)
+    assert sorted(one["recalls"]) == sorted(line.id.hex for line in lines(shop, "marco"))
+    shop.forget()
+
+
+def test_safari_is_never_sent_a_push_that_shows_nothing(shop, push):
+    phone = Device("phone", "web.push.apple.com")
+    push.allow("marco", phone)
+    news(shop, "medium")
+    push.post("marco", f"/inbox/{lines(shop, 'marco')[0].id}/read")
+    (one,) = recalled(push, phone)
+    assert (one["body"], one["shows"]) == ("Seen on another device.", True)
+    shop.forget()
+
+
+def test_what_is_not_true_any_more_goes_too(shop, push):
+    phone = Device("phone")
+    shop.person("vera", name="Vera Lind", sms=VERA_PHONE)
+    push.allow("vera", phone)
+    submitted(shop)
+    (asked,) = push.sent(phone)
+    permit(shop, "rejected")
+    assert [one["recalls"] for one in recalled(push, phone)] == [[asked["tag"]]]
+    shop.forget()
+
+
+@pytest.mark.proves("D4")
+def test_who_is_late_reads_on_the_push_who_sees_to_it(shop, push):
+    phone, desk, other = Device("phone"), Device("desk"), Device("other")
+    shop.person("vera", name="Vera Lind", sms=VERA_PHONE)
+    told = [f"person:{shop.people[one].id}" for one in ("vera", "marco")]
+    set_office(shop, escalations_on=True)
+    rule(shop, {"after": 10, "tell": told, "says": "escalated"}, kind="permit")
+    push.allow("vera", phone)
+    push.allow("marco", desk)
+    submitted(shop)
+    shop.wait(11 * MINUTE)
+    (asked,) = [one for one in push.sent(desk) if one["asks"]]
+    push.allow("marco", other)
+    assert push.post("vera", f"/push/{asked['asks']}/acknowledge").status == 200
+    assert recalled(push, desk) == [
+        {"recalls": [asked["tag"]], "title": asked["title"], "body": "Vera Lind sees to it.", "shows": False}
+    ]
+    assert [one["body"] for one in recalled(push, phone)] == [""], "her own goes: she has read it"
+    assert recalled(push, other) == []
+    late = push.post("marco", f"/push/{asked['asks']}/acknowledge")
+    assert "Vera Lind sees to it already" in late.html
+    shop.forget()
+
+
+def test_an_alert_that_the_office_has_noticed_says_so_on_the_others_devices(shop, push):
+    shop.person("ada", "administrator", name="Ada Quist")
+    phone = Device("phone")
+    push.allow("ada", phone)
+    shop.post(
+        "emergency.raised",
+        {"alert_message": "Gas", "location": "Hall 2", "recipients": [{"id": "ada"}, {"id": "olga"}]},
+    )
+    (asked,) = push.sent(phone)
+    assert push.post("olga", f"/push/{lines(shop, 'olga')[0].event_id}/acknowledge").status == 200
+    assert [(one["recalls"], one["body"]) for one in recalled(push, phone)] == [
+        ([asked["tag"]], "Olga Brandt sees to it.")
+    ]
+    shop.forget()
+
+
+@pytest.mark.proves("A14")
+def test_one_push_of_several_lines_goes_with_the_last_of_them(shop, push):
+    pace(shop)
+    phone = Device("phone")
+    push.allow("marco", phone)
+    for _ in range(3):
+        news(shop, "medium")
+    shop.wait(2 * MINUTE)
+    _first, joined = push.sent(phone)
+    _first, *two = lines(shop, "marco")
+    push.post("marco", f"/inbox/{two[0].id}/read")
+    assert recalled(push, phone) == []
+    push.post("marco", f"/inbox/{two[1].id}/read")
+    assert [one["recalls"] for one in recalled(push, phone)] == [[joined["tag"]]]
+    shop.forget()
+
+
+@pytest.mark.proves("A14")
+def test_taking_back_does_not_use_up_what_may_be_pushed_in_an_hour(shop, push):
+    pace(shop, push_an_hour=2, burst_seconds=0)
+    phone = Device("phone")
+    push.allow("marco", phone)
+    news(shop, "medium")
+    push.post("marco", "/inbox/read-all")
+    news(shop, "medium")
+    assert [one["body"] for one in push.sent(phone)] == ["Leave the hall.", "", "Leave the hall."]
+    shop.forget()
+
+
+def test_a_device_that_was_switched_off_meanwhile_is_asked_nothing_more(shop, push):
+    phone = Device("phone")
+    push.allow("marco", phone)
+    news(shop, "medium")
+    push.post("marco", "/push/off", endpoint=phone.endpoint)
+    push.post("marco", "/inbox/read-all")
+    assert recalled(push, phone) == []
     shop.forget()

@@ -1,0 +1,92 @@
+"""Pushes are taken back: what a device shows goes away once its line needs nobody any more, or says who sees to it.
+
+A recall is a delivery of its own to each device that was sent the line and may still show it. It takes the one path, with its
+retries and its attempts on record; its body names the pushes by their tags.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from notify_app.channels.push import PUSH
+from notify_app.ids import new_id
+from notify_app.pipeline.outbox import keep_body
+from notify_app.pipeline.step import Step
+from notify_app.queue import BULK
+
+__all__ = ["PURPOSE", "close", "say"]
+
+PURPOSE = "recall"
+MEDIUM = 3
+LIES = timedelta(days=2)  # a push that was not looked at for so long is left where it is
+MOST = 60  # tags in one recall: a device takes 4,096 bytes
+# a push of several lines goes when none of them needs anybody
+SHOWN = """
+    SELECT d.person_id, min(n.title) AS title, array_agg(DISTINCT d.address) AS devices,
+           array_agg(DISTINCT CASE WHEN d.purpose = 'collected' THEN d.id ELSE n.id END) AS pushes
+    FROM notification n
+    JOIN delivery_item i ON i.organisation_id = n.organisation_id AND i.notification_id = n.id
+    JOIN delivery d ON d.organisation_id = i.organisation_id AND d.id = i.delivery_id
+    JOIN address a ON a.organisation_id = d.organisation_id AND a.person_id = d.person_id AND a.channel = d.channel
+        AND a.value = d.address
+    WHERE n.organisation_id = :org AND n.created_at > :since AND {which}
+      AND d.channel = :channel AND d.claimed_at > :since AND d.state IN ('sending', 'sent', 'unknown')
+      AND (d.purpose = 'notification' OR d.purpose = 'collected' AND NOT EXISTS (
+          SELECT FROM delivery_item o
+          JOIN notification m ON m.organisation_id = o.organisation_id AND m.id = o.notification_id
+          WHERE o.organisation_id = :org AND o.delivery_id = d.id AND m.read_at IS NULL AND m.withdrawn_at IS NULL))
+    GROUP BY d.person_id ORDER BY d.person_id
+"""
+OF_LINES = SHOWN.format(which="n.id = ANY(:ids)")
+OF_EVENTS = SHOWN.format(
+    which="n.event_id = ANY(:ids) AND n.person_id <> :but AND d.purpose = 'notification'"
+)
+
+
+def close(step: Step, lines: Collection[UUID]) -> None:
+    """These lines were read or withdrawn: their pushes go, on every device."""
+    _send(step, step.all(OF_LINES, **_asked(step, lines)) if lines else [], "")
+
+
+def say(step: Step, events: Collection[UUID], who: UUID) -> None:
+    """Somebody sees to what these events told of: so say the pushes of all others, in place of what they said. Their own go."""
+    if not events:
+        return
+    others = step.all(OF_EVENTS, but=who, **_asked(step, events))
+    if others:
+        name = step.one("SELECT name FROM person WHERE organisation_id = :org AND id = :id", id=who).name
+        _send(step, others, f"{name} sees to it.")
+
+
+def _asked(step: Step, ids: Collection[UUID]) -> dict[str, Any]:
+    return {"ids": list(ids), "channel": PUSH.name, "since": step.now - LIES}
+
+
+def _send(step: Step, shown: list[Any], words: str) -> None:
+    rows = []
+    for one in shown:
+        tags = " ".join(push.hex for push in sorted(one.pushes)[-MOST:])
+        body = keep_body(step, {"subject": one.title, "text": words, "recalls": tags})
+        rows += [_row(step, one.person_id, device, body) for device in one.devices]
+    step.insert("delivery", rows)
+    if rows:
+        step.wakes.add(BULK)
+
+
+def _row(step: Step, person_id: UUID, device: str, body: UUID) -> dict[str, Any]:
+    own = new_id()
+    return {
+        "id": own,
+        "person_id": person_id,
+        "channel": PUSH.name,
+        "address": device,
+        "purpose": PURPOSE,
+        "group_key": f"{PURPOSE}/{own}",
+        "priority": MEDIUM,
+        "content_id": body,
+        "due_at": step.now,
+        "next_attempt_at": step.now,
+    }
