@@ -60,10 +60,15 @@ class _Errors(logging.Handler):
 # work that waits and that nobody has begun, by queue
 _NEVER_TRIED = text(
     """
-    SELECT EXISTS (SELECT FROM delivery WHERE state = 'queued' AND attempts = 0 AND priority = 1) AS urgent,
-           EXISTS (SELECT FROM delivery WHERE state = 'queued' AND attempts = 0 AND priority > 1) AS bulk,
-           EXISTS (SELECT FROM inbound WHERE state = 'accepted' AND attempts = 0)
-               OR EXISTS (SELECT FROM broadcast WHERE done_at IS NULL AND attempts = 0) AS route
+    WITH d AS (
+        SELECT priority FROM delivery
+        WHERE state = 'queued' AND attempts = 0 AND next_attempt_at <= created_at + interval '0.2 s'
+    )
+    SELECT EXISTS (SELECT FROM d WHERE priority = 1) AS urgent, EXISTS (SELECT FROM d WHERE priority > 1) AS bulk,
+           EXISTS (SELECT FROM inbound WHERE state = 'accepted' AND attempts = 0
+                   AND next_attempt_at <= received_at + interval '0.2 s')
+               OR EXISTS (SELECT FROM broadcast WHERE done_at IS NULL AND attempts = 0
+                          AND next_chunk_at <= created_at + interval '0.2 s') AS route
     """
 )
 
@@ -117,8 +122,8 @@ class World:
         return [name for name, waiting in row._mapping.items() if waiting]
 
     def forgotten(self) -> list[str]:
-        """The same, of what was never tried. What failed waits for a time and wakes nobody, and that time may come while
-        we look."""
+        """The same, of what was due when it was made and was never tried. What was put off, or has failed, waits for a time and
+        wakes nobody, and that time may come while we look."""
         with self.owner.connect() as conn:
             row = conn.execute(_NEVER_TRIED).one()
         return [name for name in self.due() if row._mapping[name]]
