@@ -9,7 +9,35 @@ from notify_app.pipeline.sandbox_child import LONGEST_SOURCE
 
 __all__ = ["BOMBS", "ESCAPES"]
 
+# whatever one may start from, the data and what engines and frameworks leave lying about, by each way to what is behind it
+ROOTS = (
+    "''",
+    "[]",
+    "()",
+    "1",
+    "name",
+    "item",
+    "items",
+    "item.price",
+    "self",
+    "loop",
+    "namespace",
+    "cycler",
+    "request",
+    "g",
+)
+WAYS = (
+    "{{ %s.__class__.__base__.__subclasses__()[40]('/etc/passwd').read() }}",
+    r"{{ %s['\x5f\x5fclass\x5f\x5f'] }}",
+    r"{{ (%s|attr('\u005f\u005finit\u005f\u005f'))|attr('__globals__') }}",
+    "{{ %s['__cla' ~ 'ss__']['__mro__'] }}",
+    "{{ [%s]|map(attribute='__init__.__globals__')|first }}",
+    "{{ %s|attr(['_'*2,'class','_'*2]|join) }}",
+    "{%% if %s.__init__.__globals__['os'].system('id') %%}x{%% endif %%}",
+    "{%% for one in %s.__class__.__mro__ %%}{{ one }}{%% endfor %%}",
+)
 ESCAPES = [
+    *(way % root for way in WAYS for root in ROOTS),
     "{{ ''.__class__.__mro__[1].__subclasses__() }}",
     "{{ ''['__class__'] }}",
     "{{ ''|attr('__class__') }}",

@@ -26,6 +26,7 @@ from jinja2 import (
     TemplateError,
     TemplateNotFound,
     meta,
+    nodes,
 )
 from jinja2.runtime import Undefined
 from markupsafe import Markup
@@ -220,12 +221,13 @@ def names_reader(
 
 @lru_cache(maxsize=2000)
 def _speaks_of(source: str, name: str) -> bool:
+    """Read, and never compiled: to compile an office's source computes what is constant in it, such as `'a' * 10**9`, here."""
     environment = _environment(False)
     try:
         tree = environment.parse(source)
-        parts = list(meta.find_referenced_templates(tree))
-        return name in meta.find_undeclared_variables(tree) or any(
-            part is None or _speaks_of(_source_of_part(environment, part), name) for part in parts
+        return any(one.name == name for one in tree.find_all(nodes.Name)) or any(
+            part is None or _speaks_of(_source_of_part(environment, part), name)
+            for part in meta.find_referenced_templates(tree)
         )
     except (TemplateError, RecursionError, ValueError, OverflowError):  # what `check_source` calls unreadable
         return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,6 +15,7 @@ from notify_app.pipeline.render import FIELDS, Rendered, names_reader, render, s
 from notify_app.pipeline.sandbox import SandboxedRenderer, TemplateFailed
 from notify_app.policy import sms
 from notify_app.policy.formats import Money
+from tests.hostile import BOMBS, ESCAPES
 
 LINK = "https://hub.example.com/l/abc"
 
@@ -234,13 +236,25 @@ def test_the_editor_can_begin_with_the_built_in_source() -> None:
         ("{{ title }} for {{ organisation.name }} at {{ branding.company_name }}", False),
         ("Hello {{ person.first_name }}", True),
         ("{% if person.role == 'contact' %}Hello{% endif %}", True),
-        ("{% for person in known %}{{ person.name }}{% endfor %}", False),  # a name of its own
+        ("{% for person in known %}{{ person.name }}{% endfor %}", True),  # a name of its own is taken for it
         ("{{ broken", True),
         ("{% include 'a/file' %}", True),
     ],
 )
 def test_whether_a_template_names_its_reader(source, named):
     assert names_reader({"title": source}, domain="hub", event="announcement") is named
+
+
+@pytest.mark.proves("S5")
+@pytest.mark.parametrize("source", [*ESCAPES, *BOMBS], ids=lambda source: source[:40])
+def test_to_ask_that_computes_nothing_of_an_offices_template(source):
+    """It is asked in a worker, outside the child that can be killed."""
+    tracemalloc.start()
+    try:
+        names_reader({"title": source}, domain="hub", event="announcement")
+        assert tracemalloc.get_traced_memory()[1] < 16 * 1024 * 1024
+    finally:
+        tracemalloc.stop()
 
 
 def test_built_in_words_that_name_their_reader_are_found_in_what_they_include():
