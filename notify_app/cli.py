@@ -1,5 +1,5 @@
-"""The `flask` commands: the demo, webhooks by hand, switches, templates, keys, and why; the sweeps and the auditor are in
-`sweep_commands`.
+"""The `flask` commands: the demo, webhooks by hand, switches, templates, keys, why, what is sent again; the sweeps and the
+auditor are in `sweep_commands`.
 
 They read the environment as the server does; without one, `wsgi.py` finds the hub that runs from this directory.
 """
@@ -37,6 +37,7 @@ def init_app(app: Flask) -> None:
         channels,
         events,
         telegram,
+        replay,
         api_key,
     ):
         app.cli.add_command(command)
@@ -261,6 +262,44 @@ def _pair(setting: str) -> tuple[str, str]:
         except OSError as error:
             raise click.ClickException(f"{name}: {error}") from None
     return name, value
+
+
+@click.command("replay")
+@click.argument("organisation")
+@click.argument("cause", required=False)
+@click.option(
+    "--because", default="", help="Why; the record keeps it. Without it nothing is sent, only said."
+)
+def replay(organisation: str, cause: str | None, because: str) -> None:
+    """List what ended badly in ORGANISATION by its CAUSE (channel/reason/provider), or send the messages of one again: what is
+    too old, was read or has reached its reader another way stays."""
+    from notify_app.work import replay as again
+    from notify_app.work.record import COMMAND
+
+    with _office(organisation) as work:
+        if cause is None:
+            for row in again.causes(work):
+                click.echo(
+                    f"{row.channel}/{row.reason}/{row.provider}  {row.n:,} to {row.people:,}  {row.detail or ''}"
+                )
+            return
+        ids = again.of_cause(work, *_cause(cause))
+        done: list[Any] = [again.look(work, ids)]
+        if because:
+            _told(lambda: done.append(again.replay(work, ids, because, COMMAND)))
+    verb = "sent again" if because else "would be sent again"
+    click.echo(f"{verb}: {len(done[-1].ids):,}")
+    for why_not, count in sorted(done[-1].refused.items()):
+        click.echo(f"stay, {why_not}: {count:,}")
+
+
+def _cause(cause: str) -> tuple[str, str, str]:
+    parts = cause.split("/")
+    if len(parts) != 3:
+        raise click.ClickException(
+            "CAUSE: write it as channel/reason/provider, as `flask replay ORGANISATION` lists it."
+        )
+    return parts[0], parts[1], parts[2]
 
 
 @click.command("events")

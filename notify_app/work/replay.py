@@ -97,9 +97,9 @@ TWINS = f"""
     SELECT o.id, o.generation, o.state FROM delivery d JOIN delivery o ON {SAME} AND o.id <> d.id
     WHERE d.organisation_id = :org AND d.id = :id ORDER BY o.generation
 """  # noqa: S608
-# what ended badly; one that was sent again counts where that one is
+# what ended badly; one that was sent again counts where that one is, and what was only to take a push back is no loss
 DEAD = f"""
-    FROM delivery d WHERE d.organisation_id = :org AND d.created_at > :since AND d.state = ANY(:ended)
+    FROM delivery d WHERE d.organisation_id = :org AND d.created_at > :since AND d.state = ANY(:ended) AND d.purpose <> 'recall'
       AND NOT EXISTS (SELECT FROM delivery o WHERE {SAME} AND o.generation > d.generation)
 """
 CAUSES = f"""

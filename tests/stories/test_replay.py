@@ -300,3 +300,31 @@ def test_one_message_is_sent_again_from_its_own_page(office):
     assert "Nothing was sent again: They were sent again already." in late.text
     office.settle()
     office.forget()
+
+
+def test_the_command_lists_causes_says_what_it_would_do_and_sends_for_a_reason(office):
+    def said(*args):
+        with office.world.app.app_context():
+            return office.world.app.test_cli_runner().invoke(args=["replay", office.organisation.slug, *args])
+
+    news(office)
+    office.forget()
+    mended(office)
+    listed = said().output
+    assert "email/provider_refused/smtp  2 to 2  " in listed and "not today" in listed
+    cause = listed.split()[0]
+    assert said(cause).output == "would be sent again: 2\n"
+    office.silence()
+    line = office.build.one(
+        "SELECT id FROM notification WHERE person_id = :me", me=office.people["marco"].id
+    ).id
+    office.build.run("UPDATE notification SET read_at = hub_now() WHERE id = :id", id=line)
+    assert said(cause, "--because", "The server is mended.").output == (
+        "sent again: 1\nstay, read_meanwhile: 1\n"
+    )
+    office.world.sweep()
+    office.mail(PRIYA_MAIL).says("Leave the hall.")
+    office.silence()
+    assert "sent again: 0" in said(cause, "--because", "once more").output
+    wrong = said("email")
+    assert wrong.exit_code == 1 and "channel/reason/provider" in wrong.output
