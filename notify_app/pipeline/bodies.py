@@ -21,7 +21,7 @@ from sqlalchemy import text
 from notify_app.channels.base import Message, Sender
 from notify_app.domains.base import Draft
 from notify_app.ids import new_id
-from notify_app.pipeline import again, collected, digest_words, endpoints
+from notify_app.pipeline import again, collected, digest_words, endpoints, unsubscribe_link
 from notify_app.pipeline.audience import Member, members
 from notify_app.pipeline.digest import PURPOSE as DIGEST
 from notify_app.pipeline.outbox import body_hash
@@ -33,7 +33,7 @@ from notify_app.policy.formats import unpack
 from notify_app.policy.limits import Pace
 from notify_app.policy.office import Branding, OfficeSettings, read
 from notify_app.policy.replies import asking
-from notify_app.work import replies, unsubscribing
+from notify_app.work import replies
 
 __all__ = ["KEEP", "KEPT", "OFFICE", "Body", "Office", "Unwritten", "given", "look", "said"]
 
@@ -42,7 +42,6 @@ log = logging.getLogger(__name__)
 # subject, html and text of an email; the text of an SMS; `asks`: the event that a button acknowledges; `recalls`: tags of pushes
 Body = Mapping[str, str | None]
 LONGEST_ERROR = 500
-EMAIL, URGENT = "email", 1
 PRIORITIES = again.PRIORITIES
 
 OFFICE = text(
@@ -108,6 +107,7 @@ class Office:
     def message(self, row: Any, fact: Any, body: Body) -> Message:
         """The message of a claimed delivery; `fact` is what `again` has read of it. Raises ValueError where an endpoint's
         secrets cannot be opened."""
+        refused_at = unsubscribe_link.address(row, fact.category)
         message = Message(
             delivery_id=row.id,
             channel=row.channel,
@@ -116,29 +116,17 @@ class Office:
             idempotency_key=row.id,
             priority=PRIORITIES[row.priority].value,
             subject=body.get("subject") or "",
-            text=body.get("text") or "",
-            html=body.get("html") or "",
+            text=unsubscribe_link.text_with(body.get("text") or "", refused_at),
+            html=unsubscribe_link.html_with(body.get("html") or "", refused_at),
             sender=self.sender,
             thread=str(fact.item_id) if fact.item_id else None,
             link=absolute(fact.action_url) if fact.action_url else None,
-            headers=_one_click(row, fact) if row.channel == EMAIL else (),
+            headers=unsubscribe_link.headers(refused_at),
             line=str(fact.line_id) if fact.line_id else "",
             asks=body.get("asks") or "",
             recalls=tuple((body.get("recalls") or "").split()),
         )
         return endpoints.to_send(message, fact)
-
-
-def _one_click(row: Any, fact: Any) -> tuple[tuple[str, str], ...]:
-    """How a mail program refuses messages of this kind (RFC 8058); none for what cannot be refused, and for what is of
-    several kinds."""
-    if row.priority == URGENT or row.purpose != "notification" or not fact.category:
-        return ()
-    given = unsubscribing.token(row.organisation_id, row.person_id, fact.category, row.channel)
-    return (
-        ("List-Unsubscribe", f"<{absolute(unsubscribing.PATH + given)}>"),
-        ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
-    )
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from notify_app.policy.channel import channel, channels
 from notify_app.policy.channel import shown as known_as
 from notify_app.web.guard import allow
 from notify_app.web.identity import viewer
-from notify_app.web.outbox_message import COLUMNS, local_channels, nothing_said, one, shown
+from notify_app.web.outbox_message import COLUMNS, html_as_sent, local_channels, nothing_said, one, shown
 from notify_app.web.paging import Page, page
 from notify_app.web.reader import Reader, reader
 from notify_app.web.words import channel_title, delivery_title, option, price, uuid_or_none
@@ -111,7 +111,7 @@ def frame(id: UUID) -> ResponseReturnValue:
         row = one(work, id)
     if row is None or not row.body or not channel(row.channel).lists:
         raise NotFound("There is no such mail.")
-    response = Response(row.body.get("html") or "", mimetype="text/html")
+    response = Response(html_as_sent(row), mimetype="text/html")
     response.headers["Content-Security-Policy"] = FRAME_POLICY
     return response
 

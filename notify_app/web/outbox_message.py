@@ -13,6 +13,7 @@ from flask import url_for
 from flask_babel import gettext as _
 
 from notify_app.channels import kept_here
+from notify_app.pipeline import unsubscribe_link
 from notify_app.pipeline.step import Step, hub
 from notify_app.policy import sms
 from notify_app.policy.channel import shown as known_as
@@ -20,19 +21,20 @@ from notify_app.policy.office import Branding, read
 from notify_app.web.reader import Reader
 from notify_app.web.words import PRIORITIES, channel_title, price
 
-__all__ = ["COLUMNS", "local_channels", "nothing_said", "one", "shown"]
+__all__ = ["COLUMNS", "html_as_sent", "local_channels", "nothing_said", "one", "shown", "text_as_sent"]
 
 EARLIER = 6
 
 COLUMNS = """
     d.id, d.channel, CASE WHEN e.id IS NULL THEN d.address ELSE e.host END AS address, d.state, d.created_at, coalesce(d.settled_at, d.created_at) AS at, d.segments, d.cost_usd,
-    d.purpose = 'collected' AS collected, coalesce(p.name, e.name) AS to_name, c.body, n.id AS notification_id, n.title
+    d.purpose, d.purpose = 'collected' AS collected, coalesce(p.name, e.name) AS to_name, c.body, n.id AS notification_id, n.title,
+    n.category, d.organisation_id, d.person_id, d.priority
     FROM delivery d
     LEFT JOIN person p ON p.organisation_id = d.organisation_id AND p.id = d.person_id
     LEFT JOIN endpoint e ON e.organisation_id = d.organisation_id AND e.id = d.endpoint_id
     LEFT JOIN content c ON c.organisation_id = d.organisation_id AND c.id = d.content_id
     LEFT JOIN LATERAL (
-        SELECT n.id, n.title FROM delivery_item i
+        SELECT n.id, n.title, n.category FROM delivery_item i
         JOIN notification n ON n.organisation_id = i.organisation_id AND n.id = i.notification_id
         WHERE i.organisation_id = d.organisation_id AND i.delivery_id = d.id ORDER BY n.id LIMIT 1
     ) n ON true
@@ -114,10 +116,22 @@ def shown(work: Step, row: Any, view: Reader) -> dict[str, Any]:
         case "sms":
             return shared | _as_sms(row, text, earlier, view)
         case "email":
-            return shared | _as_mail(row, sender)
+            return shared | {"text": text_as_sent(row) or shared["text"]} | _as_mail(row, sender)
         case "endpoint":
             return shared | {"text": _indented(text)}
     return shared | _as_note(body)
+
+
+def text_as_sent(row: Any) -> str:
+    """An email's text part, with what is added when it leaves; '' before it is written."""
+    text = (row.body or {}).get("text") or ""
+    return unsubscribe_link.text_with(text, unsubscribe_link.address(row, row.category)) if text else ""
+
+
+def html_as_sent(row: Any) -> str:
+    """The same of its HTML."""
+    html = (row.body or {}).get("html") or ""
+    return unsubscribe_link.html_with(html, unsubscribe_link.address(row, row.category))
 
 
 def nothing_said(body: Mapping[str, Any]) -> str:

@@ -69,11 +69,34 @@ def test_the_page_asks_first_and_takes_it_back(shop):
     assert shop.build.one("SELECT count(*) AS n FROM preference_choice").n == 0
 
 
-def test_what_cannot_be_refused_has_no_such_header(shop):
+def test_a_line_at_its_end_leads_to_the_same_page_for_whoever_has_no_such_button(shop):
+    news(shop)
+    shop.forget()
+    mail = [one for one in shop.world.smtp.messages if MARCO_MAIL in one.to][-1]
+    link = f"https://hub.example.com{one_click(shop)}"
+    text, html = (part.get_content() for part in mail.parsed.iter_parts())
+    assert text.rstrip().splitlines()[-1] == f"Stop emails of this kind: {link}"
+    assert f'<a href="{link}"' in html and html.rstrip().endswith("</body></html>")
+    kept = shop.build.one("SELECT body FROM content WHERE body ? 'html'").body
+    assert link not in kept["html"] and link not in kept["text"], "one body is shared by many readers"
+
+
+def test_the_outbox_shows_a_mail_with_that_line(shop):
+    shop.over("local")
+    news(shop)
+    shop.forget()
+    mail = next(row for row in shop.deliveries("marco", "email"))
+    assert "Stop emails of this kind" in shop.browser("olga").get(f"/outbox/{mail.id}/frame").html
+    page = shop.browser("olga").get(f"/outbox?message={mail.id}")
+    assert "Stop emails of this kind: https://hub.example.com/unsubscribe/" in page.text
+
+
+def test_what_cannot_be_refused_has_no_such_header_and_no_such_line(shop):
     news(shop, "urgent")
     shop.forget()
     mail = next(one for one in shop.world.smtp.messages if MARCO_MAIL in one.to).parsed
     assert mail["List-Unsubscribe"] is None and mail["List-Unsubscribe-Post"] is None
+    assert not any("Stop emails" in part.get_content() for part in mail.iter_parts())
 
 
 def test_a_customer_without_a_sign_in_can_refuse_too(shop):
