@@ -24,7 +24,7 @@ run: environment ## start everything here and open one address (PORT=8001 for an
 	@exec $(VENV_PYTHON) -m notify_app.supervisor --with-parent
 
 test: environment-dev ## every test, on real PostgreSQL and Valkey (ARGS="tests/policy -x" for some)
-	@$(VENV_PYTHON) -m pytest -n 2 --dist loadgroup $(ARGS)
+	@$(VENV_PYTHON) -m pytest -n 3 --dist loadgroup $(ARGS)
 
 lint: environment-dev ## ruff, formatting, types, templates
 	@$(VENV_PYTHON) -m ruff check .
