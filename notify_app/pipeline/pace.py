@@ -19,8 +19,8 @@ from sqlalchemy import TextClause, text
 
 from notify_app import domains
 from notify_app.pipeline.again import COLLECTED, WAITING, Refusal
+from notify_app.policy.channel import Limit, longest
 from notify_app.policy.channel import channel as channel_type
-from notify_app.policy.channel import longest
 from notify_app.policy.limits import Pace, burst_until, limit_until
 from notify_app.policy.reasons import Reason
 
@@ -103,6 +103,7 @@ class Tally:
 
     def __init__(self, pace: Pace, now: datetime, history: Sequence[Any] = ()) -> None:
         self._pace, self._now = pace, now
+        self._limits: dict[str, tuple[Limit, ...]] = {}
         self._left: defaultdict[Who, list[datetime]] = defaultdict(list)
         self._alike: defaultdict[tuple[Who, str], list[datetime]] = defaultdict(list)
         for one in history:
@@ -127,12 +128,16 @@ class Tally:
         return None
 
     def _until(self, row: Any, fact: Any, who: Who) -> tuple[Reason, datetime | None]:
-        limit = None
-        if row.priority != URGENT:
-            limit = limit_until(self._pace.limits_of(row.channel), self._left[who], self._now)
-        if limit is not None:
-            return Reason.throttled, limit
+        if row.priority != URGENT and (left := self._left.get(who)):
+            limit = limit_until(self._limits_of(row.channel), left, self._now)
+            if limit is not None:
+                return Reason.throttled, limit
         # what has waited for its burst has waited long enough
         if row.purpose == COLLECTED or row.reason == Reason.burst or not _in_bursts(row, fact):
             return Reason.burst, None
-        return Reason.burst, burst_until(self._pace.burst, self._alike[who, fact.category], self._now)
+        return Reason.burst, burst_until(self._pace.burst, self._alike.get((who, fact.category), ()), self._now)
+
+    def _limits_of(self, channel: str) -> tuple[Limit, ...]:
+        if channel not in self._limits:
+            self._limits[channel] = self._pace.limits_of(channel)
+        return self._limits[channel]

@@ -9,7 +9,6 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from notify_app.pipeline.wording import absolute
 from notify_app.work import unsubscribing
 
 __all__ = ["address", "headers", "html_with", "text_with"]
@@ -29,8 +28,7 @@ def address(row: Any, category: str | None) -> str:
     """Where the reader of this delivery refuses its kind; '' where it cannot be refused, and where it is of several kinds."""
     if row.channel != EMAIL or row.priority == URGENT or row.purpose != "notification" or not category:
         return ""
-    given = unsubscribing.token(row.organisation_id, row.person_id, category, row.channel)
-    return absolute(unsubscribing.PATH + given)
+    return unsubscribing.address(row.organisation_id, row.person_id, category, row.channel)
 
 
 def headers(url: str) -> tuple[tuple[str, str], ...]:

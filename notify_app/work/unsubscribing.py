@@ -17,7 +17,7 @@ from notify_app.secrets import Secrets
 from notify_app.work import wishes
 from notify_app.work.record import LINK
 
-__all__ = ["PATH", "Wish", "of_token", "token"]
+__all__ = ["Wish", "address", "of_token"]
 
 PATH = "/unsubscribe/"
 PURPOSE = "unsubscribe"
@@ -31,7 +31,7 @@ NOW = """
 """
 
 
-_secrets = lru_cache(maxsize=4)(Secrets)  # each email has an address of its own
+_secrets = lru_cache(maxsize=4)(Secrets)
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,18 @@ class Standing:
     wanted: bool
 
 
-def token(organisation_id: UUID | str, person_id: UUID, category: str, channel: str) -> str:
-    """What the address of one's one click ends in; the same each time, so that a retry sends the same bytes."""
+def address(organisation_id: UUID | str, person_id: UUID, category: str, channel: str) -> str:
+    """Where one refuses messages of a kind; the same each time, so that a retry sends the same bytes."""
+    settings = hub()
+    return _address(settings.secret_key, settings.base_url, organisation_id, person_id, category, channel)
+
+
+@lru_cache(maxsize=4096)
+def _address(
+    secret_key: str, base_url: str, organisation_id: UUID | str, person_id: UUID, category: str, channel: str
+) -> str:
     parts = (UUID(str(organisation_id)).hex, person_id.hex, category, channel)
-    return _secrets(hub().secret_key).stamp(PURPOSE, SPLIT.join(parts))
+    return base_url + PATH + _secrets(secret_key).stamp(PURPOSE, SPLIT.join(parts))
 
 
 def of_token(given: str) -> Wish | None:

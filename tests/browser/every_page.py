@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from playwright.sync_api import Page
 
@@ -106,9 +107,8 @@ def verify(office: Office) -> str:
 def unsubscribe(office: Office) -> str:
     """Where Dana refuses a kind of mail."""
     with office.site.app.app_context():
-        return unsubscribing.PATH + unsubscribing.token(
-            office.organisation.id, office.people["dana"].id, "reward", "email"
-        )
+        whole = unsubscribing.address(office.organisation.id, office.people["dana"].id, "reward", "email")
+    return urlsplit(whole).path
 
 
 def written(state: str, path: str = "/sent/{id}") -> Callable[[Office], str]:
