@@ -19,6 +19,7 @@ from notify_app.channels.base import (
     Misconfigured,
     Throttled,
     TryLater,
+    Unsendable,
 )
 
 __all__ = ["Account", "Client", "account", "account_failure", "call"]
@@ -122,7 +123,7 @@ def call(client: Client, operation: str, judge: Judge, **arguments: Any) -> dict
     except exceptions.ClientError as error:
         raise _from_answer(error, judge) from error
     except exceptions.ParamValidationError as error:
-        raise GiveUp(f"AWS does not take this message: {error}", "ParamValidation") from error
+        raise Unsendable(f"AWS does not take this message: {error}", "ParamValidation") from error
     except exceptions.BotoCoreError as error:
         raise _without_answer(error) from error
     return answer

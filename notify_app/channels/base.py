@@ -19,6 +19,7 @@ from notify_app.policy.retry import FailureClass
 __all__ = [
     "OPTED_OUT",
     "Ambiguous",
+    "BadSender",
     "Channel",
     "ChannelFailure",
     "GiveUp",
@@ -29,6 +30,7 @@ __all__ = [
     "Sender",
     "Throttled",
     "TryLater",
+    "Unsendable",
     "hinted",
     "masked",
     "redacted",
@@ -142,6 +144,10 @@ class Misconfigured(ChannelFailure):
     failure_class = FailureClass.CONFIG
 
 
+class BadSender(Misconfigured):
+    """The sender that this office has chosen is not one, or is not taken: of the account it says nothing, which others use."""
+
+
 class GiveUp(ChannelFailure):
     """Will never work for this address or this content. `suppress`: the address itself is the cause."""
 
@@ -150,6 +156,10 @@ class GiveUp(ChannelFailure):
     def __init__(self, reason: str, code: str = "", *, suppress: bool = False) -> None:
         super().__init__(reason, code)
         self.suppress = suppress
+
+
+class Unsendable(GiveUp):
+    """The same, found before anybody was asked."""
 
 
 _EMAIL = re.compile(r"([^\s@<>\"'(,;:])[^\s@<>\"'(,;:]*@([\w-]+(?:\.[\w-]+)+)")

@@ -13,7 +13,7 @@ import unicodedata
 from email.header import Header
 from email.utils import formataddr, formatdate
 
-from notify_app.channels.base import GiveUp, Message, Misconfigured
+from notify_app.channels.base import BadSender, Message, Unsendable
 
 __all__ = ["build", "message_id", "one_line"]
 
@@ -29,7 +29,7 @@ RESERVED = frozenset(
 
 
 def build(message: Message) -> bytes:
-    """The whole message, lines ended by CRLF. Raises GiveUp for a bad recipient, Misconfigured for a bad sender.
+    """The whole message, lines ended by CRLF. Raises Unsendable for a bad recipient, BadSender for a bad sender.
 
     Written by hand, since the bytes are simple and this runs for every email: the standard library's
     EmailMessage takes some milliseconds for the same.
@@ -90,7 +90,7 @@ def message_id(key: str, sender: str) -> str:
 
 def recipient(address: str) -> str:
     if len(address) > LONGEST_ADDRESS or not ADDR_SPEC.fullmatch(address):
-        raise GiveUp("The address is not exactly one email address.", "bad_address", suppress=True)
+        raise Unsendable("The address is not exactly one email address.", "bad_address", suppress=True)
     return address
 
 
@@ -102,13 +102,13 @@ def one_line(text: str) -> str:
 
 def _sender_address(address: str) -> str:
     if len(address) > LONGEST_ADDRESS or not ADDR_SPEC.fullmatch(address):
-        raise Misconfigured("The organisation's sender address is not an email address.", "bad_sender")
+        raise BadSender("The organisation's sender address is not an email address.", "bad_sender")
     return address
 
 
 def _further(name: str, value: str) -> tuple[str, str]:
     if not HEADER_NAME.fullmatch(name) or name.lower() in RESERVED or name.lower().startswith("content-"):
-        raise Misconfigured(f"The header {name!r} cannot be set.", "bad_header")
+        raise Unsendable(f"The header {name!r} cannot be set.", "bad_header")
     return name, _encoded(name, one_line(value)[:LONGEST_HEADER])
 
 

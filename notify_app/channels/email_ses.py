@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from notify_app.channels.addresses import clean_email
 from notify_app.channels.aws import Account, Client, call
-from notify_app.channels.base import ChannelFailure, GiveUp, Message, Misconfigured, Receipt
+from notify_app.channels.base import BadSender, ChannelFailure, GiveUp, Message, Misconfigured, Receipt
 from notify_app.channels.email_build import build
 
 __all__ = ["SesEmail"]
@@ -54,7 +54,9 @@ def judge(code: str, message: str) -> ChannelFailure | None:
     if code in ACCOUNT_IS_HELD:
         return Misconfigured(reason, code)
     if code == "MessageRejected":  # also the word for a sandbox, an unverified sender and a paused account
-        ours = ("not verified", "paused", "sandbox", "suspended")
+        if "not verified" in message.lower():
+            return BadSender(reason, code)
+        ours = ("paused", "sandbox", "suspended")
         return (
             Misconfigured(reason, code)
             if any(word in message.lower() for word in ours)

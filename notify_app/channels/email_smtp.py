@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from notify_app.channels.addresses import clean_email
 from notify_app.channels.base import (
     Ambiguous,
+    BadSender,
     ChannelFailure,
     GiveUp,
     Message,
@@ -233,7 +234,7 @@ def classify(code: int, answer: str, phase: str) -> ChannelFailure:
     if code in (421, 450, 451, 452, 454) and _TOO_FAST.search(words):
         return Throttled(reason, label)
     if code in (530, 534, 535, 538) or _is_our_fault(status, words, phase, code):
-        return Misconfigured(reason, label)
+        return (BadSender if phase == "mail" and code not in (530, 535) else Misconfigured)(reason, label)
     if 400 <= code < 500:
         return TryLater(reason, label)
     return GiveUp(reason, label, suppress=_recipient_is_the_cause(code, status, phase))

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from py_vapid import Vapid02
 
-from notify_app.channels.base import Channel, GiveUp, Invalid, Message, Misconfigured, Receipt
+from notify_app.channels.base import Channel, GiveUp, Invalid, Message, Misconfigured, Receipt, Unsendable
 from notify_app.channels.http import call, said, trouble
 from notify_app.channels.local import Local
 from notify_app.outgoing import Answer
@@ -40,8 +40,13 @@ URGENCY = {"urgent": "high", "high": "high", "medium": "normal", "low": "low"}  
 LIFE = {"urgent": timedelta(hours=1), "": timedelta(hours=6)}
 TOKEN_LIFE = 12 * 3600  # seconds; RFC 8292 allows a day
 BASE64URL = re.compile(r"[A-Za-z0-9_-]+")
-# Safari forgets a subscription after a few pushes that show nothing; the others let a few a day pass
-STRICT, SEEN = "Safari", "Seen on another device."
+STRICT = (
+    "Safari"  # forgets a subscription after a few pushes that show nothing; the others let a few a day pass
+)
+OTHER_KEY = (
+    "do not correspond",
+    "mismatch",
+)  # the words of a service for a subscription of another key than ours
 # the push services of browsers, by the end of their host, and what people know them by
 BROWSERS = (
     ("googleapis.com", "Chrome"),
@@ -91,8 +96,9 @@ def _browser(host: str) -> str | None:
     return next((name for end, name in BROWSERS if host == end or host.endswith(f".{end}")), None)
 
 
-def _strict(endpoint: str) -> bool:
-    return _browser(urlsplit(endpoint).hostname or "") == STRICT
+def goes_in_silence(address: str) -> bool:
+    """Whether this device may be sent what shows nothing."""
+    return _browser(urlsplit(address.split(" ", maxsplit=1)[0]).hostname or "") != STRICT
 
 
 def _bytes(text: str) -> bytes:
@@ -145,7 +151,7 @@ class WebPush:
         try:
             endpoint, key, secret = self.clean(message.address).split(" ")
         except Invalid as error:
-            raise GiveUp(str(error), "bad_subscription", suppress=True) from error
+            raise Unsendable(str(error), "bad_subscription", suppress=True) from error
         answer = self._post(endpoint, key, secret, message, WORDS)
         if answer.status == 413:  # some service takes less than the others
             answer = self._post(endpoint, key, secret, message, FEW_WORDS)
@@ -154,9 +160,11 @@ class WebPush:
         match answer.status:
             case 200 | 201 | 202 | 204:
                 return Receipt("vapid", answer.headers.get("location", ""), said(answer))
-            case 401:  # our signature: the clock of this machine, or HUB_BASE_URL
-                raise Misconfigured(said(answer), "401")
-            case 403 | 404 | 410:  # of another key, or gone
+            case 403 if any(words in said(answer).lower() for words in OTHER_KEY):
+                raise GiveUp(said(answer), "403", suppress=True)
+            case 401 | 403:  # our signature: the clock of this machine, or HUB_BASE_URL
+                raise Misconfigured(said(answer), str(answer.status))
+            case 404 | 410:
                 raise GiveUp(said(answer), str(answer.status), suppress=True)
         raise GiveUp(said(answer), str(answer.status))
 
@@ -167,7 +175,7 @@ class WebPush:
         # a key of its own for each message, by which nobody who has the hub's can read what was sent
         once = ec.generate_private_key(ec.SECP256R1())
         body = http_ece.encrypt(
-            written(message, words, shows=_strict(endpoint)),
+            written(message, words),
             private_key=once,
             dh=_bytes(key),
             auth_secret=_bytes(secret),
@@ -198,18 +206,17 @@ def tag_of(message: Message) -> str:
     return (message.line or message.idempotency_key).replace("-", "")[:32]
 
 
-def written(message: Message, words: int, *, shows: bool = False) -> bytes:
-    """What the service worker gets. `shows`: its browser takes no push that shows nothing."""
-    note = _recall(message, shows) if message.recalls else _note(message, words)
+def written(message: Message, words: int) -> bytes:
+    """What the service worker gets."""
+    note = _recall(message) if message.recalls else _note(message, words)
     return json.dumps(note, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _recall(message: Message, shows: bool) -> dict[str, Any]:
+def _recall(message: Message) -> dict[str, Any]:
     return {
         "recalls": message.recalls,
         "title": _cut(message.subject, TITLE),
-        "body": _cut(message.text or (SEEN if shows else ""), FEW_WORDS),
-        "shows": shows,
+        "body": _cut(message.text, FEW_WORDS),
     }
 
 

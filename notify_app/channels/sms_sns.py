@@ -19,6 +19,7 @@ from notify_app.channels.base import (
     Message,
     Misconfigured,
     Receipt,
+    Unsendable,
 )
 from notify_app.policy import sms
 from notify_app.policy.sms import Prices
@@ -50,7 +51,7 @@ class SnsSms:
         parts, cost = sms.segments(message.text).count, self._prices.cost(message.text, number)
         limit = self._max_price if message.max_price is None else message.max_price
         if cost > limit:
-            raise GiveUp(f"This SMS would cost ${cost}, more than the limit of ${limit}.", "max_price")
+            raise Unsendable(f"This SMS would cost ${cost}, more than the limit of ${limit}.", "max_price")
         answer = call(
             self._client,
             "publish",
@@ -69,7 +70,7 @@ class SnsSms:
         try:
             return self.clean(address)
         except Invalid as error:
-            raise GiveUp(str(error), "bad_number", suppress=True) from error
+            raise Unsendable(str(error), "bad_number", suppress=True) from error
 
 
 def _attributes(max_price: Decimal, sender_id: str) -> dict[str, dict[str, str]]:

@@ -23,6 +23,7 @@ from notify_app.channels.base import (
     Receipt,
     Throttled,
     TryLater,
+    Unsendable,
 )
 from notify_app.channels.http import call, said
 from notify_app.channels.local import Local
@@ -65,7 +66,7 @@ class Bot:
         try:
             chat = self.clean(message.address)
         except Invalid as error:
-            raise GiveUp(str(error), "bad_chat", suppress=True) from error
+            raise Unsendable(str(error), "bad_chat", suppress=True) from error
         given = self._ask("sendMessage", {"chat_id": int(chat), **written(message)})
         return Receipt("bot", f"{chat}/{given.get('message_id', '')}", "ok")
 

@@ -66,6 +66,10 @@ FACTS = """
            NOT coalesce((o.settings ->> 'notifications_on')::boolean, true)
                OR NOT coalesce((SELECT i.notifications_on FROM installation i), true) AS off,
            c.carried, c.unread, c.withdrawn,
+           n.item_id IS NOT NULL AND d.purpose <> 'collected' AND EXISTS (
+               SELECT FROM escalation s JOIN task t ON t.organisation_id = s.organisation_id AND t.id = s.task_id
+               WHERE s.organisation_id = d.organisation_id AND s.event_id = n.event_id
+                 AND t.acknowledged_at IS NOT NULL AND t.closed_at IS NULL) AS seen_to,
            n.name, n.category, n.priority AS of_priority, n.event_id,
            CASE WHEN d.purpose <> 'collected' THEN n.id END AS line_id,
            CASE WHEN d.purpose <> 'collected' THEN n.item_id END AS item_id,
@@ -157,7 +161,10 @@ def _not_any_more(row: Any, fact: Any, now: datetime) -> Refusal | None:
         return Refusal("suppressed", Reason.suppressed, detail=fact.blocked)
     if fact.carried and fact.withdrawn == fact.carried:
         return Refusal("skipped", Reason.withdrawn)
-    if fact.carried and not fact.unread and not urgent:
+    if fact.carried and fact.seen_to:
+        return Refusal("skipped", Reason.acknowledged)
+    # another phone may lie elsewhere; what was pushed besides is of no use there
+    if fact.carried and not fact.unread and (not urgent or channel_type(row.channel).rank is None):
         return Refusal("skipped", Reason.read_meanwhile)
     late = too_old(row, now)
     if late and not (urgent and row.attempts == 1):

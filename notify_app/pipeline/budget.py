@@ -25,7 +25,7 @@ from notify_app.policy.channel import channel as channel_type
 from notify_app.policy.formats import local
 from notify_app.policy.reasons import Reason
 
-__all__ = ["CHANNEL", "Standing", "hold", "let_go", "of_sms", "standing", "standing_of_budget"]
+__all__ = ["CHANNEL", "Standing", "affords", "hold", "let_go", "of_sms", "standing", "standing_of_budget"]
 
 CHANNEL = "sms"  # the one that costs by the message
 URGENT = 1
@@ -118,6 +118,12 @@ def _standing(work: Step, row: Any) -> Standing:
     budget = None if row.month_usd is None else Budget(row.month_usd, row.day_usd, row.reserve)
     refused = row.month_refused_at, row.day_refused_at
     return Standing(budget, row.zone, today, spent.month, spent.day, spent.held, *refused)
+
+
+def affords(work: Step, text: str, number: str) -> bool:
+    """Whether there is money for an SMS that is not urgent, as of now: nothing is held for it."""
+    purse = standing(work).purse()
+    return purse is None or purse.take(sms.prices(hub().sms_prices).cost(text, number), urgent=False)
 
 
 def let_go(work: Step) -> int:

@@ -62,6 +62,9 @@ OF_ONE, OF_ALL = 4, 0.5
 CROWDED_SECONDS = (0.5, 1.5)  # what finds none of those free waits so long
 GRACE_SECONDS = 120.0  # the longest time-outs of a provider's library, and some more
 
+# what ends so goes another way, also where an early attempt may have arrived: then it is `unknown`
+GIVEN_UP = (Reason.attempts_used_up, Reason.too_old)
+
 
 @dataclass(frozen=True)
 class _Instead:
@@ -231,15 +234,15 @@ class Deliverer:
         if isinstance(one, NotSent):
             self._put_off(run, one)
             return
+        if self._crowded(run, one.row):
+            wait = self._rng.uniform(*CROWDED_SECONDS)
+            self._put_off(run, NotSent(one.row, "queued", Reason.provider_pace, wait=wait), one.held)
+            return
         way = self._gate.way(run.engine, one.row)
         if isinstance(way, NotNow):
             self._put_off(run, NotSent(one.row, "queued", way.reason, wait=way.wait), one.held)
             if way.down and one.row.priority == URGENT_RANK:
                 run.instead.append(_Instead(one.row, sentence(way.reason), besides=True))
-            return
-        if way is not None and self._crowded(run, one.row.channel, way):
-            wait = self._rng.uniform(*CROWDED_SECONDS)
-            self._put_off(run, NotSent(one.row, "queued", Reason.provider_pace, wait=wait), one.held)
             return
         if way is not None:
             one.by = way
@@ -249,12 +252,12 @@ class Deliverer:
         else:
             run.pool.put(one)
 
-    def _crowded(self, run: _Run, channel: str, way: ProviderAccount) -> bool:
+    def _crowded(self, run: _Run, row: Any) -> bool:
         """Whether systems of offices' own choice have as many places as they may."""
-        if channel in self._instant or channel_type(channel).personal:
+        if row.channel in self._instant or channel_type(row.channel).personal:
             return False
-        busy = [job.by.name for job in run.pool.jobs if job.by and not channel_type(job.row.channel).personal]
-        return busy.count(way.name) >= OF_ONE or len(busy) >= max(1, int(run.pool.places * OF_ALL))
+        busy = [job.row.address for job in run.pool.jobs if not channel_type(job.row.channel).personal]
+        return busy.count(row.address) >= OF_ONE or len(busy) >= max(1, int(run.pool.places * OF_ALL))
 
     def _put_off(self, run: _Run, one: NotSent, held: Decimal | None = None) -> None:
         if one.instead:
@@ -297,7 +300,7 @@ class Deliverer:
             result |= {"provider": job.by.channel.provider, "account": job.by.name}
         if result["state"] == "queued" and _pressing(job.row):
             run.instead.append(_Instead(job.row, result["error"], besides=True))
-        if result["state"] == "failed":
+        if result["state"] == "failed" or result.get("reason") in GIVEN_UP:
             run.instead.append(_Instead(job.row, result["error"], blocked=_to_blame(job.answer)))
         return result
 

@@ -29,7 +29,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from notify_app.channels import ProviderAccount
-from notify_app.channels.base import Channel, ChannelFailure, GiveUp, Receipt
+from notify_app.channels.base import BadSender, Channel, ChannelFailure, GiveUp, Receipt, Unsendable
 from notify_app.extensions import db
 from notify_app.pipeline.line import AWAY, Line
 from notify_app.policy.channel import channel as channel_type
@@ -111,6 +111,8 @@ TAKE_SHARE = text(
     RETURNING name
     """
 )
+# the message that was to try it has told nothing of it
+UNPROBED = text("UPDATE provider_account SET probe_until = NULL WHERE channel = :channel AND name = :name")
 KNOWN = text(
     "INSERT INTO provider_account (channel, name) VALUES (:channel, :name) ON CONFLICT (channel, name) DO NOTHING"
 )
@@ -305,6 +307,9 @@ class Gate:
         asked: set[tuple[str, str]] = set()
         for channel, account, answer in came:
             key = (channel, account.name)
+            if isinstance(answer, BadSender | Unsendable):
+                self._untold(key)
+                continue
             learnt = _answer(answer)
             if learnt is Answer.slower and account.rate is None:
                 learnt = (
@@ -319,6 +324,18 @@ class Gate:
                 asked.add(key)
         for key in sorted(asked):
             self._keep(key, errors.get(key, ""))
+
+    def _untold(self, key: tuple[str, str]) -> None:
+        """This answer was about its message alone: where it was to try an account, the next one does."""
+        with self._lock:
+            known = self._known.get(key)
+        if known is None or known.standing.paused_until is None:
+            return
+        try:
+            with db.engines["engine"].begin() as conn:
+                conn.execute(UNPROBED, {"channel": key[0], "name": key[1]})
+        except DBAPIError as failed:  # then in PROBE_SECONDS
+            log.warning("account %s is not tried yet: %s", key[1], type(failed).__name__)
 
     def _keep(self, key: tuple[str, str], error: str) -> None:
         channel, name = key

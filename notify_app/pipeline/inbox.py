@@ -201,8 +201,7 @@ def acknowledge(step: Step, event_id: UUID, person_id: UUID, *, for_all: bool = 
     it as an alert for everybody; of what was told to many, for the office. Where the event is a level of a ladder, they
     see to its task. Returns how many lines were not acknowledged before."""
     # the task before any line, as the sweep takes them
-    of_ladder = ladders.see_to(step, event_id, person_id)
-    all_lines = for_all and not told_to_many(step, event_id)
+    ladders.see_to(step, event_id, person_id)
     rows = step.all(
         "UPDATE notification SET acknowledged_at = hub_now() WHERE organisation_id = :org AND event_id = :event "
         "AND acknowledged_at IS NULL AND withdrawn_at IS NULL AND (:all OR person_id = :person OR (:office AND person_id IN "
@@ -211,11 +210,9 @@ def acknowledge(step: Step, event_id: UUID, person_id: UUID, *, for_all: bool = 
         event=event_id,
         person=person_id,
         office=for_all,
-        all=all_lines,
+        all=for_all and not told_to_many(step, event_id),
     )
     mark_read(step, person_id, [row.id for row in rows if row.person_id == person_id])
-    if all_lines and rows and not of_ladder:
-        recall.say(step, [event_id], person_id)
     step.news.append(Changed(step.organisation_id, "alert"))
     return len(rows)
 

@@ -135,7 +135,9 @@ class Tally:
         # what has waited for its burst has waited long enough
         if row.purpose == COLLECTED or row.reason == Reason.burst or not _in_bursts(row, fact):
             return Reason.burst, None
-        return Reason.burst, burst_until(self._pace.burst, self._alike.get((who, fact.category), ()), self._now)
+        return Reason.burst, burst_until(
+            self._pace.burst, self._alike.get((who, fact.category), ()), self._now
+        )
 
     def _limits_of(self, channel: str) -> tuple[Limit, ...]:
         if channel not in self._limits:

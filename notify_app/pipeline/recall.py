@@ -7,11 +7,11 @@ retries and its attempts on record; its body names the pushes by their tags.
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from notify_app.channels.push import PUSH
+from notify_app.channels.push import PUSH, goes_in_silence
 from notify_app.ids import new_id
 from notify_app.pipeline.outbox import keep_body
 from notify_app.pipeline.step import Step
@@ -23,17 +23,19 @@ PURPOSE = "recall"
 MEDIUM = 3
 LIES = timedelta(days=2)  # a push that was not looked at for so long is left where it is
 MOST = 60  # tags in one recall: a device takes 4,096 bytes
-# a push of several lines goes when none of them needs anybody
+ON_ITS_WAY = timedelta(seconds=3)  # a push that is leaving now arrives before what takes it back
+# What may lie on a device is what was tried, however that ended. A push of several lines goes when none of them needs anybody
 SHOWN = """
     SELECT d.person_id, min(n.title) AS title, array_agg(DISTINCT d.address) AS devices,
-           array_agg(DISTINCT CASE WHEN d.purpose = 'collected' THEN d.id ELSE n.id END) AS pushes
+           array_agg(DISTINCT CASE WHEN d.purpose = 'collected' THEN d.id ELSE n.id END) AS pushes,
+           bool_or(d.state = 'sending') AS leaving
     FROM notification n
     JOIN delivery_item i ON i.organisation_id = n.organisation_id AND i.notification_id = n.id
     JOIN delivery d ON d.organisation_id = i.organisation_id AND d.id = i.delivery_id
     JOIN address a ON a.organisation_id = d.organisation_id AND a.person_id = d.person_id AND a.channel = d.channel
         AND a.value = d.address
     WHERE n.organisation_id = :org AND n.created_at > :since AND {which}
-      AND d.channel = :channel AND d.claimed_at > :since AND d.state IN ('sending', 'sent', 'unknown')
+      AND d.channel = :channel AND d.claimed_at > :since AND d.attempts > 0
       AND (d.purpose = 'notification' OR d.purpose = 'collected' AND NOT EXISTS (
           SELECT FROM delivery_item o
           JOIN notification m ON m.organisation_id = o.organisation_id AND m.id = o.notification_id
@@ -42,41 +44,46 @@ SHOWN = """
 """
 OF_LINES = SHOWN.format(which="n.id = ANY(:ids)")
 OF_EVENTS = SHOWN.format(
-    which="n.event_id = ANY(:ids) AND n.person_id <> :but AND d.purpose = 'notification'"
+    which="n.event_id = ANY(:ids) AND n.person_id <> :but AND n.read_at IS NULL AND n.withdrawn_at IS NULL "
+    "AND d.purpose = 'notification'"
 )
 
 
 def close(step: Step, lines: Collection[UUID]) -> None:
-    """These lines were read or withdrawn: their pushes go, on every device."""
-    _send(step, step.all(OF_LINES, **_asked(step, lines)) if lines else [], "")
+    """These lines were read or withdrawn: their pushes go, on every device that lets them go without a word."""
+    if lines:
+        for one in step.all(OF_LINES, **_asked(step, lines)):
+            _send(step, one, "")
 
 
 def say(step: Step, events: Collection[UUID], who: UUID) -> None:
-    """Somebody sees to what these events told of: so say the pushes of all others, in place of what they said. Their own go."""
-    if not events:
+    """Somebody sees to what these events told of: so say the pushes of all others who have not read it, in place of what they
+    said. Their own go with their line."""
+    shown = step.all(OF_EVENTS, but=who, **_asked(step, events)) if events else []
+    if not shown:
         return
-    others = step.all(OF_EVENTS, but=who, **_asked(step, events))
-    if others:
-        name = step.one("SELECT name FROM person WHERE organisation_id = :org AND id = :id", id=who).name
-        _send(step, others, f"{name} sees to it.")
+    name = step.one("SELECT name FROM person WHERE organisation_id = :org AND id = :id", id=who).name
+    for one in shown:
+        _send(step, one, f"{name} sees to it.")
 
 
 def _asked(step: Step, ids: Collection[UUID]) -> dict[str, Any]:
     return {"ids": list(ids), "channel": PUSH.name, "since": step.now - LIES}
 
 
-def _send(step: Step, shown: list[Any], words: str) -> None:
-    rows = []
-    for one in shown:
-        tags = " ".join(push.hex for push in sorted(one.pushes)[-MOST:])
-        body = keep_body(step, {"subject": one.title, "text": words, "recalls": tags})
-        rows += [_row(step, one.person_id, device, body) for device in one.devices]
-    step.insert("delivery", rows)
-    if rows:
+def _send(step: Step, shown: Any, words: str) -> None:
+    devices = [one for one in shown.devices if words or goes_in_silence(one)]
+    if not devices:
+        return
+    tags = " ".join(push.hex for push in sorted(shown.pushes)[-MOST:])
+    body = keep_body(step, {"subject": shown.title, "text": words, "recalls": tags})
+    at = step.now + ON_ITS_WAY if shown.leaving else step.now
+    step.insert("delivery", [_row(shown.person_id, device, body, at) for device in devices])
+    if not shown.leaving:
         step.wakes.add(BULK)
 
 
-def _row(step: Step, person_id: UUID, device: str, body: UUID) -> dict[str, Any]:
+def _row(person_id: UUID, device: str, body: UUID, at: datetime) -> dict[str, Any]:
     own = new_id()
     return {
         "id": own,
@@ -87,6 +94,6 @@ def _row(step: Step, person_id: UUID, device: str, body: UUID) -> dict[str, Any]
         "group_key": f"{PURPOSE}/{own}",
         "priority": MEDIUM,
         "content_id": body,
-        "due_at": step.now,
-        "next_attempt_at": step.now,
+        "due_at": at,
+        "next_attempt_at": at,
     }

@@ -18,7 +18,7 @@ from uuid import UUID
 import psycopg
 from sqlalchemy import TextClause
 
-from notify_app.channels.base import Ambiguous, ChannelFailure, GiveUp, Receipt
+from notify_app.channels.base import Ambiguous, ChannelFailure, Receipt, Unsendable
 from notify_app.domains.base import Priority
 from notify_app.pipeline import sql
 from notify_app.pipeline.line import AWAY
@@ -61,7 +61,7 @@ AFTER = {
 PAID = ("accepted", FailureClass.AMBIGUOUS.value)
 
 
-class BadAddress(GiveUp):
+class BadAddress(Unsendable):
     """The address is not one: it fails before any provider is asked."""
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import text
 __all__ = [
     "ABSENT_SOON",
     "ACCEPT",
+    "ACCOUNT_DEVICES",
     "BEHIND",
     "BUDGETED",
     "CLAIM",
@@ -171,7 +172,7 @@ DUE_TASKS = text(
 # whose people are away in the time ahead
 ABSENT_SOON = text(
     """
-    SELECT DISTINCT organisation_id FROM absence WHERE ends_at > :now AND starts_at < :until
+    SELECT DISTINCT organisation_id FROM absence WHERE ends_at > :now AND starts_at < :until AND organisation_id > :after
     ORDER BY organisation_id LIMIT :limit
     """
 )
@@ -559,6 +560,11 @@ TRY_ACCOUNT = text(
     UPDATE provider_account SET paused_until = hub_now()
     WHERE channel = :channel AND name = :name AND paused_until > hub_now()
     """
+)
+# the devices of an account in all its organisations
+ACCOUNT_DEVICES = text(
+    "SELECT DISTINCT a.value FROM person p JOIN address a ON a.organisation_id = p.organisation_id AND a.person_id = p.id "
+    "WHERE p.account_id = :account AND p.left_at IS NULL AND a.channel = :channel"
 )
 FIND_DEVICES = text(
     "SELECT DISTINCT organisation_id FROM address WHERE channel = :channel AND starts_with(value, :prefix)"

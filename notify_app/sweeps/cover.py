@@ -35,12 +35,16 @@ NAMES = {
 
 
 def run(now: datetime, limit: int = 0) -> int:
-    """How many gaps were said; `limit` organisations are looked at (0: the setting)."""
-    with db.engines["engine"].connect() as conn:
-        rows = conn.execute(
-            sql.ABSENT_SOON, {"now": now, "until": now + SOON, "limit": limit or hub().cover_batch}
-        ).all()
-    return sum(_one(row.organisation_id) for row in rows)
+    """How many gaps were said; `limit` organisations are looked up at a time (0: the setting)."""
+    limit, after, said = limit or hub().cover_batch, UUID(int=0), 0
+    while True:
+        values = {"now": now, "until": now + SOON, "after": after, "limit": limit}
+        with db.engines["engine"].connect() as conn:
+            found = list(conn.execute(sql.ABSENT_SOON, values).scalars())
+        said += sum(_one(organisation_id) for organisation_id in found)
+        if len(found) < limit:
+            return said
+        after = found[-1]
 
 
 def _one(organisation_id: UUID) -> int:

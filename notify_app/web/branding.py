@@ -58,8 +58,10 @@ def show() -> ResponseReturnValue:
 def save() -> ResponseReturnValue:
     """Keep it; or another button: look at it, or back to how the hub looks by itself."""
     desk, do = _desk(), request.form.get("do", "save")
-    typed = _values(Branding()) if do == "reset" else _typed()
+    typed = _values(Branding()) | _senders(desk) if do == "reset" else _typed()
     look, errors = _checked(typed)
+    if desk.office.branding.sender_address and not typed["sender_address"]:
+        look, errors = None, errors | {"sender_address": _("Without it no email leaves. Give an address.")}
     if do != "save":
         return _page(desk, typed, errors)
     if look is None:
@@ -68,6 +70,12 @@ def save() -> ResponseReturnValue:
         templates.set_office(work, _values(look), viewer().by)
     flash(_("Saved. The next message looks like this."), "ok")
     return redirect(url_for(".show"), 303)
+
+
+def _senders(desk: Desk) -> dict[str, str]:
+    """Who messages come from is not a question of looks."""
+    known = _values(desk.office.branding)
+    return {name: known[name] for name in (*ADDRESSES, "sms_sender")}
 
 
 @blueprint.post("/branding/preview")

@@ -21,7 +21,7 @@ from notify_app.pipeline import sql
 from notify_app.pipeline.step import hub, step
 from notify_app.secrets import Secrets
 from notify_app.web import identity
-from notify_app.work import joining
+from notify_app.work import devices, joining
 from notify_app.work.record import By
 
 __all__ = ["LIFE", "LONGEST", "SHORTEST", "account_for", "find", "invite", "waiting"]
@@ -57,6 +57,12 @@ def waiting(email: str) -> list[Any]:
     """All invitations that wait for whoever signs in with this address, in whichever organisation."""
     with db.engines["engine"].connect() as conn:
         return list(conn.execute(sql.FIND_INVITATIONS, {"email": email}))
+
+
+def accept(organisation_id: UUID, id: UUID, email: str, account_id: UUID) -> None:
+    """This account is the invited person from now on, with the devices that it has. Raises NotFound, Refused."""
+    with step(organisation_id) as work, db.engines["engine"].connect() as conn:
+        devices.bring(conn, work, account_id, joining.accept(work, id, email, account_id))
 
 
 def account_for(found: Any, password: str) -> UUID:

@@ -73,10 +73,10 @@ def decide(id: UUID) -> ResponseReturnValue:
         flash(_("Open the link of the invitation first: only with it can you accept."), "error")
         return redirect(url_for(".show"), 303)
     try:
-        with step(found.organisation_id) as work:
-            if do == "accept":
-                joining.accept(work, id, who.email, who.account_id)
-            else:
+        if do == "accept":
+            invitations.accept(found.organisation_id, id, who.email, who.account_id)
+        else:
+            with step(found.organisation_id) as work:
                 joining.decline(work, id, who.email)
     except Refused as refusal:
         flash(str(refusal), "error")

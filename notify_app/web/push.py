@@ -48,11 +48,14 @@ def worker() -> ResponseReturnValue:
 @blueprint.get("/push")
 @allow("member")
 def state() -> ResponseReturnValue:
-    """What a browser needs: the key it subscribes for, the account's devices, a token for what it posts."""
-    on = provider() == "vapid"
-    with step(viewer().organisation_id) as work:
-        known = devices.known(work, viewer().person_id)
-    return jsonify(key=public_key(hub().secret_key) if on else "", devices=known, token=generate_csrf())
+    """What a browser needs: the key it subscribes for, the account's devices in any of its organisations, a token for what it
+    posts."""
+    known: list[str] = []
+    for one in viewer().memberships:
+        with step(one.organisation_id) as work:
+            known += devices.known(work, one.person_id)
+    key = public_key(hub().secret_key) if provider() == "vapid" else ""
+    return jsonify(key=key, devices=sorted(set(known)), token=generate_csrf())
 
 
 @blueprint.post("/push")

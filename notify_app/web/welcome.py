@@ -11,7 +11,6 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from notify_app.errors import HubError, Invalid, Refused
-from notify_app.pipeline.step import step
 from notify_app.web import identity, invitations
 from notify_app.web.extensions import limiter
 from notify_app.web.guard import allow
@@ -19,7 +18,6 @@ from notify_app.web.invitations import LONGEST, SHORTEST
 from notify_app.web.invited import opened
 from notify_app.web.sign_in import FOR_AN_ADDRESS, TRIES, address_key
 from notify_app.web.words import role_title
-from notify_app.work import joining
 
 __all__ = ["blueprint"]
 
@@ -51,8 +49,7 @@ def accept(token: str) -> ResponseReturnValue:
         return _page(token)
     try:
         account_id = invitations.account_for(found, request.form.get("password", ""))
-        with step(found.organisation_id) as work:
-            joining.accept(work, found.id, found.email, account_id)
+        invitations.accept(found.organisation_id, found.id, found.email, account_id)
     except (Invalid, Refused) as error:
         return _page(token, _said(error))
     if not identity.open_session(account_id):

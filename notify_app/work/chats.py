@@ -49,6 +49,9 @@ ADD = """
 REMOVE = """
     DELETE FROM address WHERE organisation_id = :org AND person_id = :me AND channel = :channel AND value = :chat
 """
+CONNECTED_HERE = """
+    SELECT 1 FROM address WHERE organisation_id = :org AND person_id = :me AND channel = :channel AND value = :chat
+"""
 WHO = """
     SELECT p.name, coalesce(nullif(o.branding ->> 'company_name', ''), o.name) AS company FROM person p
     JOIN organisation o ON o.id = p.organisation_id
@@ -79,11 +82,11 @@ def connect(conn: Connection, token: str, chat: str) -> str:
         who = work.one(WHO, me=found.person_id)
         if link is None or who is None or (link.chat is None and link.expires_at <= work.now):
             return OLD
-        if link.chat is not None and link.chat != chat:
-            return USED
         if link.chat is None:
             work.run(USE_LINK, id=found.id, chat=chat)
             _connect(work, found.person_id, chat)
+        elif not work.one(CONNECTED_HERE, me=found.person_id, channel=CHANNEL, chat=chat):
+            return USED  # by another chat, or by this one, which has left since
         return CONNECTED.format(company=who.company, name=who.name)
 
 

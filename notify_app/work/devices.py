@@ -19,9 +19,9 @@ from notify_app.channels.push import PUSH, address_of
 from notify_app.pipeline import sql
 from notify_app.pipeline.step import Step, step
 from notify_app.work import record
-from notify_app.work.record import By, What
+from notify_app.work.record import By, What, Who
 
-__all__ = ["MOST", "allow", "known", "pretend", "remove"]
+__all__ = ["MOST", "allow", "bring", "known", "pretend", "remove"]
 
 CHANNEL = PUSH.name
 MOST = 10  # devices of one person; the oldest goes
@@ -66,6 +66,15 @@ def _allow(work: Step, me: UUID | None, address: str, prefix: str, by: By) -> No
         record.note(work, by, What.address_added, me, after=record.address(CHANNEL, address))
     for row in work.all(TOO_MANY, me=me, channel=CHANNEL, most=MOST):
         record.note(work, by, What.address_removed, me, before=record.address(CHANNEL, row.value))
+
+
+def bring(conn: Connection, work: Step, account_id: UUID, person_id: UUID) -> None:
+    """Push to the devices of this account what is told to this person too, who is of it from now on. `conn` (hub_engine) finds
+    them."""
+    by = By(Who.person, person_id)
+    for row in conn.execute(sql.ACCOUNT_DEVICES, {"account": account_id, "channel": CHANNEL}).all():
+        if work.run(ADD, me=person_id, channel=CHANNEL, value=row.value):
+            record.note(work, by, What.address_added, person_id, after=record.address(CHANNEL, row.value))
 
 
 def remove(work: Step, person_id: UUID, endpoint: str, by: By) -> None:

@@ -73,8 +73,8 @@ def invite(step: Step, person_id: UUID, email: str, token_hash: bytes, life: tim
     _changed(step)
 
 
-def accept(step: Step, invitation_id: UUID, email: str, account_id: UUID) -> None:
-    """From now on this account, which has the address, is the person. Raises NotFound (it does not wait any more), Refused
+def accept(step: Step, invitation_id: UUID, email: str, account_id: UUID) -> UUID:
+    """From now on this account, which has the address, is the person, whose id comes back. Raises NotFound (it does not wait any more), Refused
     (they have left, or the account is somebody else here)."""
     person = _person(step, _waits(step, invitation_id, email))
     if person.left_at is not None:
@@ -90,6 +90,8 @@ def accept(step: Step, invitation_id: UUID, email: str, account_id: UUID) -> Non
     )
     record.note(step, By(Who.person, person.id), What.person_joined, person.id)
     _changed(step)
+    joined: UUID = person.id
+    return joined
 
 
 def decline(step: Step, invitation_id: UUID, email: str) -> None:

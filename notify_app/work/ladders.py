@@ -228,15 +228,12 @@ GROUPS = (
 )
 
 
-def see_to(step: Step, event_id: UUID, person_id: UUID) -> bool:
-    """Somebody acknowledges an event: if it is a level of a ladder whose task still waits, they see to that. Returns whether
-    it is one."""
+def see_to(step: Step, event_id: UUID, person_id: UUID) -> None:
+    """Somebody acknowledges an event: if it is a level of a ladder whose task still waits, they see to that."""
     row = step.one(OF_EVENT, event=event_id)
-    if row is None:
-        return False
-    with contextlib.suppress(Refused):  # done in this moment
-        acknowledge(step, row.task_id, person_id)
-    return True
+    if row is not None:
+        with contextlib.suppress(Refused):  # done in this moment
+            acknowledge(step, row.task_id, person_id)
 
 
 def acknowledge(step: Step, task_id: UUID, person_id: UUID) -> bool:

@@ -16,11 +16,13 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from notify_app.domains.base import Priority
 from notify_app.errors import FieldError, Invalid
 from notify_app.ids import new_id
 from notify_app.pipeline import again
 from notify_app.pipeline.fallback import GIVING_UP, HOPEFUL
 from notify_app.pipeline.step import Step
+from notify_app.policy.channel import channels
 from notify_app.policy.reasons import Reason
 from notify_app.queue import BULK, URGENT
 from notify_app.work import record
@@ -109,8 +111,12 @@ CAUSES = f"""
            (array_agg(d.detail ORDER BY d.settled_at DESC) FILTER (WHERE d.detail IS NOT NULL))[1] AS detail
     {DEAD} GROUP BY 1, 2, 3 ORDER BY max(d.settled_at) DESC NULLS LAST LIMIT 100
 """
+AGES = " ".join(
+    f"WHEN {number} THEN CAST(:age{number} AS interval)" for number in range(1, len(Priority) + 1)
+)
 OF_CAUSE = f"""
     SELECT d.id {DEAD} AND d.channel = :channel AND coalesce(d.reason, '') = :reason AND coalesce(d.provider, '') = :provider
+      AND d.purpose = ANY(:purposes) AND d.due_at > :now - CASE d.priority {AGES} END
     ORDER BY d.priority, d.id DESC LIMIT :most
 """
 UNDER_WAY = """
@@ -172,9 +178,14 @@ def causes(step: Step) -> Sequence[Any]:
 
 
 def of_cause(step: Step, channel: str, reason: str, provider: str) -> list[UUID]:
-    """Those of one cause, the most pressing and newest first, at most MOST."""
-    values = {"channel": channel, "reason": reason, "provider": provider, "most": MOST}
-    return [row.id for row in step.all(OF_CAUSE, since=step.now - LATELY, ended=list(ENDED), **values)]
+    """Those of one cause that are not too old to be of use, the most pressing and newest first, at most MOST."""
+    known = next((one for one in channels() if one.name == channel), None)
+    if known is None:
+        return []
+    values = {"channel": channel, "reason": reason, "provider": provider, "most": MOST, "now": step.now}
+    ages = {f"age{number}": known.schedule.oldest(one.value) for number, one in enumerate(Priority, 1)}
+    values |= {"purposes": list(PURPOSES), "ended": list(ENDED), "since": step.now - LATELY, **ages}
+    return [row.id for row in step.all(OF_CAUSE, **values)]
 
 
 def twins(step: Step, id: UUID) -> Sequence[Any]:

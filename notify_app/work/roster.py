@@ -34,6 +34,10 @@ ADMINISTRATORS = """
     ORDER BY id FOR NO KEY UPDATE
 """
 
+CONNECTED = """
+    DELETE FROM address WHERE organisation_id = :org AND person_id = :id AND channel = ANY(:channels) RETURNING channel, value
+"""
+
 
 def add(step: Step, values: Mapping[str, str], by: By) -> UUID:
     """A new person: name and role, grade, zone, an email address and a phone number where they are known; without a
@@ -120,12 +124,16 @@ def come_back(step: Step, person_id: UUID, by: By) -> str:
 
 
 def part(step: Step, person_id: UUID, by: By) -> str:
-    """They do not sign in here any more, nor by an invitation that waits; messages reach them by their addresses. The name.
-    Raises NotFound, Refused."""
+    """They do not sign in here any more, nor by an invitation that waits; messages reach them by the addresses that somebody has
+    typed, and no more by the browsers and chats of whoever signed in. The name. Raises NotFound, Refused."""
     _not_the_last(step, person_id)
     row = _one(step, person_id)
     joining.withdraw(step, person_id, by)
     step.run("UPDATE person SET account_id = NULL WHERE organisation_id = :org AND id = :id", id=person_id)
+    for gone in step.all(CONNECTED, id=person_id, channels=[one.name for one in channels() if one.forgets]):
+        record.note(
+            step, by, What.address_removed, person_id, before=record.address(gone.channel, gone.value)
+        )
     if row.account_id is not None:
         record.note(step, by, What.person_parted, person_id)
     _changed(step)

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
+from notify_app import domains
 from notify_app.pipeline.step import Step, hub
 from notify_app.policy.office import Branding, read
 from notify_app.secrets import Secrets
@@ -25,7 +27,9 @@ SPLIT = "/"
 NOW = """
     SELECT p.name, o.name AS organisation, o.branding, coalesce(p.locale, o.locale) AS locale, coalesce((
         SELECT c.enabled FROM preference_choice c WHERE c.organisation_id = p.organisation_id AND c.person_id = p.id
-          AND c.scope = :scope AND c.channel = :channel), true) AS wanted
+          AND c.scope = :scope AND c.channel = :channel), true) AS wanted, ARRAY(
+        SELECT c.scope FROM preference_choice c WHERE c.organisation_id = p.organisation_id AND c.person_id = p.id
+          AND c.scope = ANY(:events) AND c.channel = :channel AND c.enabled) AS wanted_events
     FROM person p JOIN organisation o ON o.id = p.organisation_id
     WHERE p.organisation_id = :org AND p.id = :me AND p.left_at IS NULL
 """
@@ -45,16 +49,29 @@ class Wish:
 
     def now(self, work: Step) -> Standing | None:
         """How it stands; None when the person is not there any more."""
-        row = work.one(NOW, me=self.person_id, scope=f"category:{self.category}", channel=self.channel)
+        row = self._row(work)
         if row is None:
             return None
         company = read(Branding, row.branding).company_name or row.organisation
-        return Standing(company, row.name, bool(row.wanted))
+        return Standing(company, row.name, bool(row.wanted or row.wanted_events))
+
+    def _row(self, work: Step) -> Any:
+        events = [f"event:{one.name}" for one in domains.events() if one.category == self.category]
+        values = {"scope": self._scope, "channel": self.channel, "events": events}
+        return work.one(NOW, me=self.person_id, **values)
+
+    @property
+    def _scope(self) -> str:
+        return f"category:{self.category}"
 
     def keep(self, work: Step, *, wanted: bool) -> None:
-        """Switch it on or off, as on the page of preferences; twice is as good as once."""
-        scope = f"category:{self.category}"
-        wishes.choose(work, self.person_id, {(scope, self.channel): None if wanted else False}, LINK)
+        """Switch it on or off, as on the page of preferences; twice is as good as once. What is wanted of it by a choice of its
+        own ends too: that would weigh more."""
+        choices: dict[tuple[str, str], bool | None] = {(self._scope, self.channel): None if wanted else False}
+        row = self._row(work)
+        if row is not None and not wanted:
+            choices |= {(one, self.channel): None for one in row.wanted_events}
+        wishes.choose(work, self.person_id, choices, LINK)
 
 
 @dataclass(frozen=True)

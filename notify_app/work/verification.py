@@ -19,7 +19,7 @@ from uuid import UUID
 
 from notify_app.errors import FieldError, Invalid, NotFound, Refused
 from notify_app.ids import new_id
-from notify_app.pipeline import outbox, verification_words
+from notify_app.pipeline import budget, outbox, verification_words
 from notify_app.pipeline.again import VERIFICATION
 from notify_app.pipeline.audience import members
 from notify_app.pipeline.step import Step, hub
@@ -38,6 +38,7 @@ PUT = """
     VALUES (:org, :id, :person, :channel, :value, :instead, :now, :now) ON CONFLICT DO NOTHING
 """
 COUNT = "SELECT count(*) AS n FROM unverified_address WHERE organisation_id = :org AND person_id = :person AND channel = :channel"
+HAS = "SELECT count(*) AS n FROM address WHERE organisation_id = :org AND person_id = :person AND channel = :channel"
 KNOWN = """
     SELECT 1 FROM address WHERE organisation_id = :org AND person_id = :person AND channel = :channel AND value = :value
 """
@@ -132,6 +133,8 @@ def begin(
     """Keep what somebody has typed and send to it what verifies it; its one form, and why nothing was sent ('' where
     something was). Raises Invalid, NotFound."""
     value = wishes.cleaned(step, channel, given)
+    if instead_of is None and step.one(HAS, person=person_id, channel=channel).n >= wishes.MOST_ADDRESSES:
+        raise _refused(channel, "You have many addresses already; remove one first.")
     waiting = add(step, person_id, channel, value, by, most=wishes.MOST_ADDRESSES, instead_of=instead_of)
     try:
         send(step, person_id, waiting)
@@ -145,8 +148,8 @@ def _refused(channel: str, message: str) -> Invalid:
 
 
 def send(step: Step, person_id: UUID, id: UUID) -> str:
-    """Send what verifies it, and end what was sent before; the address. Raises NotFound, Refused (it is blocked, or enough
-    was sent)."""
+    """Send what verifies it, and end what was sent before; the address. Raises NotFound, Refused (it is blocked, enough
+    was sent, or there is no money for it)."""
     step.one(LOCK, person=person_id)  # two that ask at once are counted one after the other
     row = _one(step, person_id, id)
     if step.one(BLOCKED, channel=row.channel, value=row.value):
@@ -156,6 +159,8 @@ def send(step: Step, person_id: UUID, id: UUID) -> str:
     )
     if sent.to_it >= policy.MOST_A_DAY or sent.to_them >= policy.MOST_OF_A_PERSON:
         raise Refused("Enough messages to verify it were sent today. Try again tomorrow.")
+    if row.channel == budget.CHANNEL and not budget.affords(step, "0" * DIGITS, row.value):
+        raise Refused("Nothing is sent to it now: what the office may spend on SMS is used up.")
     type_ = channel_type(row.channel)
     code = f"{random_secrets.randbelow(10**DIGITS):0{DIGITS}d}"
     token = random_secrets.token_urlsafe(32) if policy.has_link(type_) else ""

@@ -16,12 +16,12 @@ async function post(url, fields = {}) {
 }
 
 /** Pushes that need nobody any more: they go, or say quietly who sees to it. What was pressed on this device has said so already. */
-async function recall({ recalls, title, body, shows }) {
+async function recall({ recalls, title, body }) {
   const pushes = (await registration.getNotifications()).filter((one) => recalls.includes(one.tag));
   const others = pushes.filter((one) => !one.data.pressed);
   if (!body) { for (const one of others) one.close(); return; }
   for (const one of others) await say(one.title, body, one.data);
-  if (shows && !pushes.length) await say(title, body, { tag: recalls.at(-1), url: '/inbox' });
+  if (!pushes.length) await say(title, body, { tag: recalls.at(-1), url: '/inbox' });
 }
 
 /** In place of what it said: no sound, no button. */
@@ -29,10 +29,13 @@ function say(title, body, note) {
   return registration.showNotification(title, { body, tag: note.tag, silent: true, icon: ICON, badge: ICON, data: { ...note, asks: '' } });
 }
 
+/** Safari gives a subscription up after a few pushes that show nothing, whatever page is looked at. */
+const mustShow = async () => (await registration.pushManager.getSubscription())?.endpoint.startsWith('https://web.push.apple.com') ?? false;
+
 async function show(note) {
   if (note.recalls) return recall(note);
   const windows = await clients.matchAll({ type: 'window' });
-  if (!note.urgent && windows.some((one) => one.focused)) return;      // the page itself shows it
+  if (!note.urgent && windows.some((one) => one.focused) && !await mustShow()) return;      // the page itself shows it
   await registration.showNotification(note.title, {
     body: note.body,
     tag: note.tag,

@@ -96,23 +96,23 @@ def test_what_needs_nobody_any_more_goes_or_says_who_sees_to_it(office: Office, 
     pushes(tag="t1", asks="e1")
     pushes(tag="t2", body="Gate.")
     assert {one["tag"] for one in page.evaluate(SHOWN, "Gate.")} >= {"t1", "t2"}
-    said = {"recalls": ["t1", "t9"], "title": "New job: R-1", "body": "Vera Lind sees to it.", "shows": False}
+    said = {"recalls": ["t1", "t9"], "title": "New job: R-1", "body": "Vera Lind sees to it."}
     pushes(**said)
     assert sorted((one["tag"], one["body"]) for one in page.evaluate(SHOWN, "Vera Lind")) == [
         ("t1", "Vera Lind sees to it."),
         ("t2", "Gate."),
     ]
-    pushes(recalls=["t2"], body="", shows=False)
+    pushes(recalls=["t2"], body="")
     pushes(tag="t3", body="Later.")
     assert [one["tag"] for one in page.evaluate(SHOWN, "Later.")] == ["t1", "t3"]
 
 
-def test_where_a_push_must_show_something_it_does(office: Office, visit: Visits) -> None:
+def test_who_sees_to_it_is_said_where_the_push_was_wiped_away_too(office: Office, visit: Visits) -> None:
     page = live(visit(office.people["marco"], "/preferences", screen="phone"))
     pushes = registered(page)
-    pushes(recalls=["t7"], title="New job: R-7", body="Seen on another device.", shows=True)
-    assert page.evaluate(SHOWN, "Seen") == [
-        {"title": "New job: R-7", "body": "Seen on another device.", "tag": "t7"}
+    pushes(recalls=["t7"], title="New job: R-7", body="Vera Lind sees to it.")
+    assert page.evaluate(SHOWN, "Vera") == [
+        {"title": "New job: R-7", "body": "Vera Lind sees to it.", "tag": "t7"}
     ]
 
 
@@ -123,6 +123,6 @@ def test_what_was_pressed_here_is_not_taken_away_by_it(office: Office, visit: Vi
         "say('Gas', 'Thank you. You see to it: Gas', { tag: 't4', pressed: true })"
     )
     page.evaluate(SHOWN, "Thank you.")
-    pushes(recalls=["t4"], body="", shows=False)
+    pushes(recalls=["t4"], body="")
     pushes(tag="t5", body="Later.")
     assert [one["tag"] for one in page.evaluate(SHOWN, "Later.")] == ["t4", "t5"]

@@ -18,6 +18,7 @@ from notify_app.channels import build
 from notify_app.channels.aws import Account
 from notify_app.channels.base import (
     Ambiguous,
+    BadSender,
     Channel,
     ChannelFailure,
     GiveUp,
@@ -179,7 +180,7 @@ def test_numbers_are_cleaned_to_one_form(sns: SnsSms) -> None:
         ("AccountSuspendedException: suspended", Misconfigured),
         ("SendingPausedException: paused", Misconfigured),
         ("MailFromDomainNotVerifiedException: domain", Misconfigured),
-        ("MessageRejected: Email address is not verified.", Misconfigured),
+        ("MessageRejected: Email address is not verified.", BadSender),
         ("NotFoundException: no such configuration set", Misconfigured),
         ("InvalidClientTokenId: no", Misconfigured),
         ("SignatureDoesNotMatch: no", Misconfigured),

@@ -106,7 +106,7 @@ def test_the_key_is_the_same_everywhere_and_changes_with_the_secret() -> None:
     [
         (400, GiveUp, False),
         (401, Misconfigured, None),
-        (403, GiveUp, True),
+        (403, Misconfigured, None),
         (404, GiveUp, True),
         (410, GiveUp, True),
         (429, Throttled, None),
@@ -221,7 +221,6 @@ def test_what_takes_one_push_back_overtakes_it_where_it_still_waits(service: Rec
         "recalls": ["a" * 32, "b" * 32],
         "title": "New job: R-1",
         "body": "",
-        "shows": False,
     }
 
 

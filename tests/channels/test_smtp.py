@@ -16,6 +16,7 @@ import pytest
 
 from notify_app.channels.base import (
     Ambiguous,
+    BadSender,
     ChannelFailure,
     GiveUp,
     Invalid,
@@ -168,7 +169,7 @@ def test_a_twin_after_doubt_has_the_same_message_id(channel: SmtpEmail, sink: Sm
         ("550 spam:dot", GiveUp, False),
         ("451 4.3.0 try again:data", TryLater, None),
         ("552 5.3.4 message too big:mail", GiveUp, False),
-        ("553 5.7.1 sender not allowed:mail", Misconfigured, None),
+        ("553 5.7.1 sender not allowed:mail", BadSender, None),
         ("554 5.7.1 go away:greeting", Misconfigured, None),
         ("421 4.3.2 busy:greeting", TryLater, None),
     ],

@@ -11,7 +11,15 @@ from typing import Any
 import pytest
 
 from notify_app.channels import ProviderAccount
-from notify_app.channels.base import Message, Misconfigured, Throttled, TryLater
+from notify_app.channels.base import (
+    BadSender,
+    ChannelFailure,
+    Message,
+    Misconfigured,
+    Throttled,
+    TryLater,
+    Unsendable,
+)
 from notify_app.pipeline.deliver import Deliverer
 from notify_app.policy.provider import Rate
 from tests.hub import Hub
@@ -195,6 +203,32 @@ def test_what_a_provider_only_slows_down_is_not_paused(hub: Hub, made: Any) -> N
     drain(hub, deliverer)
     assert only.asked == 20
     assert hub.build.all("SELECT * FROM provider_account") == []
+
+
+@pytest.mark.parametrize("failure", [BadSender("not yours", "553"), Unsendable("no address", "bad_address")])
+def test_what_is_wrong_with_a_message_says_nothing_of_its_account(
+    hub: Hub, made: Any, failure: ChannelFailure
+) -> None:
+    fill(hub, 20)
+    drain(hub, made([ProviderAccount("smtp", Moody("email", failure))]))
+    assert hub.build.all("SELECT * FROM provider_account") == []
+
+
+def test_a_message_that_tells_nothing_of_an_account_leaves_it_to_the_next_to_try_it(
+    hub: Hub, made: Any
+) -> None:
+    fill(hub, 5)
+    drain(hub, made([ProviderAccount("smtp", Moody("email", Misconfigured("held", "535")))]))
+    assert standing(hub, "smtp").paused_until
+    hub.build.run("UPDATE provider_account SET paused_until = hub_now()")
+    hub.build.run("UPDATE delivery SET next_attempt_at = hub_now() WHERE state = 'queued'")
+    drain(hub, made([ProviderAccount("smtp", Moody("email", Unsendable("no address", "bad_address")))]))
+    row = standing(hub, "smtp")
+    assert row.paused_until and row.probe_until is None
+    hub.build.run("UPDATE delivery SET next_attempt_at = hub_now() WHERE state = 'queued'")
+    other = Provider("email")
+    drain(hub, made([ProviderAccount("smtp", other)]))
+    assert sum(other.taken.values()) >= 1 and standing(hub, "smtp").paused_until is None
 
 
 # --- asked too often, and shared among offices -----------------------------------------------------------------------

@@ -72,3 +72,26 @@ def test_another_organisations_endpoint_is_neither_shown_nor_tried(shop):
     assert tried.status == 404
     row = shop.build.one("SELECT paused_until FROM provider_account WHERE name = :name", name=theirs)
     assert row.paused_until == until
+
+
+def test_one_offices_sender_that_is_none_stops_no_other_office(shop):
+    other = shop.another("harbor", name="Harbor House")
+    other.build.run(
+        'UPDATE organisation SET branding = branding || \'{"sender_address": ""}\' WHERE id = :org',
+        org=other.organisation.id,
+    )
+    other.person("max", name="Max Reuter", email="max@example.com")
+    for hub, who in ((other, "max"), (shop, "marco")):
+        news = {
+            "title": "Gas",
+            "message": "Leave.",
+            "audience": {"people": [{"id": who}]},
+            "priority": "medium",
+        }
+        hub.post("announcement.send", news, settle=False)
+        shop.world.settle()
+    (waits,) = other.deliveries("max", "email")
+    assert (waits.state, waits.reason) == ("queued", "provider_config")
+    shop.mail(MARCO_MAIL).says("Leave.")
+    assert "Left alone" not in shop.browser("olga").get("/providers").text
+    shop.forget()

@@ -11,11 +11,15 @@ from uuid import uuid4
 
 import pytest
 
+from notify_app.channels.reports import Report
 from notify_app.errors import Invalid
+from notify_app.pipeline import feedback
 from notify_app.pipeline.step import step
+from notify_app.policy.feedback import Heard
 from notify_app.work import replay
 from notify_app.work.record import COMMAND
 from tests.stories.conftest import MARCO_MAIL, PRIYA_MAIL
+from tests.stories.test_d4_escalation import VERA_PHONE, acknowledge, rule, set_office, submitted
 
 pytestmark = pytest.mark.proves("A10", "A11")
 
@@ -328,3 +332,46 @@ def test_the_command_lists_causes_says_what_it_would_do_and_sends_for_a_reason(o
     assert "sent again: 0" in said(cause, "--because", "once more").output
     wrong = said("email")
     assert wrong.exit_code == 1 and "channel/reason/provider" in wrong.output
+
+
+def test_what_is_too_old_does_not_hide_what_can_be_sent(office):
+    news(office)
+    office.forget()
+    mended(office)
+    office.build.run(
+        "INSERT INTO delivery (organisation_id, person_id, channel, address, purpose, group_key, priority, state, reason, provider, "
+        "due_at, created_at, settled_at) SELECT :org, :me, 'email', :mail, 'notification', 'g' || n, 1, 'failed', "
+        "'provider_refused', 'smtp', at, at, at FROM generate_series(1, 1000) AS n, (SELECT hub_now() - interval '3 days' AS at) t",
+        org=office.organisation.id,
+        me=office.people["marco"].id,
+        mail=MARCO_MAIL,
+    )
+    look = office.browser("ada").get("/deliveries/again?channel=email&reason=provider_refused&provider=smtp")
+    assert "2 messages are sent again" in look.text
+    office.silence()
+
+
+@pytest.mark.proves("D4")
+def test_what_somebody_sees_to_is_neither_sent_again_nor_by_another_way(shop):
+    shop.person("vera", name="Vera Lind", sms=VERA_PHONE)
+    shop.person("mo", name="Mo Adeyemi", email="mo@example.com")
+    shop.person("kim", name="Kim Osei", email="kim@example.com", sms="+12025550177")
+    shop.world.smtp.fail("mo@example.com", "554 5.7.1 policy: not today")
+    told = [f"person:{shop.people[one].id}" for one in ("vera", "mo", "kim")]
+    set_office(shop, escalations_on=True)
+    rule(shop, {"after": 10, "tell": told, "says": "overdue"}, kind="permit")
+    submitted(shop)
+    shop.wait(timedelta(minutes=11))
+    failed_mail = next(row for row in shop.deliveries("mo") if row.state == "failed")
+    sent = next(row for row in shop.deliveries("kim") if (row.channel, row.state) == ("sms", "sent"))
+    acknowledge(shop, "vera")
+    shop.world.smtp.reset()
+    assert put_again(shop, [failed_mail.id]).refused == {"acknowledged": 1}
+    before = {row.id for row in shop.deliveries("kim")}
+    with shop.world.app.app_context(), step(shop.organisation.id) as work:
+        feedback.apply(work, sent.id, Report("sns", "x", Heard.hard_bounce, "gone"))
+    shop.world.sweep()
+    later = [row for row in shop.deliveries("kim") if row.id not in before]
+    assert later, "another way was taken"
+    assert all((row.state, row.reason) == ("skipped", "acknowledged") for row in later)
+    shop.forget()

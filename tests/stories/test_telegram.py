@@ -335,3 +335,15 @@ def test_the_command_says_what_is_wrong(telegram, status, body, said):
     answer = command(telegram.hub.world.app)
     assert answer.exit_code == 1
     assert said in answer.output
+
+
+def test_a_used_link_connects_nothing_again_after_a_stop(shop, telegram):
+    token = telegram.link("marco")
+    telegram.write(f"/start {token}")
+    assert telegram.write(f"/start {token}").startswith("Connected."), (
+        "an answer that was lost is given again"
+    )
+    telegram.write("/stop")
+    assert telegram.write(f"/start {token}").startswith("This link was used already.")
+    assert shop.build.one("SELECT count(*) AS n FROM address WHERE channel = 'telegram'").n == 0
+    shop.forget()

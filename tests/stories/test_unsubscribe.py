@@ -54,6 +54,19 @@ def test_one_click_ends_that_kind_of_mail_and_nothing_else(shop):
     shop.forget()
 
 
+def test_a_choice_of_its_own_for_an_event_ends_with_its_kind(shop):
+    shop.build.choose(shop.people["marco"], "event:announcement", "email", True)
+    news(shop)
+    shop.forget()
+    path = one_click(shop)
+    clicks(shop, path)
+    assert "sends you no more" in shop.stranger().get(path).text
+    before = len(shop.world.smtp.messages)
+    news(shop)
+    assert len(shop.world.smtp.messages) == before
+    shop.forget()
+
+
 def test_the_page_asks_first_and_takes_it_back(shop):
     news(shop)
     shop.forget()
