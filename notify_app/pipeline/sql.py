@@ -60,6 +60,7 @@ __all__ = [
     "RETAIN_FINDINGS",
     "RETAIN_REPORTS",
     "RETAIN_UNVERIFIED",
+    "SENDS_FROM",
     "SETTLE",
     "SWITCH_INSTALLATION",
     "TAKE_REPORT",
@@ -560,6 +561,11 @@ TRY_ACCOUNT = text(
     UPDATE provider_account SET paused_until = hub_now()
     WHERE channel = :channel AND name = :name AND paused_until > hub_now()
     """
+)
+# whether mail of another organisation comes from this domain
+SENDS_FROM = text(
+    "SELECT EXISTS (SELECT FROM organisation WHERE id <> :org "
+    "AND lower(split_part(branding ->> 'sender_address', '@', 2)) = lower(:domain)) AS taken"
 )
 # the devices of an account in all its organisations
 ACCOUNT_DEVICES = text(

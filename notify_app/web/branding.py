@@ -17,6 +17,8 @@ from flask_babel import gettext as _
 
 from notify_app.channels.addresses import clean_email
 from notify_app.errors import Invalid
+from notify_app.extensions import db
+from notify_app.pipeline import sql
 from notify_app.pipeline.step import hub, step
 from notify_app.policy.contrast import BLACK, ENOUGH, WHITE, ink_on, ratio
 from notify_app.policy.office import Branding, read
@@ -60,8 +62,8 @@ def save() -> ResponseReturnValue:
     desk, do = _desk(), request.form.get("do", "save")
     typed = _values(Branding()) | _senders(desk) if do == "reset" else _typed()
     look, errors = _checked(typed)
-    if desk.office.branding.sender_address and not typed["sender_address"]:
-        look, errors = None, errors | {"sender_address": _("Without it no email leaves. Give an address.")}
+    if wrong := _wrong_sender(desk, typed["sender_address"]):
+        look, errors = None, {"sender_address": wrong} | errors
     if do != "save":
         return _page(desk, typed, errors)
     if look is None:
@@ -70,6 +72,21 @@ def save() -> ResponseReturnValue:
         templates.set_office(work, _values(look), viewer().by)
     flash(_("Saved. The next message looks like this."), "ok")
     return redirect(url_for(".show"), 303)
+
+
+def _wrong_sender(desk: Desk, typed: str) -> str:
+    """Why mails cannot come from this address any more, or from now on; '' where nothing changes."""
+    known = desk.office.branding.sender_address
+    if known and not typed:
+        return _("Without it no email leaves. Give an address.")
+    domain = typed.rpartition("@")[2]
+    if domain.lower() == known.rpartition("@")[2].lower():
+        return ""
+    # all organisations send through the installation's accounts, so that what one has proved to own another could use
+    with db.engines["engine"].connect() as conn:
+        values = {"org": viewer().organisation_id, "domain": domain}
+        taken = conn.execute(sql.SENDS_FROM, values).scalar_one()
+    return _("Another organisation sends from this domain. Ask whoever runs the hub.") if taken else ""
 
 
 def _senders(desk: Desk) -> dict[str, str]:

@@ -101,6 +101,24 @@ def test_the_preview_is_a_mail_in_the_look_that_was_typed_and_keeps_nothing(hub,
     assert "Glass & Co" not in fresh.text and "Words on the colour are white" in fresh.text
 
 
+@pytest.mark.proves("C5")
+def test_nobody_sends_from_the_domain_of_another_organisation(hub, ada):
+    hub.another("harbor")
+    page = ada.submit(
+        "/branding", "/branding", do="save", **{**LOOK, "sender_address": "boss@HARBOR.example.com"}
+    )
+    assert page.status == 422 and "Another organisation sends from this domain." in page.text
+    mine = f"desk@{hub.organisation.slug}.example.com"
+    assert ada.submit("/branding", "/branding", do="save", **{**LOOK, "sender_address": mine}).status == 200
+
+
+def test_an_office_does_not_lose_its_sender_by_the_way(hub, ada):
+    sender = kept(hub)["sender_address"]
+    page = ada.submit("/branding", "/branding", do="save", **{**LOOK, "sender_address": ""})
+    assert page.status == 422 and "Without it no email leaves." in page.text
+    assert sender in ada.submit("/branding", "/branding", do="reset").html
+
+
 def test_the_office_looks_and_only_administrators_change(hub, ada):
     page = hub.browser("olga").get("/branding")
     assert "Administrators can change this." in page.text and "disabled" in page.html
