@@ -223,3 +223,17 @@ def test_only_this_offices_people_are_told(shop):
     shop.repair("R-1").pending()
     office_hears(shop, "the customer")
     shop.silence()
+
+
+@pytest.mark.proves("A11")
+def test_an_early_doubt_does_not_keep_what_never_arrived_from_the_next_channel(shop):
+    shop.world.smtp.fail(DANA_MAIL, "drop:dot", times=1)
+    shop.repair("R-1", customer="dana").in_progress()
+    first = shop.mail(DANA_MAIL).says("R-1")
+    assert first
+    shop.world.smtp.fail(DANA_MAIL, "451 4.3.2 later")
+    shop.wait(timedelta(hours=30))
+    row = shop.delivery("dana", "email")
+    assert (row.state, row.reason) in (("unknown", "attempts_used_up"), ("unknown", "too_old"))
+    shop.sms(DANA_PHONE).says("R-1")
+    shop.forget()

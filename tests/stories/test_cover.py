@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from notify_app.sweeps import cover
 from tests.stories.conftest import MARCO_MAIL, MARCO_PHONE, OFFICE_MAIL, PRIYA_MAIL, PRIYA_PHONE
 
 pytestmark = pytest.mark.proves("A16", "D4")
@@ -154,6 +155,19 @@ def test_that_nobody_will_be_there_is_said_once_two_days_before(shop):
     shop.silence()
     away(shop, "olga", starts=3 * DAY, ends=4 * DAY)
     shop.mail(OFFICE_MAIL).nothing()
+
+
+def test_no_organisation_is_left_out_however_many_there_are(shop):
+    offices = [shop, *(shop.another(f"office{number}") for number in range(3))]
+    for number, one in enumerate(offices):
+        one.person("ada", "administrator", name=f"Ada {number}", grade="A")
+        away(one, "ada", starts=DAY, ends=2 * DAY)
+    with shop.world.app.app_context():
+        assert cover.run(shop.now(), limit=2) >= len(offices)
+    shop.world.sweep()
+    for one in offices:
+        one.inbox("ada").has("cover_gap", "Administrators, grade A")
+    shop.forget()
 
 
 def test_the_page_writes_down_takes_back_and_shows_gaps(shop):

@@ -453,3 +453,26 @@ def test_an_address_that_nobody_verifies_is_forgotten_a_week_after_the_last_code
     shop.world.sweep("retain")
     assert waiting(shop) == []
     shop.forget()
+
+
+# --- what cannot be sent, and how many there may be -------------------------------------------------------------------------
+
+
+@pytest.mark.proves("A9")
+def test_no_code_is_said_to_be_sent_when_there_is_no_money_for_it(shop):
+    shop.build.insert("sms_budget", organisation_id=shop.organisation.id, month_usd="0.00", reserve=15)
+    page = types(shop, "sms", NEW_PHONE).get("/preferences")
+    (row,) = waiting(shop)
+    assert row.expires_at is None and row.code_hash is None, "none of the day's messages is used up"
+    assert not shop.deliveries("marco", "sms")
+    assert "A code was sent" not in page.text
+
+
+def test_of_ten_addresses_the_eleventh_is_refused_before_it_waits(shop):
+    for number in range(9):
+        shop.build.address(shop.people["marco"], "email", f"marco{number}@example.com")
+    page = shop.browser("marco").submit(
+        "/preferences", "/preferences/addresses", channel="email", address=NEW_MAIL
+    )
+    assert page.status == 422 and "remove one first" in page.text
+    assert not waiting(shop)
