@@ -40,13 +40,10 @@ URGENCY = {"urgent": "high", "high": "high", "medium": "normal", "low": "low"}  
 LIFE = {"urgent": timedelta(hours=1), "": timedelta(hours=6)}
 TOKEN_LIFE = 12 * 3600  # seconds; RFC 8292 allows a day
 BASE64URL = re.compile(r"[A-Za-z0-9_-]+")
-STRICT = (
-    "Safari"  # forgets a subscription after a few pushes that show nothing; the others let a few a day pass
-)
-OTHER_KEY = (
-    "do not correspond",
-    "mismatch",
-)  # the words of a service for a subscription of another key than ours
+# it forgets a subscription after a few pushes that show nothing; the others let a few a day pass
+STRICT = "Safari"
+# the words of a service for a subscription of another key than ours
+OTHER_KEY = ("do not correspond", "mismatch")
 # the push services of browsers, by the end of their host, and what people know them by
 BROWSERS = (
     ("googleapis.com", "Chrome"),

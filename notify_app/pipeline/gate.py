@@ -226,6 +226,9 @@ class Gate:
             row.channel
         ).personal:  # each address is a system of its own, and fails for itself
             accounts = tuple(replace(one, name=row.address) for one in accounts)
+        if row.reason == Reason.provider_config:  # a sender that one account does not take another may
+            first = (row.attempts - 1) % len(accounts)
+            accounts = (*accounts[first:], *accounts[:first])
         waits: list[float] = []
         for account in accounts:
             pause = self._pause(engine, row.channel, account)

@@ -214,6 +214,17 @@ def test_what_is_wrong_with_a_message_says_nothing_of_its_account(
     assert hub.build.all("SELECT * FROM provider_account") == []
 
 
+def test_a_sender_that_one_account_does_not_take_is_tried_by_the_next(hub: Hub, made: Any) -> None:
+    refuses, takes = Moody("email", BadSender("not verified", "MessageRejected")), Provider("email")
+    deliverer = made([ProviderAccount("ses:a", refuses), ProviderAccount("ses:b", takes)])
+    fill(hub, 3)
+    drain(hub, deliverer)
+    assert (refuses.asked, sum(takes.taken.values())) == (3, 0)
+    hub.build.run("UPDATE delivery SET next_attempt_at = hub_now() WHERE state = 'queued'")
+    drain(hub, deliverer)
+    assert (refuses.asked, sum(takes.taken.values())) == (3, 3)
+
+
 def test_a_message_that_tells_nothing_of_an_account_leaves_it_to_the_next_to_try_it(
     hub: Hub, made: Any
 ) -> None:
