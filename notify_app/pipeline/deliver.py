@@ -49,7 +49,7 @@ log = logging.getLogger(__name__)
 
 # urgent messages have workers of their own, which a broadcast cannot keep busy
 BANDS = {URGENT: (1, 1), BULK: (2, 4)}
-WAVE = 200  # rows of a claim whose channels never block: from 100 to 500 a row costs the least
+WAVE = 400  # rows of a claim whose channels never block: a row costs the least then
 ENOUGH = 4  # a claim or a settlement is worth its round trips when this part of the places is free
 GATHER_SECONDS = 0.01  # the longest that one that is finished waits for others
 LOOK_SECONDS = 0.1  # how often a drain looks for more while it waits for what is being sent
