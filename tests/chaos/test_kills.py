@@ -135,35 +135,21 @@ def _stored(house: House, office: Office, messages: set[str]) -> dict[str, str]:
     return {row.external_id: row.by for row in rows}
 
 
-def _kill_between_commit_and_answer(house: House, office: Office, load: Load, tries: int = 3) -> set[str]:
-    """The messages that were durable and whose sender was left without an answer. An answer that had left the server
-    a moment before, and was not read yet, looks the same until the server is dead: then once more."""
-    for _ in range(tries):
-        before = load.torn.copy()
-        worker, durable = house.caught(
-            house.web_worker,
-            lambda: _durable_and_unanswered(house, office, load),
-            "a request between commit and answer",
-        )
-        assert load.going_on
-        house.kill(worker)
-        load.wait_for(lambda it, those=frozenset(durable): those <= it.accepted)
-        if torn := {message for message in durable if load.torn[message] > before[message]}:
-            return torn
-    raise AssertionError(f"{tries} kills, and no request was between its commit and its answer")
-
-
-def _durable_and_unanswered(house: House, office: Office, load: Load) -> list[str]:
-    """Messages that are in the database and whose answer has not left the (frozen) server."""
-    rows = house.database.all(
-        "SELECT external_id FROM inbound WHERE organisation_id = %(org)s AND external_id = ANY(%(open)s)",
-        org=office.id,
-        open=list(load.unanswered),
-    )
-    if not rows:
-        return []
-    _PAUSE.wait(0.02)  # an answer that had left already is read meanwhile
-    return sorted({row.external_id for row in rows} & load.unanswered)
+def _kill_between_commit_and_answer(house: House, office: Office, load: Load) -> set[str]:
+    """The messages that were durable and whose sender was left without an answer: the worker stands still while its group is
+    written, so that nobody hears that it is, and dies then."""
+    with house.held(office, load.soon):
+        eventually(house.group_in_flight, "a group is inserted and not committed")
+        worker = house.web_worker()
+        freeze(worker)
+        before, caught = load.torn.copy(), load.unanswered
+        caught -= _stored(house, office, caught).keys()  # the answer to an earlier group may be on its way
+    durable = eventually(lambda: _stored(house, office, caught).keys(), "the group is committed")
+    assert load.going_on
+    house.kill(worker)
+    load.wait_for(lambda it: durable <= it.accepted)
+    assert all(load.torn[message] > before[message] for message in durable)
+    return set(durable)
 
 
 @pytest.mark.proves("R3")

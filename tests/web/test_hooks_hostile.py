@@ -367,7 +367,7 @@ def changed(text: str, at: int) -> str:
         lambda good: ",",
         lambda good: "v1," + "A" * 44,
         lambda good: changed(good, 3),
-        lambda good: changed(good, len(good) - 2),
+        lambda good: changed(good, len(good) - 3),  # of the last letter before = two bits count nothing
         lambda good: good[:-1],
         lambda good: good.upper(),
         lambda good: good.replace("v1,", "v1a,"),
