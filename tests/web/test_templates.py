@@ -59,6 +59,7 @@ def test_every_channel_is_previewed_with_the_sample_and_nothing_is_saved(shop, a
     )
     for said in ("Inbox R-1042", "Subject R-1042", "Plain R-1042", "Short R-1042", "1 part", "/ 160 GSM-7"):
         assert said in page.text, said
+    assert page.text.count("Inbox R-1042") == 2, "in the inbox, and by Telegram and push"
     mail = ada.get(frame_of(page))
     assert "<p>Looks <b>R-1042</b></p>" in mail.html
     assert "sandbox" in mail.headers["Content-Security-Policy"]
