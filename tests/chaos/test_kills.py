@@ -329,7 +329,7 @@ def _in_hand(house: House, office: Office, address: str, *, phase: str) -> Any:
         found = waiting()
         return found.pop() if len(found) == 1 else None
 
-    return eventually(alone, f"one message alone is being sent to {address}")
+    return eventually(alone, f"one message alone is being sent to {address}", 45)
 
 
 def _key(mail: Any) -> str:
