@@ -22,7 +22,7 @@ from notify_app.queue import BULK, URGENT
 if TYPE_CHECKING:
     from notify_app.pipeline.inbox import Line
 
-__all__ = ["Row", "body_hash", "carry", "keep_body", "put", "put_items", "put_messages"]
+__all__ = ["Row", "body_hash", "carry", "keep_bodies", "keep_body", "put", "put_items", "put_messages"]
 
 CARRY = """
     INSERT INTO delivery_item (organisation_id, delivery_id, notification_id)
@@ -31,10 +31,13 @@ CARRY = """
     JOIN delivery_item i ON i.organisation_id = :org AND i.delivery_id = r.part
     ON CONFLICT DO NOTHING
 """
-# of one hash there is one row; the touch makes it come back
-KEEP_BODY = """
-    INSERT INTO content (organisation_id, id, hash, body) VALUES (:org, :id, decode(:hash, 'hex'), CAST(:body AS jsonb))
-    ON CONFLICT ON CONSTRAINT uq_content_hash DO UPDATE SET created_at = content.created_at RETURNING id
+# of one hash there is one row; the touch makes it come back. In one order, so that two never wait for each other in a circle
+KEEP_BODIES = """
+    INSERT INTO content (organisation_id, id, hash, body)
+    SELECT DISTINCT ON (hash) CAST(:org AS uuid), id, decode(hash, 'hex'), body
+    FROM json_to_recordset(CAST(:rows AS json)) AS g(id uuid, hash text, body jsonb) ORDER BY hash
+    ON CONFLICT ON CONSTRAINT uq_content_hash DO UPDATE SET created_at = content.created_at
+    RETURNING id, encode(hash, 'hex') AS hash
 """
 
 
@@ -77,9 +80,17 @@ def body_hash(body: Mapping[str, str | None]) -> str:
 
 def keep_body(step: Step, body: Mapping[str, str | None]) -> UUID:
     """Keep a body that is written before its delivery is claimed, and return its `content_id`."""
-    row = step.one(KEEP_BODY, id=new_id(), hash=body_hash(body), body=json.dumps(body))
-    kept: UUID = row.id
-    return kept
+    return keep_bodies(step, [body])[0]
+
+
+def keep_bodies(step: Step, bodies: Sequence[Mapping[str, str | None]]) -> list[UUID]:
+    """The same of many, in one statement; the `content_id` of each, in their order."""
+    hashes = [body_hash(body) for body in bodies]
+    rows = [
+        {"id": str(new_id()), "hash": hash_, "body": body} for hash_, body in zip(hashes, bodies, strict=True)
+    ]
+    kept = {row.hash: row.id for row in step.all(KEEP_BODIES, rows=json.dumps(rows))}
+    return [kept[hash_] for hash_ in hashes]
 
 
 def put(step: Step, rows: Sequence[Row]) -> None:

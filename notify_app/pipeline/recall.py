@@ -6,14 +6,14 @@ retries and its attempts on record; its body names the pushes by their tags.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from notify_app.channels.push import PUSH, goes_in_silence
 from notify_app.ids import new_id
-from notify_app.pipeline.outbox import keep_body
+from notify_app.pipeline.outbox import keep_bodies
 from notify_app.pipeline.step import Step
 from notify_app.queue import BULK
 
@@ -52,35 +52,39 @@ OF_EVENTS = SHOWN.format(
 def close(step: Step, lines: Collection[UUID]) -> None:
     """These lines were read or withdrawn: their pushes go, on every device that lets them go without a word."""
     if lines:
-        for one in step.all(OF_LINES, **_asked(step, lines)):
-            _send(step, one, "")
+        _send(step, step.all(OF_LINES, **_asked(step, lines)), "")
 
 
 def say(step: Step, events: Collection[UUID], who: UUID) -> None:
     """Somebody sees to what these events told of: so say the pushes of all others who have not read it, in place of what they
     said. Their own go with their line."""
     shown = step.all(OF_EVENTS, but=who, **_asked(step, events)) if events else []
-    if not shown:
-        return
-    name = step.one("SELECT name FROM person WHERE organisation_id = :org AND id = :id", id=who).name
-    for one in shown:
-        _send(step, one, f"{name} sees to it.")
+    if shown:
+        name = step.one("SELECT name FROM person WHERE organisation_id = :org AND id = :id", id=who).name
+        _send(step, shown, f"{name} sees to it.")
 
 
 def _asked(step: Step, ids: Collection[UUID]) -> dict[str, Any]:
     return {"ids": list(ids), "channel": PUSH.name, "since": step.now - LIES}
 
 
-def _send(step: Step, shown: Any, words: str) -> None:
-    devices = [one for one in shown.devices if words or goes_in_silence(one)]
-    if not devices:
-        return
-    tags = " ".join(push.hex for push in sorted(shown.pushes)[-MOST:])
-    body = keep_body(step, {"subject": shown.title, "text": words, "recalls": tags})
-    at = step.now + ON_ITS_WAY if shown.leaving else step.now
-    step.insert("delivery", [_row(shown.person_id, device, body, at) for device in devices])
-    if not shown.leaving:
+def _send(step: Step, shown: Sequence[Any], words: str) -> None:
+    """A recall to each device of these people; without words, to those alone that need none."""
+    bodies = [{"subject": one.title, "text": words, "recalls": _tags(one.pushes)} for one in shown]
+    kept = keep_bodies(step, bodies) if bodies else []
+    rows = [
+        _row(one.person_id, device, body, step.now + ON_ITS_WAY if one.leaving else step.now)
+        for one, body in zip(shown, kept, strict=True)
+        for device in one.devices
+        if words or goes_in_silence(device)
+    ]
+    step.insert("delivery", rows)
+    if any(row["next_attempt_at"] == step.now for row in rows):
         step.wakes.add(BULK)
+
+
+def _tags(pushes: Sequence[UUID]) -> str:
+    return " ".join(push.hex for push in sorted(pushes)[-MOST:])
 
 
 def _row(person_id: UUID, device: str, body: UUID, at: datetime) -> dict[str, Any]:
