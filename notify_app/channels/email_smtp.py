@@ -233,20 +233,22 @@ def classify(code: int, answer: str, phase: str) -> ChannelFailure:
         return Throttled(reason, label, after=DAILY_QUOTA_WAIT)
     if code in (421, 450, 451, 452, 454) and _TOO_FAST.search(words):
         return Throttled(reason, label)
-    if code in (530, 534, 535, 538) or _is_our_fault(status, words, phase, code):
-        return (BadSender if phase == "mail" and code not in (530, 535) else Misconfigured)(reason, label)
+    if code in (530, 534, 535, 538):
+        return Misconfigured(reason, label)
+    if phase == "mail" and code >= 500 and code != 552:  # the sender was refused, and not the message's size
+        return BadSender(reason, label)
+    if code >= 500 and _account_is_to_blame(status, words, phase):
+        return Misconfigured(reason, label)
     if 400 <= code < 500:
         return TryLater(reason, label)
     return GiveUp(reason, label, suppress=_recipient_is_the_cause(code, status, phase))
 
 
-def _is_our_fault(status: str, words: str, phase: str, code: int) -> bool:
-    if code < 500:
-        return False
+def _account_is_to_blame(status: str, words: str, phase: str) -> bool:
     if phase in ("connect", "ehlo", "starttls", "auth"):
         return True
-    if phase == "mail":  # the sender was refused, unless it was the message's size
-        return code != 552
+    if phase == "mail":
+        return False
     ours = ("relay", "not verified", "sending paused", "authentication required", "account")
     return status in ("5.7.0", "5.7.8", "5.7.9") or any(word in words for word in ours)
 
