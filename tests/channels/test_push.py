@@ -228,3 +228,17 @@ def test_as_many_tags_as_one_may_have_are_no_more_than_a_service_takes(service: 
     many = tuple(f"{number:032x}" for number in range(recall.MOST))
     push(service).send(message(Device("mine"), subject="Ü" * 500, text="Ü" * 500, recalls=many))
     assert len(service.got[0].body) <= 4096
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "the VAPID credentials in the authorization header do not correspond to the credentials used to create the subscriptions.",
+        '{"reason":"VapidPkHashMismatch"}',
+    ],
+)
+def test_a_subscription_of_another_key_is_gone_for_us(service: Receiver, said: str) -> None:
+    service.answer(403, said)
+    with pytest.raises(GiveUp) as caught:
+        push(service).send(message(Device("mine")))
+    assert caught.value.suppress
