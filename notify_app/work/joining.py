@@ -74,8 +74,8 @@ def invite(step: Step, person_id: UUID, email: str, token_hash: bytes, life: tim
 
 
 def accept(step: Step, invitation_id: UUID, email: str, account_id: UUID) -> UUID:
-    """From now on this account, which has the address, is the person, whose id comes back. Raises NotFound (it does not wait any more), Refused
-    (they have left, or the account is somebody else here)."""
+    """From now on this account, which has the address, is the person, whose id comes back. Raises NotFound (it does not wait any
+    more), Refused (they have left, or the account is somebody else here)."""
     person = _person(step, _waits(step, invitation_id, email))
     if person.left_at is not None:
         raise Refused(f"{person.name} has left this organisation.")

@@ -34,7 +34,7 @@ ADMINISTRATORS = """
     ORDER BY id FOR NO KEY UPDATE
 """
 
-CONNECTED = """
+DISCONNECT = """
     DELETE FROM address WHERE organisation_id = :org AND person_id = :id AND channel = ANY(:channels) RETURNING channel, value
 """
 
@@ -130,7 +130,7 @@ def part(step: Step, person_id: UUID, by: By) -> str:
     row = _one(step, person_id)
     joining.withdraw(step, person_id, by)
     step.run("UPDATE person SET account_id = NULL WHERE organisation_id = :org AND id = :id", id=person_id)
-    for gone in step.all(CONNECTED, id=person_id, channels=[one.name for one in channels() if one.forgets]):
+    for gone in step.all(DISCONNECT, id=person_id, channels=[one.name for one in channels() if one.forgets]):
         record.note(
             step, by, What.address_removed, person_id, before=record.address(gone.channel, gone.value)
         )
