@@ -70,17 +70,22 @@ def _asked(step: Step, ids: Collection[UUID]) -> dict[str, Any]:
 
 def _send(step: Step, shown: Sequence[Any], words: str) -> None:
     """A recall to each device of these people; without words, to those alone that need none."""
-    bodies = [{"subject": one.title, "text": words, "recalls": _tags(one.pushes)} for one in shown]
-    kept = keep_bodies(step, bodies) if bodies else []
+    told = [one for one in shown if _devices(one, words)]
+    if not told:
+        return
+    bodies = [{"subject": one.title, "text": words, "recalls": _tags(one.pushes)} for one in told]
     rows = [
         _row(one.person_id, device, body, step.now + ON_ITS_WAY if one.leaving else step.now)
-        for one, body in zip(shown, kept, strict=True)
-        for device in one.devices
-        if words or goes_in_silence(device)
+        for one, body in zip(told, keep_bodies(step, bodies), strict=True)
+        for device in _devices(one, words)
     ]
     step.insert("delivery", rows)
     if any(row["next_attempt_at"] == step.now for row in rows):
         step.wakes.add(BULK)
+
+
+def _devices(one: Any, words: str) -> list[str]:
+    return [device for device in one.devices if words or goes_in_silence(device)]
 
 
 def _tags(pushes: Sequence[UUID]) -> str:
