@@ -101,7 +101,8 @@ def _again(cause: Cause, errors: Mapping[str, str], typed: str) -> str:
         count=len(would.ids),
         seconds=int(len(would.ids) * replay.PACE.total_seconds()) + 1,
         refused=refusals(would.refused),
-        full=len(ids) == replay.MOST,
+        # those of no use come last: where one is among them, all others are
+        full=len(ids) == replay.MOST and Reason.too_old not in would.refused,
         most=replay.MOST,
         cause={
             "channel_title": channel_title(cause.channel),

@@ -114,10 +114,11 @@ CAUSES = f"""
 AGES = " ".join(
     f"WHEN {number} THEN CAST(:age{number} AS interval)" for number in range(1, len(Priority) + 1)
 )
+# what may still be of use first, so that the rest takes no place of it and yet is there to say why it stays
 OF_CAUSE = f"""
     SELECT d.id {DEAD} AND d.channel = :channel AND coalesce(d.reason, '') = :reason AND coalesce(d.provider, '') = :provider
-      AND d.purpose = ANY(:purposes) AND d.due_at > :now - CASE d.priority {AGES} END
-    ORDER BY d.priority, d.id DESC LIMIT :most
+    ORDER BY d.purpose = ANY(:purposes) AND d.due_at > :now - CASE d.priority {AGES} END DESC, d.priority, d.id DESC
+    LIMIT :most
 """
 UNDER_WAY = """
     SELECT count(*) AS n FROM delivery
@@ -178,7 +179,7 @@ def causes(step: Step) -> Sequence[Any]:
 
 
 def of_cause(step: Step, channel: str, reason: str, provider: str) -> list[UUID]:
-    """Those of one cause that are not too old to be of use, the most pressing and newest first, at most MOST."""
+    """Those of one cause, at most MOST: first those that are not too old to be of use, the most pressing and newest first."""
     known = next((one for one in channels() if one.name == channel), None)
     if known is None:
         return []

@@ -347,8 +347,20 @@ def test_what_is_too_old_does_not_hide_what_can_be_sent(office):
         mail=MARCO_MAIL,
     )
     look = office.browser("ada").get("/deliveries/again?channel=email&reason=provider_refused&provider=smtp")
-    assert "2 messages are sent again" in look.text
+    assert "2 messages are sent again" in look.text and "998" in look.text
+    assert "There are more" not in look.text
     office.silence()
+
+
+def test_when_none_can_be_sent_it_says_why(office):
+    news(office)
+    office.forget()  # the SMS that stood in for the mail
+    look = office.browser("ada").get("/deliveries/again?channel=email&reason=provider_refused&provider=smtp")
+    assert "Nothing to send again" in look.text
+    assert "Their readers were reached by another way." in look.text
+    office.jump(timedelta(days=2))
+    look = office.browser("ada").get("/deliveries/again?channel=email&reason=provider_refused&provider=smtp")
+    assert "Their readers were reached by another way." in look.text
 
 
 @pytest.mark.proves("D4")
