@@ -102,7 +102,8 @@ def _again(cause: Cause, errors: Mapping[str, str], typed: str) -> str:
         seconds=int(len(would.ids) * replay.PACE.total_seconds()) + 1,
         refused=refusals(would.refused),
         # those of no use come last: where one is among them, all others are
-        full=len(ids) == replay.MOST and Reason.too_old not in would.refused,
+        full=len(ids) == replay.MOST
+        and not would.refused.keys() & {Reason.too_old, replay.Refused.no_message},
         most=replay.MOST,
         cause={
             "channel_title": channel_title(cause.channel),
