@@ -19,11 +19,12 @@ from notify_app.policy import sms
 from notify_app.policy.channel import shown as known_as
 from notify_app.policy.office import Branding, read
 from notify_app.web.reader import Reader
-from notify_app.web.words import PRIORITIES, channel_title, price
+from notify_app.web.words import PRIORITIES, channel_title, delivery_title, price
 
 __all__ = ["COLUMNS", "html_as_sent", "local_channels", "nothing_said", "one", "shown", "text_as_sent"]
 
 EARLIER = 6
+SENT = ("sent", "delivered")
 
 COLUMNS = """
     d.id, d.channel, CASE WHEN e.id IS NULL THEN d.address ELSE e.host END AS address, d.state, d.created_at, coalesce(d.settled_at, d.created_at) AS at, d.segments, d.cost_usd,
@@ -101,6 +102,8 @@ def shown(work: Step, row: Any, view: Reader) -> dict[str, Any]:
         "from_address": sender.address,
         "subject": body.get("subject") or row.title or "",
         "when": view.when(row.at),
+        "unsent": "" if row.state in SENT else row.state,
+        "state_title": delivery_title(row.state),
         "text": text or nothing_said(body),
         "link": "",
         "notification_url": url_for("notification.show", id=row.notification_id)

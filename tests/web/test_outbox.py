@@ -65,6 +65,14 @@ def test_what_waits_and_what_failed_is_found(local):
     assert local.alice.get("/outbox?state=waiting").status == 200
 
 
+def test_one_that_has_not_left_says_so_beside_its_words(local):
+    local.hub.repair("R-1", customer="dana", technician="bob").approved()
+    assert "Why was this not sent?" not in open_first(local, "channel=email").text
+    local.hub.build.run("UPDATE delivery SET state = 'suppressed', reason = 'budget' WHERE channel = 'email'")
+    text = open_first(local, "channel=email").text
+    assert "Why was this not sent?" in text and text.count("Blocked") > 1, "in the list, and beside the mail"
+
+
 def test_one_persons_messages_are_found(local):
     local.hub.repair("R-1", customer="dana", technician="bob").pending()
     page = local.alice.get(f"/outbox?person={local.hub.people['dana'].id}")
