@@ -23,6 +23,7 @@ help: ## this list
 run: environment ## start everything here and open one address (PORT=8001 for another port)
 	@exec $(VENV_PYTHON) -m notify_app.supervisor --with-parent
 
+# three of them on two cores: a third of what tests do is to wait
 test: environment-dev ## every test, on real PostgreSQL and Valkey (ARGS="tests/policy -x" for some)
 	@$(VENV_PYTHON) -m pytest -n 3 --dist loadgroup $(ARGS)
 
