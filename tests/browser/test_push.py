@@ -126,3 +126,16 @@ def test_what_was_pressed_here_is_not_taken_away_by_it(office: Office, visit: Vi
     pushes(recalls=["t4"], body="")
     pushes(tag="t5", body="Later.")
     assert [one["tag"] for one in page.evaluate(SHOWN, "Later.")] == ["t4", "t5"]
+
+
+def test_a_page_that_is_looked_at_shows_it_itself_except_in_safari(office: Office, visit: Visits) -> None:
+    page = live(visit(office.people["marco"], "/preferences", screen="phone"))
+    registered(page)
+    worker = page.context.service_workers[0]
+    looked_at = "clients.matchAll = async () => [{ focused: true }]"
+    worker.evaluate(f"{looked_at}, show({json.dumps(NOTE | {'tag': 't8', 'urgent': False})})")
+    safari = (
+        "PushManager.prototype.getSubscription = async () => ({ endpoint: 'https://web.push.apple.com/x' })"
+    )
+    worker.evaluate(f"{safari}, show({json.dumps(NOTE | {'tag': 't9', 'urgent': False, 'body': 'Gate.'})})")
+    assert [one["tag"] for one in page.evaluate(SHOWN, "Gate.")] == ["t9"]
